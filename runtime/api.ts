@@ -88,6 +88,64 @@ export interface Classification {
   /** Probability of every label. */
   readonly scores: Readonly<Record<string, number>>;
 }
+/** Sampling and length of a generation. Unknown options are refused (ATPC-607). */
+export interface GenerateOptions extends CallOptions {
+  /** The most tokens of the answer; default: what is left of the model's length. */
+  readonly maxTokens?: number;
+  /** 0 (the default) always takes the likeliest token; larger is more random. */
+  readonly temperature?: number;
+  /** Only the so many likeliest tokens; 0 (the default) is all. */
+  readonly topK?: number;
+  /** Only the likeliest tokens whose probabilities sum to this; 1 (the default) is all. */
+  readonly topP?: number;
+  /** Only tokens with at least this share of the likeliest one's probability; 0 (the default) is all. */
+  readonly minP?: number;
+  /** Divides the logits of tokens that were read or generated where positive, and multiplies them where negative (Keskar et al. 2019); 1 (the default) is none. */
+  readonly repetitionPenalty?: number;
+  /** Ends the answer before the first of these; none of it is given out. */
+  readonly stop?: string | readonly string[];
+  /** The same seed gives the same text on one backend; default 0. */
+  readonly seed?: number;
+  /** Gives the log probability of each token, and of so many of the likeliest ones; default: none. */
+  readonly logprobs?: number;
+}
+export interface TokenLogprob {
+  readonly id: number;
+  readonly text: string;
+  /** Natural logarithm of the probability before temperature and cuts. */
+  readonly logprob: number;
+}
+/** A piece of the answer: whole characters; the tokens may be none while a character or a stop string is incomplete. */
+export interface GeneratedPiece {
+  readonly text: string;
+  readonly ids: readonly number[];
+  /** One entry for each id, with `logprobs`. */
+  readonly logprobs?: readonly (TokenLogprob & { readonly top: readonly TokenLogprob[] })[];
+}
+export type FinishReason = 'end' | 'stop' | 'length';
+export interface GenerationResult {
+  readonly text: string;
+  readonly ids: readonly number[];
+  readonly finish: FinishReason;
+  readonly promptTokens: number;
+  /** Tokens of the prompt that the session had read before. */
+  readonly reusedTokens: number;
+  readonly prefillMilliseconds: number;
+  readonly decodeMilliseconds: number;
+}
+/** Iterate to stream the answer, or await `result`; generation starts with either. */
+export interface Generation extends AsyncIterable<GeneratedPiece> {
+  readonly result: Promise<GenerationResult>;
+}
+export interface ChatMessage {
+  readonly role: string;
+  readonly content: string;
+}
+export interface ChatOptions extends GenerateOptions {
+  /** Further variables of the model's template. */
+  readonly variables?: Readonly<Record<string, unknown>>;
+}
+
 export interface Tokenized {
   /** Token ids with the special tokens, no longer than the model allows. */
   readonly ids: readonly number[];

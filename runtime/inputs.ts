@@ -2,11 +2,16 @@ import type { NestedArray, TensorData } from './api.ts';
 import { AtpcError } from './errors.ts';
 import { evaluateExpression, type SizeExpression } from './format/expression.ts';
 import type { Manifest, ManifestPort } from './format/manifest.ts';
+import type { EntryPointName } from './format/program.ts';
 import { suggestion } from './suggest.ts';
 
 export type Dims = Readonly<Record<string, number>>;
 /** What a backend takes: the values of the dims, and a copy of every input; bool as i32. */
 export interface PreparedInputs {
+  /** Which entry point of the program; `forward` unless said. */
+  readonly entry?: EntryPointName;
+  /** The state that the call reads and writes (Backend.openState), for entry points that have one. */
+  readonly state?: number;
   readonly dims: Dims;
   readonly tensors: readonly PreparedTensor[];
 }

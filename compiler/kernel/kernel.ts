@@ -9,9 +9,21 @@
 import type { Size } from '../../ir/size.ts';
 import type { ElementType } from '../../ir/element-type.ts';
 import type { OpName } from '../../ir/ops/attributes.ts';
+import type { BlockFormat } from '../weights/block-format.ts';
 
 export type Kernel =
-  MapKernel | NormKernel | GemmKernel | AttentionKernel | ClusterKernel | SegmentMeansKernel | PrincipalRowsKernel;
+  | MapKernel
+  | NormKernel
+  | GemmKernel
+  | BlockGemmKernel
+  | BlockLookupKernel
+  | AttentionKernel
+  | ClusterKernel
+  | SegmentMeansKernel
+  | PrincipalRowsKernel
+  | ClusterBlockKernel
+  | EvictKernel
+  | ScoreKeysKernel;
 export type KernelKind = Kernel['kind'];
 
 export type ElementwiseOp = Extract<
@@ -116,6 +128,31 @@ export interface GemmKernel {
   readonly schedule: { readonly rowTile: number; readonly panelWidth: number };
 }
 
+/**
+ * result[M, N] = epilogue(left[M, K] x right[N, K]^T), the right side in blocks (compiler/weights/block-format.ts) and multiplied
+ * from them: nothing of size N x K is expanded. f32 arithmetic, a value is fl(scale * q) + minimum.
+ * operands: left, quants (u8), scales f32 [N, K / block], [minima f32 [N, K / block]], one for each bias and residual in order,
+ * result.
+ * integers: M, N, K, row stride of left, row stride of result, then the row stride of each residual.
+ * items: ceil(M / rowTile) * ceil(N / columnTile); item = columnBlock * ceil(M / rowTile) + rowBlock. Any M >= 1, small ones
+ * (decode) without waste.
+ */
+export interface BlockGemmKernel {
+  readonly kind: 'block_gemm';
+  readonly format: BlockFormat;
+  readonly epilogue: readonly EpilogueStep[];
+  readonly schedule: { readonly rowTile: number; readonly columnTile: number };
+}
+
+/**
+ * result[i, :] = row ids[i] of a table [N, K] in blocks: an embedding.
+ * operands: ids i32 [n], quants, scales, [minima], result f32 [n, K]. integers: n, K. items: n.
+ */
+export interface BlockLookupKernel {
+  readonly kind: 'block_lookup';
+  readonly format: BlockFormat;
+}
+
 /** Bounds on the unpadded tokens of a sequence: atLeast <= tokens < below. A segment outside of them counts as empty. */
 export interface TokenRange {
   readonly atLeast?: number;
@@ -124,9 +161,10 @@ export interface TokenRange {
 
 /**
  * Flash attention over segments: online softmax, never a whole row of scores for `keys` segments. q . k * scale.
- * operands: query, then those of each segment, then result.
+ * operands: query, then those of each segment, then result, then with `logSumExp` the log sum exp of every query's scores
+ * f32 [b, H, n] (unit stride along n).
  * integers: batch, heads H, key/value heads G, queries n, query strides (batch, head, row), result strides (batch, head,
- * row), then those of each segment. The innermost stride is 1 everywhere. A query that sees no key gives zeros.
+ * row), with `logSumExp` its strides (batch, head), then those of each segment. The innermost stride is 1 everywhere. A query that sees no key gives zeros.
  * items: batch * heads * ceil(n / queryTile).
  */
 export interface AttentionKernel {
@@ -135,6 +173,7 @@ export interface AttentionKernel {
   readonly valueSize: number;
   readonly scale: number;
   readonly segments: readonly AttentionKernelSegment[];
+  readonly logSumExp: boolean;
   readonly schedule: { readonly queryTile: number; readonly keyTile: number };
 }
 export type AttentionKernelSegment = KeysSegment | ClustersSegment | RankedSegment;
@@ -156,15 +195,18 @@ export interface KeysSegment {
 }
 
 /**
- * Principal keys with log mass, the best `expand.count` of them (of "tokens", per query by second-order estimate, ties to the
- * lower cluster; atp-modes.md, expand) replaced by the exact tokens they stand for.
- * operands, all contiguous: meanKey [b, G, C, e], meanValue [b, G, C, ev], logMass [b, G, C]; with expand: radius [b, G, C],
- * offsets i32 [b, G, C + 1], sortedKey [b, G, s, e], sortedValue [b, G, s, ev]; with expand or a range: tokens i32 [b].
- * integers: C, and with expand s.
+ * Principal keys with log mass, the best of them (per query by second-order estimate e_j, ties to the lower cluster;
+ * atp-modes.md, expand) replaced by the exact tokens they stand for: `count` (of "tokens"), or at most `most` and, with a
+ * share, only those with e_j - log Z > log share, log Z being the log sum exp over the scores of the segments before this one
+ * (which must come last then) and all e_j.
+ * operands, rows contiguous: meanKey [b, G, Cmax, e], meanValue [b, G, Cmax, ev], logMass [b, G, Cmax]; with expand: radius
+ * [b, G, Cmax], offsets i32 [b, G, Cmax + 1], sortedKey [b, G, smax, e], sortedValue [b, G, smax, ev]; with expand by count or
+ * a range: tokens i32 [b].
+ * integers: C (clusters in use), Cmax, and with expand smax. C may be 0: the segment counts as empty then.
  */
 export interface ClustersSegment {
   readonly kind: 'clusters';
-  readonly expand: { readonly count: Size } | null;
+  readonly expand: { readonly count: Size } | { readonly most: number; readonly share: number | null } | null;
   readonly tokens: TokenRange | null;
 }
 
@@ -217,6 +259,60 @@ export interface SegmentMeansKernel {
 export interface PrincipalRowsKernel {
   readonly kind: 'principal_rows';
   readonly count: Size;
+}
+
+/**
+ * Cache of mode expand: clusters `count` tokens in place (ir/cache.ts): k-means of the keys of rows [first, first + count),
+ * min(keysPerBlock, count) clusters, as the op `cluster` computes one block; rows of key and value end up sorted by cluster
+ * (stable); writes entries [firstCluster, firstCluster + keysPerBlock) of the cluster tensors, offsets[firstCluster + i] and the
+ * end offsets[firstCluster + keysPerBlock]; clusters beyond, and empty ones, get log mass -inf and zeros.
+ * operands, state read and written: key [1, G, smax, e], value, meanKey [1, G, Cmax, e], meanValue, logMass, radius, offsets
+ * i32 [1, G, Cmax + 1]. integers: G, smax, Cmax, first, count, firstCluster. items: G.
+ */
+export interface ClusterBlockKernel {
+  readonly kind: 'cluster_block';
+  readonly headSize: number;
+  readonly valueSize: number;
+  /** The most tokens of a block. */
+  readonly blockTokens: number;
+  readonly keysPerBlock: number;
+  readonly iterations: number;
+}
+
+/**
+ * Cache of mode stream: makes room when a block begins (ir/cache.ts). Candidates are the atoms (rows [0, atomsBefore)) and the
+ * `leaving` tokens right after the sinks (rows from atoms + sinks on); the `atoms` of the largest score stay, ties to the
+ * earlier position, in ascending position as rows [0, min(atoms, atomsBefore + leaving)); the `staying` rows after the leaving
+ * ones move to the front (row atoms + sinks). Key, value, score and position move together.
+ * operands, state read and written: key [1, G, R, e], value [1, G, R, ev], score f32 [1, G, R], position i32 [1, G, R].
+ * integers: G, R, atomsBefore, leaving, staying. items: G.
+ */
+export interface EvictKernel {
+  readonly kind: 'evict';
+  readonly headSize: number;
+  readonly valueSize: number;
+  readonly atoms: number;
+  readonly sinks: number;
+  /** The most tokens that leave at a time. */
+  readonly blockTokens: number;
+}
+
+/**
+ * Cache of mode stream: scores of keys. For each atom in use (rows [0, atomsUsed)) and each of the `exact` rows from row `atoms`
+ * on: score = factor * score + sum over the query heads of the KV head and the n queries of exp(q . k * scale - lse), a query
+ * i seeing exact row j (from row `atoms`) where j <= i + exact - n. factor is `decay` where beginsBlock is 1, else 1. The last n
+ * exact rows are new: they start from 0 and get position `start`, `start` + 1, ...
+ * operands: query, lse f32 [1, H, n], key (state [1, G, R, e]), score (state, read and written), position (state, written).
+ * integers: H, G, n, query strides (head, row), head stride of lse, R, atomsUsed, exact, start, beginsBlock.
+ * items: G * ceil(R / keyTile); keys are apart, sums run over heads and queries in order.
+ */
+export interface ScoreKeysKernel {
+  readonly kind: 'score_keys';
+  readonly headSize: number;
+  readonly scale: number;
+  readonly atoms: number;
+  readonly decay: number;
+  readonly schedule: { readonly keyTile: number };
 }
 
 /** The identity of a kernel: two dispatches with equal keys run the same code. */

@@ -1,10 +1,14 @@
 /** Where tensors come from: files of a checkpoint or memory, under the names that the model uses. */
 import { AtpcError } from '../../runtime/errors.ts';
 import type { SafetensorsType } from '../schema/safetensors.ts';
+import type { BlockFormat, BlockMatrix } from './block-format.ts';
 
 export interface TensorInfo {
+  /** How the values are stored; for a quantised tensor that of its scales. */
   readonly storage: SafetensorsType;
   readonly shape: readonly number[];
+  /** The blocks of a quantised matrix; absent for a tensor of plain numbers. */
+  readonly format?: BlockFormat;
 }
 
 export interface TensorSource {
@@ -17,6 +21,8 @@ export interface TensorSource {
   readFloat32(name: string): Promise<Float32Array>;
   /** The stored bytes, little-endian, row-major. The array is the caller's, at offset 0 of a buffer of its own. */
   readRaw(name: string): Promise<Uint8Array>;
+  /** The blocks of a tensor whose info has a format; absent for a source that has none. */
+  readBlocks?(name: string): Promise<BlockMatrix>;
 }
 
 export interface MemoryTensor {

@@ -17,5 +17,12 @@ export interface Backend {
   readonly peakMemoryBytes: number;
   /** Takes the tensors over: their buffers may be transferred. Rejects with the signal's reason once the run has stopped. */
   run(inputs: PreparedInputs, signal?: AbortSignal): Promise<NamedResults>;
+  /** Memory for the state of one session, as many bytes as the program's arena of state. Rejects with ATPC-502 where there is none. */
+  openState(): Promise<number>;
+  /** The memory is free for the next session; calls that still use it come before. */
+  closeState(state: number): void;
+  /** The bytes of a state that hold the first `past` tokens, and back. */
+  readState(state: number, past: number): Promise<Uint8Array<ArrayBuffer>>;
+  writeState(state: number, past: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   dispose(): Promise<void>;
 }

@@ -27,6 +27,8 @@ export interface Manifest {
    */
   readonly memory: { readonly [K in 'weights' | 'workspace' | 'io' | 'state' | 'scratch' | 'total']: SizeExpression };
   readonly attention: ManifestAttention;
+  /** What a session keeps between calls; null for a model without state. */
+  readonly state: ManifestState | null;
   readonly tokenizer: ManifestTokenizer | null;
   /** Inputs with the outputs of the reference interpreter, for `selfTest()`. */
   readonly golden: readonly ManifestGolden[];
@@ -38,7 +40,31 @@ export interface Manifest {
 export type Task =
   | { readonly kind: 'tensors' }
   | { readonly kind: 'embed'; readonly output: string; readonly normalized: boolean; readonly size: number }
-  | { readonly kind: 'classify'; readonly output: string; readonly labels: readonly string[] };
+  | { readonly kind: 'classify'; readonly output: string; readonly labels: readonly string[] }
+  /** Token ids in, logits [1, rows, vocabulary] out, with a state. */
+  | {
+      readonly kind: 'generate';
+      readonly output: string;
+      readonly vocabulary: number;
+      /** Any of them ends a generation. */
+      readonly endIds: readonly number[];
+      /** Whether the tokenizer configuration has a chat template. */
+      readonly chat: boolean;
+    };
+
+export interface ManifestState {
+  /** Bytes of one session. */
+  readonly bytes: number;
+  readonly elementType: 'f32';
+  /** Tokens that a session can hold, prompt and answer together. */
+  readonly maxTokens: number;
+  /** Positions that the model was trained for; above, time and memory are claimed, not quality. */
+  readonly trainedTokens: number;
+  /** The longest piece of a prompt that one call of `prefill` takes. */
+  readonly chunk: number;
+  /** Whether a session can go back to any shorter prefix of its tokens: only where every cache keeps all tokens as they came. */
+  readonly rewinds: boolean;
+}
 
 export interface ManifestPort {
   readonly name: string;
@@ -59,7 +85,7 @@ export interface ManifestFile {
 export interface ManifestTensor {
   readonly name: string;
   /** Storage type in the weight file. */
-  readonly storage: 'F32' | 'F16' | 'BF16';
+  readonly storage: 'F32' | 'F16' | 'BF16' | 'U8';
   readonly shape: readonly number[];
   readonly file: string;
   /** Byte range in the file, from its first byte. */
@@ -100,6 +126,12 @@ export interface ManifestHeadPlan {
   readonly keys: number;
   /** Mean and largest share of keys measured on the calibration text; null where nothing was measured. */
   readonly measuredKeys: { readonly mean: number; readonly max: number } | null;
+  /** What the heads keep between calls, in a model with state: the kind and the numbers of its CacheSpec (ir/cache.ts). */
+  readonly cache?: ManifestCache;
+}
+export interface ManifestCache {
+  readonly kind: string;
+  readonly parameters: Readonly<Record<string, number | null>>;
 }
 export interface ManifestTokenizer {
   readonly file: string;

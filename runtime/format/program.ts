@@ -12,8 +12,15 @@ export interface Program {
   /** Bytes of each arena, as used by one run with the given dims. Weights do not depend on them. */
   readonly arenas: { readonly [K in BufferClass]: SizeExpression };
   readonly weights: readonly ProgramWeight[];
-  readonly entryPoints: { readonly forward: EntryPoint };
+  /** `forward` for a model without state; `prefill`, `decode` and `score` for one that generates. All share weights and state. */
+  readonly entryPoints: { readonly [K in EntryPointName]?: EntryPoint };
 }
+/**
+ * forward: inputs to outputs. prefill: reads `seq` tokens after `past`, gives the logits of the last. decode: the same for
+ * one token. score: the same as prefill, with the logits of every token.
+ */
+export const entryPointNames = ['forward', 'prefill', 'decode', 'score'] as const;
+export type EntryPointName = (typeof entryPointNames)[number];
 export interface ProgramDim {
   readonly name: string;
   readonly min: number;
@@ -27,16 +34,16 @@ export interface ProgramDim {
 export const bufferClasses = ['weights', 'workspace', 'state', 'io', 'scratch'] as const;
 export type BufferClass = (typeof bufferClasses)[number];
 
-export type BufferElementType = 'f32' | 'i32' | 'bool';
+export type BufferElementType = 'f32' | 'i32' | 'bool' | 'u8';
 export interface ProgramBuffer {
   readonly name: string;
   readonly class: BufferClass;
-  /** bool is stored as i32, 0 or 1. */
+  /** bool is stored as i32, 0 or 1; u8 is for the quants of weights. */
   readonly elementType: BufferElementType;
   /** Bytes from the start of the arena, a multiple of 64. */
   readonly offset: SizeExpression;
   readonly bytes: SizeExpression;
-  /** First and last step that touch the buffer; the plan lets buffers whose lives do not meet share memory. */
+  /** First and last step of its entry point that touch the buffer; the plan lets buffers whose lives do not meet share memory. */
   readonly firstStep: number;
   readonly lastStep: number;
 }
