@@ -5,7 +5,16 @@
  * A call is cut into blocks at the multiples of `block` in absolute positions, so that the state after a token does not depend
  * on how the tokens were split over calls. For the block that begins at s, tokens before s - window leave the exact window.
  */
-import { addSizes, ceilDivideSizes, floorDivideSizes, maxSize, minSize, multiplySizes, subtractSizes, type Size } from './size.ts';
+import {
+  addSizes,
+  ceilDivideSizes,
+  floorDivideSizes,
+  maxSize,
+  minSize,
+  multiplySizes,
+  subtractSizes,
+  type Size,
+} from './size.ts';
 import type { ElementType } from './element-type.ts';
 
 /** Every token stays, exact. */

@@ -199,6 +199,19 @@ export type NamedOutputs = Readonly<Record<string, TensorOutput>>;
 /** One line of calls with its own state. Ends with its model, or on its own with `dispose()`. */
 export interface Session<Inputs = NamedInputs, Outputs = NamedOutputs> {
   run(inputs: Inputs, options?: CallOptions): Promise<Outputs>;
+  /**
+   * Continues the text after the prompt. The longest prefix of the prompt that the session has read is not read again. Calls on
+   * one session queue up.
+   */
+  generate(prompt: string | readonly number[], options?: GenerateOptions): Generation;
+  /** The answer to a conversation, in the model's own template. */
+  chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation;
+  /** Token ids that the session has read and generated. */
+  readonly ids: readonly number[];
+  /** Bytes of its state; 0 until it is first used. */
+  readonly stateBytes: number;
+  /** The state as bytes; `model.restore` gives a session that goes on from there. */
+  save(options?: CallOptions): Promise<Uint8Array<ArrayBuffer>>;
   dispose(): void;
   [Symbol.dispose](): void;
 }
@@ -212,8 +225,13 @@ export interface Model<Inputs = NamedInputs, Outputs = NamedOutputs> {
   embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array<ArrayBuffer>[]>;
   classify(text: string, options?: CallOptions): Promise<Classification>;
   classify(texts: readonly string[], options?: CallOptions): Promise<Classification[]>;
+  /** A generation in a session of its own. */
+  generate(prompt: string | readonly number[], options?: GenerateOptions): Generation;
+  chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation;
   tokenize(text: string): Tokenized;
   session(): Session<Inputs, Outputs>;
+  /** A session from the bytes of `save()`; rejects with ATPC-608 for bytes of another model, or broken ones. */
+  restore(bytes: Uint8Array, options?: CallOptions): Promise<Session<Inputs, Outputs>>;
   info(): ModelInfo;
   /** Bytes that the backend holds now. */
   readonly memoryBytes: number;
