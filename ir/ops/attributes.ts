@@ -8,6 +8,7 @@
  */
 import type { ElementType } from '../element-type.ts';
 import type { Size } from '../size.ts';
+import type { CacheSpec } from '../cache.ts';
 
 export type NoAttributes = Readonly<Record<string, never>>;
 
@@ -48,6 +49,9 @@ export interface OpAttributes {
   constant: { readonly elementType: ElementType; readonly value: number };
   /** i32 tensor whose elements are their own index along `axis`. */
   iota: { readonly shape: readonly Size[]; readonly axis: number };
+
+  /** A tensor that outlives a call, as the call finds it. Used once: by the op that gives what it is afterwards (Graph.states). */
+  state: { readonly name: string; readonly elementType: ElementType; readonly shape: readonly Size[] };
 
   // Elementwise, two operands
   add: NoAttributes;
@@ -136,6 +140,14 @@ export interface OpAttributes {
    * and beyond the rank of X, 0 else. r is `count` at tokens = s.
    */
   principal_rows: { readonly count: Size };
+
+  /**
+   * Causal attention that goes on where the call before ended: cached_attention(query f32[1, H, n, e], key f32[1, G, n, e], value
+   * f32[1, G, n, ev], then the tensors of the cache) -> (result f32[1, H, n, ev], then the tensors of the cache afterwards).
+   * `past` tokens were read before. What a query sees, and what stays, is said by the cache (ir/cache.ts; atp-modes.md,
+   * section 2): it works block by block, so that results do not depend on how tokens are split over calls.
+   */
+  cached_attention: { readonly scale: number; readonly past: Size; readonly cache: CacheSpec };
 
   /** The element `index` of a tuple. */
   get: { readonly index: number };
