@@ -276,6 +276,7 @@ class Lowering {
       valueSize,
       scale: node.attributes.scale,
       segments: segments.map(({ segment }) => segment),
+      logSumExp: false,
       schedule,
     };
     const integers = [batch, queryHeads, groups, queries, ...headStrides(query), ...headStrides(result), ...segmentIntegers];

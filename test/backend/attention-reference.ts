@@ -94,6 +94,7 @@ export async function runAttention(test: AttentionCase, cuts: readonly (readonly
     valueSize,
     scale: 1 / Math.sqrt(headSize),
     segments: segments.map((segment) => segment.kernel),
+    logSumExp: false,
     schedule: test.schedule ?? attentionSchedule(headSize, valueSize),
   };
   const module = new ModuleBuilder();

@@ -199,7 +199,7 @@ describe('attention kernels for wasm', () => {
       const segment = clusters(shape, query, { sizes: clusterSizes(6), expand: 1000 });
       const [found] = await runAttention({ ...shape, query, segments: [segment] });
       const [, , , , , key, value] = segment.operands as readonly Float32Array[];
-      const keys = segment.integers[1] as number;
+      const keys = segment.integers[2] as number;
       const rows = (data: Float32Array): Rows => ({ data, batchStride: 2 * keys * 32, headStride: keys * 32, rowStride: 32 });
       const mask = new Int32Array(2 * keys);
       for (const b of [0, 1]) mask.fill(1, b * keys, b * keys + (segment.operands[7]?.[b] ?? 0));
@@ -284,7 +284,7 @@ function clusters(of: Shape, query: Rows, { sizes, expand, range, equal = false 
       ...(expand === null ? [] : [radius, offsets, sortedKey.data, sortedValue.data]),
       ...(expand !== null || range ? [tokens] : []),
     ],
-    integers: [count, ...(expand === null ? [] : [keys])],
+    integers: [count, count, ...(expand === null ? [] : [keys])],
     keys(batch, head, i) {
       const tokenCount = tokens[batch] as number;
       if (!inRange(kernel.tokens, tokenCount)) return [];
