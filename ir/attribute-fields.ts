@@ -11,6 +11,7 @@ export type FieldKind =
   | 'shape'
   /** Whole numbers. */
   | 'integers'
+  | 'numbers'
   | 'segments'
   /** What a causal attention keeps between calls. */
   | 'cache';
@@ -56,7 +57,7 @@ export const attributeFields: { readonly [K in OpName]: { readonly [A in keyof O
   layer_norm: { epsilon: 'number' },
   rms_norm: { epsilon: 'number' },
   softmax: { axis: 'number' },
-  rope: { theta: 'number', maxPositions: 'number' },
+  rope: { theta: 'number', maxPositions: 'number', divisors: 'numbers' },
   attention: { scale: 'number', segments: 'segments' },
   cluster: { blockTokens: 'number', keysPerBlock: 'size', iterations: 'number' },
   select_clusters: { scale: 'number', count: 'size' },

@@ -94,6 +94,7 @@ const fields: { readonly [F in FieldKind]: (scanner: Scanner) => unknown } = {
   shape: (scanner) => scanner.list('[', ']', () => scanSize(scanner)),
   integers: (scanner) => scanner.list('[', ']', () => scanner.integer()),
   cache: scanCache,
+  numbers: (scanner) => scanner.list('[', ']', () => scanner.number()),
   segments: (scanner) => scanner.list('[', ']', () => scanSegment(scanner)),
 };
 

@@ -57,6 +57,7 @@ const fieldText: { readonly [F in FieldKind]: (value: never) => string } = {
   shape: (value: readonly Size[]) => `[${value.map(formatSize).join(', ')}]`,
   integers: (value: readonly number[]) => `[${value.join(', ')}]`,
   cache: (value: CacheSpec) => JSON.stringify(value),
+  numbers: (value: readonly number[]) => `[${value.map(formatNumber).join(', ')}]`,
   segments: (value: readonly AttentionSegment[]) => `[${value.map(formatSegment).join(', ')}]`,
 };
 

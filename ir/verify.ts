@@ -39,6 +39,7 @@ const fieldTests: { readonly [F in FieldKind]: (value: unknown) => boolean } = {
   size: isSize,
   shape: (value) => isArrayOf(value, isSize),
   integers: (value) => isArrayOf(value, Number.isInteger),
+  numbers: (value) => isArrayOf(value, (item) => typeof item === 'number'),
   cache: (value) => typeof value === 'object' && value !== null && 'kind' in value,
   segments: (value) => isArrayOf(value, (segment) => typeof segment === 'object' && segment !== null),
 };

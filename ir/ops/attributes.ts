@@ -104,8 +104,11 @@ export interface OpAttributes {
   /** rms_norm(x, weight [d]) over the last axis. */
   rms_norm: { readonly epsilon: number };
   softmax: { readonly axis: number };
-  /** rope(x [..., n, e], positions i32[n] or [b, n] against x [b, H, n, e]): rotates the halves (x1, x2) of the last axis. */
-  rope: { readonly theta: number; readonly maxPositions: number };
+  /**
+   * rope(x [..., n, e], positions i32[n] or [b, n] against x [b, H, n, e]): rotates the halves (x1, x2) of the last axis by the
+   * position times theta^(-2 i / e) / divisors[i]; `divisors` has e / 2 numbers, or none where nothing is scaled.
+   */
+  rope: { readonly theta: number; readonly maxPositions: number; readonly divisors: readonly number[] };
 
   // Attention (DESIGN section 1) and the modes (atp-modes.md)
   /** attention(query f32[b, H, n, e], segments...) -> f32[b, H, n, ev]; a query that sees no key at all gives zeros. */
