@@ -28,7 +28,7 @@ export interface Target {
   /** The same where a kernel reads scattered keys one query at a time. */
   readonly gatheredFlopsPerSecond: number;
   attentionSchedule(headSize: number, valueSize: number): AttentionKernel['schedule'];
-  readonly scoreSchedule: ScoreKeysKernel['schedule'];
+  scoreKeysSchedule(headSize: number): ScoreKeysKernel['schedule'];
   /** Scratch bytes that one lane needs for a dispatch of this kernel with these integers (in the order of kernel.ts). */
   scratchBytes(kernel: Kernel, integers: readonly Size[]): Size;
   /** Kernel files, relative to `kernels/NAME/`; deterministic. Files with `features` are builds of the same kernels. */

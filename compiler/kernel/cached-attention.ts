@@ -182,10 +182,10 @@ function lowerStream(site: Site, cache: StreamCache): void {
     true,
   );
   const query = rowsOf(site.query, round.firstRow, round.rows);
-  const { scoreSchedule } = site.lowering.target;
+  const schedule = site.lowering.target.scoreKeysSchedule(headSize);
   const { scale } = site.attention.attributes;
   site.lowering.push({
-    kernel: { kind: 'score_keys', headSize, scale, atoms, decay, schedule: scoreSchedule },
+    kernel: { kind: 'score_keys', headSize, scale, atoms, decay, schedule },
     group: site.group,
     reads: [query, logSumExp as View, key],
     writes: [score, position],
@@ -201,7 +201,7 @@ function lowerStream(site: Site, cache: StreamCache): void {
       round.start,
       round.beginsBlock,
     ],
-    items: multiplySizes(kvHeads, ceilDivideSizes(capacity, scoreSchedule.keyTile)),
+    items: multiplySizes(kvHeads, ceilDivideSizes(capacity, schedule.keyTile)),
     repeat,
   });
 }

@@ -50,12 +50,8 @@ export function renderClusterBlock(kernel: ClusterBlockKernel, { module, name }:
   };
   const layout = layoutOf(kernel);
   module.kernel(name, parameters, (f, k) => {
-    const [keys, clusters, first, count] = ['keys', 'clusters', 'first', 'count'].map(k.integer) as [
-      Local<'i32'>,
-      Local<'i32'>,
-      Local<'i32'>,
-      Local<'i32'>,
-    ];
+    const [keys, clusters] = [k.integer('keys'), k.integer('clusters')];
+    const [first, count] = [k.integer('first'), k.integer('count')];
     const at = (offset: number) => i32.add(k.scratch, offset);
     const [item, index] = [f.local('item', 'i32'), f.local('index', 'i32')];
     const used = f.let('used', f.minimum(keysPerBlock, count));
