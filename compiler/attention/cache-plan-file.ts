@@ -11,15 +11,18 @@
 import { readFile } from 'node:fs/promises';
 import { parse, stringify } from 'yaml';
 import {
+  causalModeNames,
   causalModes,
+  isCausalModeName,
   type CacheGroup,
   type CachePlan,
   type CacheSetting,
   type CacheSettings,
+  type CausalModeName,
 } from '../../passes/atp/cache-plan.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import { validator } from '../schema/validator.ts';
-import { causalModeNamed } from './choose-cache-plan.ts';
+import { didYouMean } from '../schema/did-you-mean.ts';
 
 interface ModeEntry extends CacheSettings {
   readonly mode: string;
@@ -80,6 +83,15 @@ const validatePlanFile = validator<CachePlanFile>({
     },
   },
 });
+
+export function causalModeNamed(name: string): CausalModeName {
+  if (isCausalModeName(name)) return name;
+  const names = [...causalModeNames, 'hybrid'];
+  const near = didYouMean(name, names);
+  throw new AtpcError('ATPC-302', `'${name}' is no mode for causal attention.`, {
+    hint: near.hint ?? `Modes of causal attention: ${names.join(', ')}.`,
+  });
+}
 
 /** `heads` KV heads of every layer. Throws ATPC-302 (mode) and ATPC-304 (not valid, does not fit). */
 export async function readCachePlanFile(path: string, heads: readonly number[], maxTokens: number): Promise<CachePlan> {

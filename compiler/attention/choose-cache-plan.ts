@@ -1,18 +1,11 @@
 /** From the options to the caches of a causal model: forced, read from a file, or the cheapest at the typical length. */
-import {
-  causalModeNames,
-  isCausalModeName,
-  uniformCachePlan,
-  type CachePlan,
-  type CausalModeName,
-} from '../../passes/atp/cache-plan.ts';
+import { uniformCachePlan, type CachePlan } from '../../passes/atp/cache-plan.ts';
 import type { AttentionShape } from '../../passes/atp/site.ts';
 import { cacheSeconds } from '../../passes/cache-cost.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import type { Target } from '../codegen/target.ts';
 import type { CompileOptions } from '../compile-options.ts';
-import { didYouMean } from '../schema/did-you-mean.ts';
-import { readCachePlanFile } from './cache-plan-file.ts';
+import { causalModeNamed, readCachePlanFile } from './cache-plan-file.ts';
 
 export interface CachePlanInput {
   readonly shapes: readonly AttentionShape[];
@@ -58,15 +51,6 @@ export async function chooseCachePlan(options: CachePlanOptions, input: CachePla
     return uniformCachePlan(mode, heads, maxTokens, `${words} was asked for.`);
   }
   return cheapest(input, Math.min(options.typicalLength ?? defaultTypicalLength, maxTokens));
-}
-
-export function causalModeNamed(name: string): CausalModeName {
-  if (isCausalModeName(name)) return name;
-  const names = [...causalModeNames, 'hybrid'];
-  const near = didYouMean(name, names);
-  throw new AtpcError('ATPC-302', `'${name}' is no mode for causal attention.`, {
-    hint: near.hint ?? `Modes of causal attention: ${names.join(', ')}.`,
-  });
 }
 
 /** Dense, or the near-lossless mode where it saves enough. */
