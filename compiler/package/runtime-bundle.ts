@@ -26,8 +26,20 @@ const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
 const runtimeFile = (name: string): string => fileURLToPath(new URL(`../../runtime/${name}`, import.meta.url));
 
 const banner = '/* Runtime of a package that atpc compiled. Licences: LICENSE, THIRD_PARTY_LICENSES.md. */';
-/** In this form a bundler takes the file along and puts its own place for it here. */
-const fileEntry = (file: string): string => `${JSON.stringify(file)}:new URL(${JSON.stringify(`./${file}`)},import.meta.url),\n`;
+/**
+ * What index.js begins with. Bundlers look for these words: they take the files along, bundle the worker, and put their own
+ * places for them here.
+ */
+function packageConstants(manifestSha256: string, paths: readonly string[]): string {
+  const urlOf = (file: string): string => `new URL(${JSON.stringify(`./${file}`)}, import.meta.url)`;
+  return [
+    `const manifestSha256 = ${JSON.stringify(manifestSha256)};`,
+    'const packageFiles = {',
+    ...paths.map((file) => `  ${JSON.stringify(file)}: ${urlOf(file)},`),
+    '};',
+    `const startWorker = () => new Worker(${urlOf('worker.js')}, { type: "module" });`,
+  ].join('\n');
+}
 
 let bundle: Promise<RuntimeBundle> | undefined;
 /** Bundled on first use and then kept: the runtime is the same for all packages. */
@@ -68,11 +80,7 @@ async function buildBundle(): Promise<RuntimeBundle> {
     declarations: await readFile(runtimeFile(extension === '.ts' ? 'api.ts' : 'api.d.ts'), 'utf8'),
     sha256: sha256(index + worker),
     thirdPartyLicenses: await licensesOf(Object.keys(result.metafile.inputs)),
-    index: (manifestSha256, paths) => {
-      const hash = `const manifestSha256=${JSON.stringify(manifestSha256)};`;
-      const files = `const packageFiles={\n${paths.map(fileEntry).join('')}};`;
-      return `${banner}\n${hash}\n${files}\n${index}`;
-    },
+    index: (manifestSha256, paths) => `${banner}\n${packageConstants(manifestSha256, paths)}\n${index}`,
   };
 }
 

@@ -1,4 +1,4 @@
-/** What index.js of a package is bundled from. The compiler writes two constants before it; see compiler/package. */
+/** What index.js of a package is bundled from. The compiler writes three constants before it; see compiler/package. */
 import { manifest, program } from 'atpc:validators';
 import type { LoadOptions, Model } from '../api.ts';
 import { load as loadPackage } from '../load.ts';
@@ -6,6 +6,8 @@ import { load as loadPackage } from '../load.ts';
 declare const manifestSha256: string;
 /** Where the files lie that the runtime reads: bundlers that move a file put its place here. */
 declare const packageFiles: Readonly<Record<string, URL>>;
+/** Starts the worker.js beside index.js in a browser, or what a bundler made of it. */
+declare const startWorker: () => Worker;
 
 export { AtpcError } from '../errors.ts';
 
@@ -13,13 +15,7 @@ export { AtpcError } from '../errors.ts';
 const here = import.meta.url;
 
 export function load(options?: LoadOptions): Promise<Model> {
-  const identity = {
-    base: new URL('.', here),
-    files: packageFiles,
-    manifestSha256,
-    validators: { manifest, program },
-    // In these words, by which bundlers find the worker and bundle it too.
-    startWorker: () => new Worker(new URL('./worker.js', import.meta.url), { type: 'module' }),
-  };
+  const validators = { manifest, program };
+  const identity = { base: new URL('.', here), files: packageFiles, startWorker, manifestSha256, validators };
   return loadPackage(identity, options);
 }

@@ -20,7 +20,10 @@ async function prepared(seq: number, rounds: number): Promise<PreparedInputs> {
 describe('the worker', () => {
   it('sees an abort without shared memory too', async () => {
     const text = (await runtimeBundle()).worker;
-    const backend = new WorkerBackend(() => currentPlatform().startWorker({ url: undefined, text, beside: undefined }), { ...single, shareMemory: false });
+    const backend = new WorkerBackend(() => currentPlatform().startWorker({ url: undefined, text, beside: undefined }), {
+      ...single,
+      shareMemory: false,
+    });
     try {
       const code = new Uint8Array(await assembleWat(kernels));
       await backend.load({ ...idle, program: { ...program, weights: [] }, kernels: code, tensors: [] });

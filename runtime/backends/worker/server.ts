@@ -73,9 +73,7 @@ export class WorkerServer {
     const executor = await WasmExecutor.create(request.program, request.kernels, barrier);
     const { urls } = request;
     const source =
-      urls === null
-        ? this.#requestedFiles(request.weightFiles)
-        : this.#platform.files((path) => new URL(urls[path] as string));
+      urls === null ? this.#requestedFiles(request.weightFiles) : this.#platform.files((path) => new URL(urls[path] as string));
     try {
       let loadedBytes = 0;
       const progress = (bytes: number): void => this.#post({ kind: 'progress', loadedBytes: (loadedBytes += bytes) });
