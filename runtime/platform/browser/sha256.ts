@@ -1,5 +1,5 @@
 /**
- * SHA-256 (FIPS 180-4) for pages on plain http, to which browsers give no crypto.subtle. The libraries for it take four
+ * SHA-256 (FIPS 180-4) for pages on plain http, to which browsers give no crypto.subtle. The libraries for it take three
  * times the bytes, which every package would carry twice.
  */
 const primes = Array.from({ length: 310 }, (_, at) => at + 2).filter((n) => {
