@@ -44,7 +44,7 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
   await checkOutputFolder(options.out);
 
   report(reading);
-  const source = await openModel(options.model, options.weights);
+  const source = await openModel(options.model, options);
   const { graph } = source;
   const shapes = attentionShapes(source);
   const maxTokens = longestSequence(graph);
