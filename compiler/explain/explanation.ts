@@ -3,7 +3,7 @@
  * it does, and what it costs. Sizes are expressions of the program's dims.
  */
 import type { SizeExpression } from '../../runtime/format/expression.ts';
-import type { GroupKind } from '../../passes/fuse/groups.ts';
+import type { KernelKind } from '../kernel/kernel.ts';
 import type { Dispatch } from '../kernel/dispatch.ts';
 
 export interface Explanation {
@@ -39,7 +39,7 @@ export interface ExplainedNode {
   /** Inputs among the nodes here. */
   readonly inputs: readonly number[];
 }
-export type StepKind = GroupKind | 'copy';
+export type StepKind = KernelKind | 'copy';
 export interface ExplainedStep {
   readonly label: string;
   /** Exported kernel that runs it. */
@@ -101,5 +101,8 @@ export const kindWords: { readonly [K in StepKind]: string } = {
   cluster: 'clusters of keys',
   segment_means: 'means of segments of keys',
   principal_rows: 'principal rows',
+  cluster_block: 'clusters of a block that left the window',
+  evict: 'eviction by score',
+  score_keys: 'scores of kept keys',
   copy: 'copy',
 };
