@@ -9,9 +9,11 @@ import { layoutSafetensors, tensorBytes, type SafetensorsLayout } from './safete
 import { formatShape, type TensorSource } from './tensor-source.ts';
 
 export type WeightStorage = ManifestTensor['storage'];
-export const weightStorages: readonly WeightStorage[] = ['F32', 'F16', 'BF16'];
+/** Storage of plain numbers; U8 is that of the quants of a matrix in blocks. */
+export type FloatStorage = Exclude<WeightStorage, 'U8'>;
+export const weightStorages: readonly FloatStorage[] = ['F32', 'F16', 'BF16'];
 
-export function isWeightStorage(storage: string): storage is WeightStorage {
+export function isWeightStorage(storage: string): storage is FloatStorage {
   return weightStorages.some((known) => known === storage);
 }
 
@@ -44,15 +46,19 @@ export interface WrittenWeights {
   readonly files: readonly ManifestFile[];
 }
 
-/** A tensor of a source as it is written: its stored bytes where the storage stays, else its values. Default: it stays. */
-export function weightFrom(source: TensorSource, name: string, storage?: WeightStorage): WeightTensor {
-  const { shape, storage: stored } = source.info(name);
-  const target = storage ?? (isWeightStorage(stored) ? stored : 'F32');
+/**
+ * A tensor of a source as plain numbers: its stored bytes where the storage stays, else its values. Default: it stays; the
+ * values of blocks become F32.
+ */
+export function weightFrom(source: TensorSource, name: string, storage?: FloatStorage): WeightTensor {
+  const { shape, storage: stored, format } = source.info(name);
+  const stays = format === undefined && isWeightStorage(stored) ? stored : undefined;
+  const target = storage ?? stays ?? 'F32';
   return {
     name,
     shape,
     storage: target,
-    read: async () => (stored === target ? await source.readRaw(name) : await source.readFloat32(name)),
+    read: async () => (stays === target ? await source.readRaw(name) : await source.readFloat32(name)),
   };
 }
 
@@ -127,6 +133,9 @@ function storedBytes(tensor: WeightTensor, data: Float32Array | Uint8Array): Uin
 }
 
 const convert: { readonly [K in WeightStorage]: (tensor: WeightTensor, values: Float32Array) => ArrayBufferView } = {
+  U8: ({ name }) => {
+    throw new AtpcError('ATPC-399', `The tensor '${name}' is stored as U8, and numbers were given for it.`);
+  },
   F32: (_, values) => values,
   F16: (tensor, values) => narrowed(tensor, values, float32ToFloat16(values)),
   BF16: (tensor, values) => narrowed(tensor, values, float32ToBfloat16(values)),

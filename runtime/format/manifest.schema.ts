@@ -57,7 +57,7 @@ export const manifestSchema: object = {
     tensors: arrayOf(
       object({
         name: text,
-        storage: { enum: ['F32', 'F16', 'BF16'] },
+        storage: { enum: ['F32', 'F16', 'BF16', 'U8'] },
         shape: reference('counts'),
         file: reference('path'),
         begin: reference('count'),

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { float32ToBfloat16, float32ToFloat16 } from '../../compiler/weights/float16.ts';
-import { TensorWriter } from '../../runtime/backends/wasm/weights.ts';
+import { tensorWriter } from '../../runtime/backends/wasm/weights.ts';
 
 const stored = {
   F32: (values: Float32Array) => values,
@@ -36,7 +36,7 @@ describe('weights, streamed into a memory', () => {
         const panelBytes = Math.ceil(rows / width) * columns * width * 4;
         const memory = new ArrayBuffer(64 + values.byteLength + panelBytes);
         const shape = [rows, columns];
-        const writer = new TensorWriter(memory, storage, [
+        const writer = tensorWriter(memory, storage, [
           { address: 64, shape, packing: { kind: 'rows' } },
           { address: 64 + values.byteLength, shape, packing: { kind: 'panels', width } },
         ]);
@@ -60,7 +60,7 @@ describe('weights, streamed into a memory', () => {
     const halves = Uint16Array.from({ length: 65536 }, (_, bits) => bits);
     for (const storage of ['F16', 'BF16'] as const) {
       const memory = new ArrayBuffer(4 * 65536);
-      new TensorWriter(memory, storage, [{ address: 0, shape: [65536], packing: { kind: 'rows' } }]).write(
+      tensorWriter(memory, storage, [{ address: 0, shape: [65536], packing: { kind: 'rows' } }]).write(
         new Uint8Array(halves.buffer),
       );
       const decoded = new Float32Array(memory);

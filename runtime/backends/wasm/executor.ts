@@ -15,7 +15,7 @@ import {
   type PreparedPort,
   type RunPlan,
 } from './plan.ts';
-import { TensorWriter } from './weights.ts';
+import { tensorWriter, type TensorWriter } from './weights.ts';
 
 // A run can be stopped within 50 ms: a dispatch runs in ranges of items that take about this long each. The first range is
 // shorter, because its length goes by the last run with these dims, and the work may depend on the data.
@@ -113,7 +113,7 @@ export class WasmExecutor {
       const address = weightsBase + Number(this.#program.buffers[weight.buffer]?.offset);
       return { address, shape: weight.shape, packing: weight.packing };
     });
-    return new TensorWriter(this.#memory.buffer, tensor.storage, destinations);
+    return tensorWriter(this.#memory.buffer, tensor.storage, destinations);
   }
 
   /**

@@ -1,8 +1,10 @@
+import { AtpcError } from '../../errors.ts';
 import type { ManifestTensor } from '../../format/manifest.ts';
 import type { WeightPacking } from '../../format/program.ts';
 
 type Storage = ManifestTensor['storage'];
-export const storageBytes: { readonly [K in Storage]: number } = { F32: 4, F16: 2, BF16: 2 };
+type NumberStorage = Exclude<Storage, 'U8'>;
+export const storageBytes: { readonly [K in Storage]: number } = { F32: 4, F16: 2, BF16: 2, U8: 1 };
 
 /** Where a tensor goes, and in which order. */
 export interface WeightDestination {
@@ -15,11 +17,50 @@ export interface WeightDestination {
 // Elements that are decoded at a time: 256 KiB of f32, which stays in a level-2 cache.
 const blockElements = 65536;
 
+/** Takes the bytes of one tensor piece by piece, in any split, and writes its elements into a memory. */
+export interface TensorWriter {
+  /** Elements that have arrived in the memory. */
+  readonly written: number;
+  write(bytes: Uint8Array): void;
+}
+
+/** Throws ATPC-403 for a packing that the storage does not have. */
+export function tensorWriter(
+  memory: ArrayBufferLike,
+  storage: Storage,
+  destinations: readonly WeightDestination[],
+): TensorWriter {
+  return storage === 'U8' ? new ByteWriter(memory, destinations) : new NumberWriter(memory, storage, destinations);
+}
+
+/** Quants of block-quantised weights: bytes as they are, row-major. */
+class ByteWriter implements TensorWriter {
+  readonly #memory: ArrayBufferLike;
+  readonly #destinations: readonly WeightDestination[];
+  #written = 0;
+
+  constructor(memory: ArrayBufferLike, destinations: readonly WeightDestination[]) {
+    const other = destinations.find(({ packing }) => packing.kind !== 'rows');
+    if (other !== undefined)
+      throw new AtpcError('ATPC-403', `program.json packs bytes as ${other.packing.kind}, and they can be packed as rows only.`);
+    this.#memory = memory;
+    this.#destinations = destinations;
+  }
+  get written(): number {
+    return this.#written;
+  }
+
+  write(bytes: Uint8Array): void {
+    for (const { address } of this.#destinations) new Uint8Array(this.#memory, address + this.#written, bytes.length).set(bytes);
+    this.#written += bytes.length;
+  }
+}
+
 /**
- * Takes the bytes of one tensor piece by piece, in any split, and writes its elements as f32 into a memory, in the layout
- * of each destination. Nothing but one block is held besides. The memory has to be zero where a last panel is padded.
+ * Numbers become f32, in the layout of each destination. Nothing but one block is held besides. The memory has to be zero
+ * where a last panel is padded.
  */
-export class TensorWriter {
+class NumberWriter implements TensorWriter {
   readonly #memory: ArrayBufferLike;
   readonly #destinations: readonly WeightDestination[];
   readonly #width: number;
@@ -28,13 +69,12 @@ export class TensorWriter {
   #staged = 0;
   #written = 0;
 
-  constructor(memory: ArrayBufferLike, storage: Storage, destinations: readonly WeightDestination[]) {
+  constructor(memory: ArrayBufferLike, storage: NumberStorage, destinations: readonly WeightDestination[]) {
     this.#memory = memory;
     this.#destinations = destinations;
     this.#width = storageBytes[storage];
     this.#decode = decoders[storage]();
   }
-  /** Elements that have arrived in the memory. */
   get written(): number {
     return this.#written;
   }
@@ -86,7 +126,7 @@ export class TensorWriter {
 
 /** Reads `count` elements from the start of a buffer; the result is good until the next call. */
 type Decoder = (bytes: ArrayBuffer, count: number) => Float32Array;
-const decoders: { readonly [K in Storage]: () => Decoder } = {
+const decoders: { readonly [K in NumberStorage]: () => Decoder } = {
   F32: () => (bytes, count) => new Float32Array(bytes, 0, count),
   F16: () => {
     const values = new Float32Array(blockElements);
