@@ -1,7 +1,11 @@
 import type { Manifest } from '../runtime/format/manifest.ts';
 
+/** How weights are stored: as numbers, or (matrices whose rows are whole blocks) in blocks of 32 with 8 or 4 bits. */
+export const weightTypes = ['f32', 'f16', 'q8', 'q4'] as const;
+export type WeightType = (typeof weightTypes)[number];
+
 export interface CompileOptions {
-  /** A model file (.ts) or a Hugging Face folder. */
+  /** A model file (.ts), a Hugging Face folder, or a GGUF file. */
   readonly model: string;
   /** Folder with the weights, for a model file; a folder brings its own. */
   readonly weights?: string;
@@ -19,8 +23,12 @@ export interface CompileOptions {
   readonly typicalLength?: number;
   /** Plan file (YAML): a mode for each layer and head; excludes `attention` and `keys`. */
   readonly plan?: string;
+  /** Tokens that a session of a generating model can hold; default: the length that it was trained for. */
+  readonly maxLength?: number;
+  /** Allows a `maxLength` above the trained length. */
+  readonly beyondTrainedContext?: boolean;
   /** Storage type of the weights; default: as in the checkpoint. */
-  readonly storage?: 'f32' | 'f16';
+  readonly storage?: WeightType;
   /** Folder that receives the IR after every pass. */
   readonly dump?: string;
   /** Runs the verifier after every pass. */

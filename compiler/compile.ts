@@ -37,7 +37,7 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
   await checkOutputFolder(options.out);
 
   report('read model');
-  const source = await openModel(options.model, options.weights);
+  const source = await openModel(options.model, options);
   const encode = encoderOf(source);
   const stages = options.dump === undefined ? undefined : new Map<string, string>();
   const preparation: Preparation = {

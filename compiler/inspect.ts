@@ -16,7 +16,7 @@ const storageBytes: Readonly<Record<string, number>> = { F32: 4, F16: 2, BF16: 2
 
 /** What a model is, without compiling it. Reads headers and configuration, no weights. */
 export async function inspectModel(location: string, options: { readonly weights?: string } = {}): Promise<ModelReport> {
-  const source = await openModel(location, options.weights);
+  const source = await openModel(location, options);
   const shapes = attentionShapes(source);
   const parameters = graphNodes(source.graph).flatMap((node) => {
     if (!isOp(node, 'parameter')) return [];
@@ -48,7 +48,20 @@ export async function inspectModel(location: string, options: { readonly weights
 
 /** What a package of the model would say of itself; nothing is measured, and approximations of weights are not known. */
 export async function explainModel(
-  options: Pick<CompileOptions, 'model' | 'weights' | 'targets' | 'attention' | 'keys' | 'typicalLength' | 'plan' | 'force'>,
+  options: Pick<
+    CompileOptions,
+    | 'model'
+    | 'weights'
+    | 'targets'
+    | 'attention'
+    | 'keys'
+    | 'typicalLength'
+    | 'plan'
+    | 'force'
+    | 'maxLength'
+    | 'beyondTrainedContext'
+    | 'storage'
+  >,
 ): Promise<{
   readonly name: string;
   readonly dims: Manifest['dims'];
@@ -56,7 +69,7 @@ export async function explainModel(
   readonly attention: Manifest['attention'];
   readonly approximations: readonly string[];
 }> {
-  const source = await openModel(options.model, options.weights);
+  const source = await openModel(options.model, options);
   const target = targetNamed(options.targets?.[0] ?? 'wasm');
   const shapes = attentionShapes(source);
   const plan = await choosePlan(options, { shapes, maxTokens: longestSequence(source.graph), target, tuned: source.tuned });
@@ -72,10 +85,23 @@ export async function explainModel(
 
 /** The plan that `compile` would take, with its cost at some lengths. */
 export async function inspectPlan(
-  options: Pick<CompileOptions, 'model' | 'weights' | 'targets' | 'attention' | 'keys' | 'typicalLength' | 'plan' | 'force'>,
+  options: Pick<
+    CompileOptions,
+    | 'model'
+    | 'weights'
+    | 'targets'
+    | 'attention'
+    | 'keys'
+    | 'typicalLength'
+    | 'plan'
+    | 'force'
+    | 'maxLength'
+    | 'beyondTrainedContext'
+    | 'storage'
+  >,
   { lengths }: { readonly lengths?: readonly number[] } = {},
 ): Promise<PlanReport> {
-  const source = await openModel(options.model, options.weights);
+  const source = await openModel(options.model, options);
   const target = targetNamed(options.targets?.[0] ?? 'wasm');
   const shapes = attentionShapes(source);
   const plan = await choosePlan(options, { shapes, maxTokens: longestSequence(source.graph), target, tuned: source.tuned });

@@ -2,11 +2,13 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { Graph } from '../ir/graph.ts';
+import { graphNodes, isOp, type Graph } from '../ir/graph.ts';
 import { AtpcError } from '../runtime/errors.ts';
 import type { Task } from '../runtime/format/manifest.ts';
 import { openCheckpointTensors } from './import/checkpoint-tensors.ts';
-import { openHuggingFace, type ImportedModel } from './import/hugging-face.ts';
+import { refuseContextOptions, type ContextOptions } from './import/context-length.ts';
+import { openHuggingFace } from './import/hugging-face.ts';
+import type { Family, Imported, ImportedContext, ImportedModel } from './import/imported-model.ts';
 import type { ModelLicense } from './import/license.ts';
 import { hashModel } from './import/model-hash.ts';
 import type { ImportedTokenizer } from './import/tokenizer-files.ts';
@@ -27,6 +29,8 @@ export interface SourceModel {
   readonly task: Task;
   /** Literal ATP that the checkpoint was tuned with. */
   readonly tuned: { readonly ratio: number } | null;
+  /** Lengths of a model that generates; null for one that keeps nothing between calls. */
+  readonly context: ImportedContext | null;
   readonly license: ModelLicense | null;
   readonly unused: readonly string[];
   readonly notes: readonly string[];
@@ -39,19 +43,28 @@ function defaultsOf(model: Model): Readonly<Record<string, number>> {
   );
 }
 
-/** Opens a model and checks that its weights fit. Throws 1xx for the model and 2xx for what is imported. */
-export async function openModel(location: string, weights?: string): Promise<SourceModel> {
-  const stats = await stat(location).catch(() => undefined);
-  if (!stats) throw new AtpcError('ATPC-201', `There is no model file or folder ${location}.`);
-  return stats.isDirectory() ? openFolder(location, weights) : openModelFile(location, weights);
+export interface OpenModelOptions extends ContextOptions {
+  /** Folder with the weights, for a model file. */
+  readonly weights?: string;
 }
 
-async function openFolder(folder: string, weights?: string): Promise<SourceModel> {
-  if (weights !== undefined) {
-    throw new AtpcError('ATPC-301', `The folder ${folder} brings its own weights; --weights is for model files.`);
+/** Opens a model and checks that its weights fit. Throws 1xx for the model and 2xx for what is imported. */
+export async function openModel(location: string, options: OpenModelOptions = {}): Promise<SourceModel> {
+  const stats = await stat(location).catch(() => undefined);
+  if (!stats) throw new AtpcError('ATPC-201', `There is no model file or folder ${location}.`);
+  if (!stats.isDirectory()) return await openModelFile(location, options);
+  if (options.weights !== undefined) {
+    throw new AtpcError('ATPC-301', `${location} brings its own weights; --weights is for model files.`);
   }
-  const imported = await openHuggingFace(folder);
-  const model = await loadFamily(imported.family, imported.config);
+  return await checkpointModel(await openHuggingFace(location, options));
+}
+
+function familyModel<F extends Family>({ family, config }: Imported<F>): Promise<Model> {
+  return loadFamily(family, config);
+}
+
+async function checkpointModel(imported: ImportedModel): Promise<SourceModel> {
+  const model = await familyModel(imported);
   const graph = buildGraph(model);
   checkParameters(graph, imported.tensors);
   return {
@@ -63,14 +76,15 @@ async function openFolder(folder: string, weights?: string): Promise<SourceModel
     tokenizer: imported.tokenizer,
     task: imported.task,
     tuned: imported.atpBlock && { ratio: imported.atpBlock.ratio },
+    context: imported.context,
     license: imported.license,
     unused: imported.unused,
     notes: imported.notes,
-    hash: (signal) => hashModel(folder, imported.files, signal),
+    hash: (signal) => hashModel(imported.folder, imported.files, signal),
   };
 }
 
-async function openModelFile(file: string, weights?: string): Promise<SourceModel> {
+async function openModelFile(file: string, { weights, ...context }: OpenModelOptions): Promise<SourceModel> {
   const model = await loadModelFile(file);
   const graph = buildGraph(model);
   const folder = weights ?? path.dirname(file);
@@ -78,11 +92,12 @@ async function openModelFile(file: string, weights?: string): Promise<SourceMode
   const described = existsSync(path.join(folder, 'config.json')) || existsSync(path.join(folder, 'modules.json'));
   const imported = !described
     ? null
-    : await openHuggingFace(folder).catch((error: unknown): ImportedModel | null => {
+    : await openHuggingFace(folder, context).catch((error: unknown): ImportedModel | null => {
         if (error instanceof AtpcError && error.code === 'ATPC-203') return null;
         throw error;
       });
   const raw = imported ? null : await openCheckpointTensors(folder);
+  if (!imported) refuseContextOptions(file, context);
   const tensors = imported?.tensors ?? (raw as NonNullable<typeof raw>).tensors;
   checkParameters(graph, tensors);
   const outputs = new Set(graph.outputs.map((output) => output.name));
@@ -97,11 +112,18 @@ async function openModelFile(file: string, weights?: string): Promise<SourceMode
     tokenizer: imported?.tokenizer ?? null,
     task,
     tuned: imported?.atpBlock ? { ratio: imported.atpBlock.ratio } : null,
+    context: task.kind === 'generate' && imported?.context ? contextWithin(graph, imported.context) : null,
     license: imported?.license ?? null,
     unused: unusedTensors(graph, tensors),
     notes: imported?.notes ?? [],
     hash: (signal) => hashModel(folder, [file, ...(imported?.files ?? raw?.files ?? [])], signal),
   };
+}
+
+/** A model of the person's own may have rope tables of any length: a session ends where the shortest does. */
+function contextWithin(graph: Graph, { trainedLength, maxLength }: ImportedContext): ImportedContext {
+  const tables = graphNodes(graph).flatMap((node) => (isOp(node, 'rope') ? [node.attributes.maxPositions] : []));
+  return { trainedLength, maxLength: Math.min(maxLength, ...tables) };
 }
 
 /** Longest sequence: the largest value of the dim `seq`, or of the largest symbolic dim but `batch`. */

@@ -3,10 +3,9 @@
  */
 import { modeNames } from '../../passes/atp/modes/table.ts';
 import { suggestion } from '../../runtime/suggest.ts';
+import { weightTypes, type WeightType } from '../compile-options.ts';
 import { usageError } from './usage-error.ts';
 
-export const storageTypes = ['f32', 'f16'] as const;
-export type StorageType = (typeof storageTypes)[number];
 /** Kernel sets that the compiler can emit. */
 export const targetNames = ['wasm'] as const;
 
@@ -33,7 +32,9 @@ export interface CompileFlags {
   readonly keys?: string;
   readonly typicalLength?: number;
   readonly plan?: string;
-  readonly quant?: StorageType;
+  readonly quant?: WeightType;
+  readonly maxSeq?: number;
+  readonly beyondTrainedContext?: true;
   readonly config?: string;
   readonly dump?: string;
   readonly verify?: true;
@@ -104,9 +105,22 @@ export const compileFlags = {
   quant: {
     flags: '-q, --quant <type>',
     group: 'Output:',
-    summary: `storage type of the weights: ${storageTypes.join(', ')}`,
+    summary: `weights as numbers (f32, f16), or matrices in blocks of 32 with 8 or 4 bits (q8, q4): ${weightTypes.join(', ')}`,
     defaultText: 'as in the checkpoint',
-    parse: (text) => oneOf('--quant', 'ATPC-301', text, storageTypes),
+    parse: (text) => oneOf('--quant', 'ATPC-301', text, weightTypes),
+  },
+  maxSeq: {
+    flags: '--max-seq <tokens>',
+    group: 'Model:',
+    summary: 'tokens that a session of a generating model can hold, prompt and answer together',
+    defaultText: 'the length that the model was trained for',
+    parse: (text) => positiveInteger('--max-seq', text),
+  },
+  beyondTrainedContext: {
+    flags: '--beyond-trained-context',
+    group: 'Model:',
+    summary: 'allow a --max-seq above the length that the model was trained for',
+    defaultText: 'off',
   },
   config: {
     flags: '--config <file>',

@@ -23,6 +23,8 @@ export async function compileSettings(modelArgument: string | undefined, flags: 
   const weights = flags.weights ?? config.weights;
   const targets = flags.target ?? config.targets;
   const storage = flags.quant ?? config.quant;
+  const maxLength = flags.maxSeq ?? config.maxSeq;
+  const beyondTrainedContext = flags.beyondTrainedContext ?? config.beyondTrainedContext;
   const dump = flags.dump ?? config.dump;
   return {
     model,
@@ -32,6 +34,8 @@ export async function compileSettings(modelArgument: string | undefined, flags: 
     ...(name !== undefined && { name }),
     ...(targets !== undefined && { targets: [...new Set(targets)] }),
     ...(storage !== undefined && { storage }),
+    ...(maxLength !== undefined && { maxLength }),
+    ...(beyondTrainedContext === true && { beyondTrainedContext }),
     ...(dump !== undefined && { dump }),
     ...(flags.verify === true && { verify: true }),
     ...(flags.force === true && { force: true }),
@@ -65,7 +69,7 @@ function attentionSettings(flags: CompileFlags, config: ConfigFile): Partial<Com
 
 /** `examples/embed/model.ts` -> `model`; `models/all-MiniLM-L6-v2/` -> `all-MiniLM-L6-v2`. */
 function lastPart(model: string): string {
-  return path.basename(path.resolve(model)).replace(/\.[cm]?ts$/, '');
+  return path.basename(path.resolve(model)).replace(/\.([cm]?ts|gguf)$/, '');
 }
 
 /** `@scope/name` names a package, but not a folder of two levels. */

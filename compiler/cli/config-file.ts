@@ -8,8 +8,8 @@ import type { Document } from 'yaml';
 import { modeNames } from '../../passes/atp/modes/table.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import { suggestion } from '../../runtime/suggest.ts';
-import { storageTypes, targetNames } from './compile-flags.ts';
-import type { StorageType } from './compile-flags.ts';
+import { weightTypes, type WeightType } from '../compile-options.ts';
+import { targetNames } from './compile-flags.ts';
 
 export interface ConfigFile {
   readonly model?: string;
@@ -23,7 +23,9 @@ export interface ConfigFile {
     readonly typicalLength?: number;
     readonly plan?: string;
   };
-  readonly quant?: StorageType;
+  readonly quant?: WeightType;
+  readonly maxSeq?: number;
+  readonly beyondTrainedContext?: boolean;
   readonly dump?: string;
 }
 
@@ -48,7 +50,9 @@ export const configSchema = {
         plan: text,
       },
     },
-    quant: { enum: storageTypes },
+    quant: { enum: weightTypes },
+    maxSeq: { type: 'integer', minimum: 1 },
+    beyondTrainedContext: { type: 'boolean' },
     dump: text,
   },
 } as const;

@@ -1,23 +1,13 @@
 /** What config.json and the tensor names of a BERT checkpoint mean. */
 import { AtpcError } from '../../runtime/errors.ts';
-import type { BertActivation, BertConfig, BertHead } from '../families/bert-config.ts';
+import type { BertConfig, BertHead } from '../families/bert-config.ts';
 import type { AtpBlockFile, BertConfigFile } from '../schema/bert-config.ts';
 import { renamedSource, type TensorSource } from '../weights/tensor-source.ts';
+import { activationNamed } from './activation.ts';
 
 /** The classes of transformers whose checkpoints are read, and what follows the encoder in each. */
 export const bertArchitectures = ['BertModel', 'BertForSequenceClassification'] as const;
 export type BertArchitecture = (typeof bertArchitectures)[number];
-
-/** Names of transformers' activations; the spellings on one side of the table compute the same. */
-const activations: Readonly<Record<string, BertActivation>> = {
-  gelu: 'gelu',
-  gelu_python: 'gelu',
-  gelu_new: 'gelu_tanh',
-  gelu_pytorch_tanh: 'gelu_tanh',
-  relu: 'relu',
-  silu: 'silu',
-  swish: 'silu',
-};
 
 /** A checkpoint that was fine-tuned with literal ATP attention (mode svd). */
 export interface AtpBlock {
@@ -26,24 +16,6 @@ export interface AtpBlock {
   readonly ratio: number;
   readonly minKeys: number;
   readonly layers: readonly number[];
-}
-
-/** The one architecture that config.json names, if it is known; throws ATPC-203. */
-export function bertArchitecture(
-  file: string,
-  config: { readonly architectures?: unknown; readonly model_type?: unknown },
-): BertArchitecture {
-  const names = Array.isArray(config.architectures) ? config.architectures.map(String) : [];
-  const [name] = names;
-  const known = bertArchitectures.find((architecture) => architecture === name);
-  if (known !== undefined && names.length === 1) return known;
-  const sentence =
-    name === undefined
-      ? `${file} names no architecture (model_type is ${JSON.stringify(config.model_type ?? null)}).`
-      : names.length > 1
-        ? `${file} names ${names.length} architectures (${names.join(', ')}), and one is needed.`
-        : `${file} names the architecture '${name}', which is not known.`;
-  throw new AtpcError('ATPC-203', sentence, { hint: `Known architectures: ${bertArchitectures.join(', ')}.` });
 }
 
 /** Everything of config.json but the head. Throws ATPC-202 for what would compute something else than the family does. */
@@ -56,13 +28,6 @@ export function bertConfig(file: string, raw: BertConfigFile, head: BertHead): B
       `${file} has hidden_size ${hiddenSize}, which is not a multiple of num_attention_heads ${heads}.`,
     );
   }
-  const activationName = raw.hidden_act ?? 'gelu';
-  const activation = Object.hasOwn(activations, activationName) ? activations[activationName] : undefined;
-  if (activation === undefined) {
-    throw new AtpcError('ATPC-202', `${file} has hidden_act '${activationName}', which is not known.`, {
-      hint: `Known activations: ${Object.keys(activations).join(', ')}.`,
-    });
-  }
   return {
     vocabSize: raw.vocab_size,
     hiddenSize,
@@ -72,7 +37,7 @@ export function bertConfig(file: string, raw: BertConfigFile, head: BertHead): B
     maxPositions: raw.max_position_embeddings,
     typeVocabSize: raw.type_vocab_size ?? 2,
     layerNormEpsilon: raw.layer_norm_eps ?? 1e-12,
-    activation,
+    activation: activationNamed(file, raw.hidden_act ?? 'gelu'),
     head,
   };
 }

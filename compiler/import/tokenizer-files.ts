@@ -8,7 +8,7 @@ import { validateTokenizer, validateTokenizerConfig, type TokenizerConfigFile, t
 export interface ImportedTokenizer {
   /** tokenizer.json, with truncation and padding off: those are left-overs of training, and cut or pad to a fixed length. */
   readonly json: Readonly<Record<string, unknown>>;
-  /** tokenizer_config.json; empty where the folder has none. */
+  /** tokenizer_config.json; empty where the folder has none. Its chat_template, if any, is one text. */
   readonly config: Readonly<Record<string, unknown>>;
   /** Longest input in token ids, special tokens counted. */
   readonly maxLength: number;
@@ -48,13 +48,30 @@ export async function readTokenizer(folder: string, limits: TokenizerLimits): Pr
   const known = validateTokenizerConfig(config, (fault) => new AtpcError('ATPC-209', `${configFile} is not valid: ${fault}.`));
   const json = { ...tokenizer, truncation: null, padding: null };
   refuseUnsupported(file, json, known);
+  const { chat_template: templates, ...rest } = known;
+  const template = await chatTemplate(folder, templates);
   return {
     json,
-    config: { ...known },
+    config: { ...rest, ...(template === null ? {} : { chat_template: template.text }) },
     maxLength: Math.min(limits.maxSequence ?? known.model_max_length ?? limits.maxPositions, limits.maxPositions),
     padId: padIdOf(tokenizer, known) ?? limits.padId ?? 0,
-    files: hasConfig ? [file, configFile] : [file],
+    files: [file, ...(hasConfig ? [configFile] : []), ...(template?.file === undefined ? [] : [template.file])],
   };
+}
+
+/**
+ * The template of chats: chat_template.jinja, which newer versions of transformers write, before the one in
+ * tokenizer_config.json; of several the one named `default`, which transformers takes unless told otherwise.
+ */
+async function chatTemplate(
+  folder: string,
+  templates: TokenizerConfigFile['chat_template'],
+): Promise<{ readonly text: string; readonly file?: string } | null> {
+  const file = path.join(folder, 'chat_template.jinja');
+  const text = await readTextIfThere(file);
+  if (text !== null) return { text, file };
+  const known = typeof templates === 'string' ? templates : templates?.find(({ name }) => name === 'default')?.template;
+  return known === undefined ? null : { text: known };
 }
 
 /** Every id that the tokenizer can give must be a row of the embedding. */

@@ -1,6 +1,6 @@
 /** config.json of a BERT checkpoint, as transformers writes it: the keys that count, and the keys known to change nothing. */
 import { AtpcError } from '../../runtime/errors.ts';
-import { didYouMean } from './did-you-mean.ts';
+import { refuseUnknownKeys } from './transformers-config.ts';
 import { validator } from './validator.ts';
 
 /** Left by fine-tuning with literal ATP (mode svd): how the attention of the checkpoint was computed. */
@@ -80,25 +80,15 @@ const keysThatCount = {
   atp: atpBlock,
 } as const;
 
-/**
- * Keys that do not change what inference computes: of training, of generation, of how transformers runs or stores the
- * model, and (pooler_fc_size and its like) of the TensorFlow originals, which nothing reads.
- */
-const keysWithoutEffect: readonly string[] = (
-  '_attn_implementation _attn_implementation_autoset _attn_implementation_internal _commit_hash _name_or_path ' +
-  'attention_probs_dropout_prob attn_implementation bad_words_ids begin_suppress_tokens bos_token_id chunk_size_feed_forward ' +
-  'classifier_dropout cls_token_id cross_attention_hidden_size decoder_start_token_id directionality diversity_penalty ' +
-  'do_sample dtype early_stopping encoder_no_repeat_ngram_size eos_token_id exponential_decay_length_penalty finetuning_task ' +
-  'forced_bos_token_id forced_eos_token_id gradient_checkpointing hidden_dropout_prob initializer_factor initializer_range ' +
-  'label2id length_penalty mask_token_id max_length min_length no_repeat_ngram_size num_beam_groups num_beams ' +
-  'num_return_sequences output_attentions output_hidden_states output_past output_scores pooler_fc_size ' +
-  'pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head pooler_type prefix remove_invalid_values ' +
-  'repetition_penalty return_dict return_dict_in_generate sbert_ce_default_activation_function sentence_transformers ' +
-  'sep_token_id suppress_tokens task_specific_params temperature tf_legacy_loss tie_encoder_decoder tie_word_embeddings ' +
-  'tokenizer_class top_k top_p torch_dtype torchscript transformers_version typical_p unk_token_id use_bfloat16 use_cache'
-).split(' ');
-
-const knownKeys: ReadonlySet<string> = new Set([...Object.keys(keysThatCount), ...keysWithoutEffect]);
+/** Of the TensorFlow originals; nothing reads them. */
+const keysWithoutEffect = [
+  'directionality',
+  'pooler_fc_size',
+  'pooler_num_attention_heads',
+  'pooler_num_fc_layers',
+  'pooler_size_per_head',
+  'pooler_type',
+];
 
 const validate = validator<BertConfigFile>({
   type: 'object',
@@ -117,13 +107,6 @@ const validate = validator<BertConfigFile>({
 /** Throws ATPC-202 with a sentence that names the file and the key. */
 export function validateBertConfig(file: string, value: unknown): BertConfigFile {
   const config = validate(value, (fault) => new AtpcError('ATPC-202', `${file} is not valid: ${fault}.`));
-  for (const key of Object.keys(config)) {
-    if (knownKeys.has(key)) continue;
-    throw new AtpcError(
-      'ATPC-202',
-      `${file} has the key '${key}', which is not understood; the model might mean something else by it.`,
-      didYouMean(key, knownKeys),
-    );
-  }
+  refuseUnknownKeys(file, config, [...Object.keys(keysThatCount), ...keysWithoutEffect]);
   return config;
 }

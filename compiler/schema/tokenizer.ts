@@ -40,6 +40,8 @@ export const validateTokenizer = validator<TokenizerFile>({
 export interface TokenizerConfigFile {
   readonly pad_token?: string | { readonly content: string } | null;
   readonly model_max_length?: number;
+  /** A template, or several by name. */
+  readonly chat_template?: string | readonly { readonly name: string; readonly template: string }[] | null;
 }
 
 export const validateTokenizerConfig = validator<TokenizerConfigFile>({
@@ -49,6 +51,20 @@ export const validateTokenizerConfig = validator<TokenizerConfigFile>({
       anyOf: [
         { type: ['string', 'null'] },
         { type: 'object', properties: { content: { type: 'string' } }, required: ['content'] },
+      ],
+    },
+    // One template, or several by name.
+    chat_template: {
+      anyOf: [
+        { type: ['string', 'null'] },
+        {
+          type: 'array',
+          items: {
+            type: 'object',
+            properties: { name: { type: 'string' }, template: { type: 'string' } },
+            required: ['name', 'template'],
+          },
+        },
       ],
     },
     // A tokenizer without a limit says 1e30.

@@ -30,6 +30,7 @@ describe('the options of a compilation', () => {
           'targets: [wasm]',
           'attention: { mode: expand, keys: 0.25, typicalLength: 512 }',
           'quant: f16',
+          'maxSeq: 4096',
           'dump: dump',
         ].join('\n'),
       );
@@ -43,6 +44,7 @@ describe('the options of a compilation', () => {
         keys: '0.25',
         typicalLength: 512,
         storage: 'f16',
+        maxLength: 4096,
         dump: path.join(folder, 'dump'),
       });
       const settings = await compileSettings('other', { config: file, attn: 'topr', keys: '1/8', quant: 'f32', out: 'here' });

@@ -2,6 +2,8 @@
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { openHuggingFace } from '../../compiler/import/hugging-face.ts';
+import type { Imported } from '../../compiler/import/imported-model.ts';
 import { AtpcError, type ErrorCode } from '../../runtime/errors.ts';
 
 /** A folder of the test's own, removed after the suite. */
@@ -39,6 +41,13 @@ export async function writeFolder(
     await writeFile(file, typeof content === 'string' || content instanceof Uint8Array ? content : JSON.stringify(content));
   }
   return folder;
+}
+
+/** A folder that must be one of a BERT checkpoint. */
+export async function openBertFolder(folder: string): Promise<Imported<'bert'>> {
+  const model = await openHuggingFace(folder);
+  if (model.family === 'bert') return model;
+  throw new Error(`${folder} was read as a ${model.family} model.`);
 }
 
 /** The error that the promise must fail with: an AtpcError of this code. */

@@ -4,7 +4,6 @@ import { mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { openHuggingFace } from '../../compiler/import/hugging-face.ts';
 import { bertParameterNames } from '../../compiler/import/bert-checkpoint.ts';
 import { SafetensorsFile } from '../../compiler/import/safetensors.ts';
 import { checkParameters, unusedTensors } from '../../compiler/weights/check-parameters.ts';
@@ -16,7 +15,7 @@ import type { BertConfig } from '../../compiler/families/bert-config.ts';
 import { buildGraph } from '../../compiler/model/build-graph.ts';
 import { graphNodes, isOp, NodeTable, type Graph } from '../../ir/graph.ts';
 import { minilmFolder, requires } from '../requirements.ts';
-import { failure, temporaryFolder } from './import-files.ts';
+import { failure, openBertFolder, temporaryFolder } from './import-files.ts';
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 const sentimentFolder = path.join(import.meta.dirname, '../../examples/sentiment/model');
@@ -121,7 +120,7 @@ describe('weight files', () => {
   });
 
   it('keep the stored bits where the storage stays, and the values where it widens', async () => {
-    const { tensors } = await openHuggingFace(sentimentFolder);
+    const { tensors } = await openBertFolder(sentimentFolder);
     const names = ['classifier.weight', 'encoder.layer.0.output.LayerNorm.bias'];
     const out = await fresh();
     await writeWeights(out, [
@@ -188,7 +187,7 @@ describe('checkParameters', () => {
 
   it('agrees with the importer on what the family needs', async () => {
     for (const name of ['model', 'model-atp']) {
-      const { tensors, config, unused } = await openHuggingFace(path.join(sentimentFolder, '..', name));
+      const { tensors, config, unused } = await openBertFolder(path.join(sentimentFolder, '..', name));
       const graph = buildGraph(bert(config));
       checkParameters(graph, tensors);
       expect(unusedTensors(graph, tensors)).to.deep.equal(unused);
@@ -197,7 +196,7 @@ describe('checkParameters', () => {
   });
 
   it('agrees with the importer for every head', async () => {
-    const { config } = await openHuggingFace(sentimentFolder);
+    const { config } = await openBertFolder(sentimentFolder);
     const heads: readonly Pick<BertConfig, 'head' | 'pooler'>[] = [
       { head: { kind: 'hidden' } },
       { head: { kind: 'hidden' }, pooler: true },
@@ -215,7 +214,7 @@ describe('checkParameters', () => {
 
   it('agrees with the importer on MiniLM', async function () {
     requires(this, 'minilm', existsSync(minilmFolder));
-    const { tensors, config, unused } = await openHuggingFace(minilmFolder);
+    const { tensors, config, unused } = await openBertFolder(minilmFolder);
     const graph = buildGraph(bert(config));
     checkParameters(graph, tensors);
     expect(unusedTensors(graph, tensors)).to.deep.equal(unused);
