@@ -1,9 +1,9 @@
 import { assembleWat } from '../../compiler/codegen/wasm/assemble.ts';
 
-/** Tensors of 4-byte elements in a memory of their own, and the kernels of one WAT module over them. */
+/** Tensors in a memory of their own, and the kernels of one WAT module over them. */
 export interface WasmInstance {
-  /** Copies values in and returns their address. Integers (mask, tokens, bool) as Int32Array. */
-  place(values: Float32Array | Int32Array): number;
+  /** Copies values in and returns their address. Integers (mask, tokens, bool) as Int32Array, quants as Uint8Array. */
+  place(values: Float32Array | Int32Array | Uint8Array): number;
   /** Room for `count` elements filled with 0x7f bytes (a large float), so that what is not written shows. */
   reserve(count: number): number;
   floats(address: number, count: number): Float32Array;
@@ -14,10 +14,10 @@ export interface WasmInstance {
 
 export async function instantiateWat(
   text: string,
-  options: { readonly scratchBytes?: number; readonly pages?: number } = {},
+  options: { readonly scratchBytes?: number; readonly pages?: number; readonly relaxedSimd?: boolean } = {},
 ): Promise<WasmInstance> {
   const memory = new WebAssembly.Memory({ initial: options.pages ?? 64 });
-  const binary = await assembleWat(text);
+  const binary = await assembleWat(text, { relaxedSimd: options.relaxedSimd ?? false });
   const { instance } = await WebAssembly.instantiate(new Uint8Array(binary), { atpc: { memory } });
   let next = 64;
   const reserve = (bytes: number): number => {
@@ -31,8 +31,8 @@ export async function instantiateWat(
   return {
     place: (values) => {
       const address = reserve(values.byteLength);
-      if (values instanceof Int32Array) new Int32Array(memory.buffer, address, values.length).set(values);
-      else new Float32Array(memory.buffer, address, values.length).set(values);
+      const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+      new Uint8Array(memory.buffer, address, bytes.length).set(bytes);
       return address;
     },
     reserve: (count) => reserve(count * 4),

@@ -36,7 +36,8 @@ export function renderBlockLookup({ format }: BlockLookupKernel, { module, name,
                 .filter((vector) => vector.element >= group && vector.element < group + 16)
                 .map((vector) => {
                   const scaled = f32x4.mul(f32x4.convert_i32x4_s(quantIntegers(format, word, vector)), scale);
-                  return minima ? f32x4.add(scaled, minimum) : scaled;
+                  // Without minima the sum is with 0, which makes 0 of -0 as the reference has it.
+                  return f32x4.add(scaled, minimum);
                 });
               transposed(f, values).forEach((vector, i) => f.store(to, vector, (element + group + 4 * i) * 4));
             }
