@@ -1,46 +1,110 @@
 /** From a graph and a plan to a program with its kernels: the middle of the compiler, without files or weights. */
-import type { Graph } from '../ir/graph.ts';
+import type { Graph, Node } from '../ir/graph.ts';
 import { printGraph } from '../ir/print.ts';
-import type { AttentionPlan } from '../passes/atp/plan.ts';
+import { verifyGraph } from '../ir/verify.ts';
+import type { CachePlan } from '../passes/atp/cache-plan.ts';
+import { densePlan, type AttentionPlan } from '../passes/atp/plan.ts';
+import { withCaches } from '../passes/cache.ts';
+import { entryGraph, statefulEntries } from '../passes/entry-points.ts';
 import type { Stage } from '../passes/pass.ts';
 import { pipeline, runPipeline } from '../passes/pipeline.ts';
 import { nativeOps } from './codegen/native-ops.ts';
 import type { EmitOptions, Target, TargetFile } from './codegen/target.ts';
 import type { DispatchList } from './kernel/dispatch.ts';
 import { lower } from './kernel/lower.ts';
+import { AtpcError } from '../runtime/errors.ts';
+import type { EntryPointName } from '../runtime/format/program.ts';
 import { withCodes } from './pass-fault.ts';
 import { buildProgram, type BuiltProgram } from './program/build-program.ts';
 
-export interface BuildOptions {
-  readonly plan: AttentionPlan;
+interface CommonOptions {
   readonly target: Target;
   readonly verify: boolean;
   /** Receives a file name and the text of every stage. */
   readonly dump?: (name: string, text: string) => void;
 }
+export interface BuildOptions extends CommonOptions {
+  readonly plan: AttentionPlan;
+}
+export interface StatefulOptions extends CommonOptions {
+  readonly plan: CachePlan;
+  /** Tokens that the state has room for. */
+  readonly maxTokens: number;
+}
+/** One entry point on its way. */
+export interface BuiltEntry {
+  readonly name: EntryPointName;
+  readonly stage: Stage;
+  readonly list: DispatchList;
+}
 export interface Built extends BuiltProgram {
+  readonly entries: readonly BuiltEntry[];
+  /** Of the entry point that gives all that the model gives; the derived parameters are those of every entry point. */
   readonly stage: Stage;
   readonly list: DispatchList;
 }
 
 const slug = (name: string): string => name.replaceAll(/[^a-z0-9]+/g, '-');
 
-/** Throws the coded faults of the passes, and ATPC-307 for what the target has no kernel for. */
-export function build(graph: Graph, { plan, target, verify, dump }: BuildOptions): Built {
-  const stage = withCodes(() =>
-    runPipeline(graph, pipeline, {
-      plan,
-      nativeOps,
-      verify,
-      onStage: (index, name, { graph: current }) =>
-        dump?.(`${String(index).padStart(2, '0')}-${slug(name)}.ir`, printGraph(current, { provenance: true })),
-    }),
+/** A model without state. Throws the coded faults of the passes, and ATPC-307 for what the target has no kernel for. */
+export function build(graph: Graph, { plan, ...options }: BuildOptions): Built {
+  return assemble(graph, [{ name: 'forward', graph }], plan, options);
+}
+
+/** A causal model with a state: its entry points over the caches of the plan. Throws as `build` does. */
+export function buildStateful(graph: Graph, { plan, maxTokens, ...options }: StatefulOptions): Built {
+  const cached = withCodes(() => withCaches(graph, plan, maxTokens));
+  if (options.verify) verifyGraph(cached);
+  options.dump?.('00-cache.ir', printGraph(cached, { provenance: true }));
+  const graphs = statefulEntries.map((name) => ({ name, graph: entryGraph(cached, name) }));
+  return assemble(graph, graphs, densePlan, options);
+}
+
+function assemble(
+  model: Graph,
+  graphs: readonly { readonly name: EntryPointName; readonly graph: Graph }[],
+  plan: AttentionPlan,
+  { target, verify, dump }: CommonOptions,
+): Built {
+  const entries = graphs.map(({ name, graph }): BuiltEntry => {
+    const prefix = graphs.length === 1 ? '' : `${name}-`;
+    const stage = withCodes(() =>
+      runPipeline(graph, pipeline, {
+        plan,
+        nativeOps,
+        verify,
+        onStage: (index, pass, { graph: current }) =>
+          dump?.(`${prefix}${String(index).padStart(2, '0')}-${slug(pass)}.ir`, printGraph(current, { provenance: true })),
+      }),
+    );
+    return { name, stage, list: lower(stage, target) };
+  });
+  const built = buildProgram(
+    model.name,
+    entries.map(({ name, stage, list }) => ({ name, dims: stage.graph.dims, list })),
+    target,
   );
-  const list = lower(stage, target);
-  const built = buildProgram(stage.graph, list, target);
   dump?.('kernels.json', `${JSON.stringify(built.kernels, null, 1)}\n`);
   dump?.('program.json', `${JSON.stringify(built.program, null, 1)}\n`);
-  return { ...built, stage, list };
+  const whole = entries.at(-1) as BuiltEntry;
+  return { ...built, entries, stage: { ...whole.stage, derived: allDerived(entries) }, list: whole.list };
+}
+
+/** Derived parameters have one name in every entry point, and one meaning. */
+function allDerived(entries: readonly BuiltEntry[]): Stage['derived'] {
+  const derived = new Map<string, Node>();
+  for (const { name, stage } of entries) {
+    for (const [parameter, node] of stage.derived) {
+      const known = derived.get(parameter);
+      if (known && known !== node)
+        throw new AtpcError(
+          'ATPC-399',
+          `The parameter '${parameter}' of the entry point ${name} means something else elsewhere.`,
+        );
+      derived.set(parameter, node);
+    }
+  }
+  return derived;
 }
 
 export interface EmittedTarget {

@@ -77,7 +77,11 @@ export interface PlanTotal {
   readonly modelPlanFlops: number;
   readonly predictedDenseMilliseconds: number;
   readonly predictedPlanMilliseconds: number;
-  readonly peakBytes: number;
+  /** Peak memory of one call, for a model without state. */
+  readonly peakBytes?: number;
+  /** Bytes of a session that can hold so many tokens, for a model with state. */
+  readonly denseStateBytes?: number;
+  readonly planStateBytes?: number;
 }
 
 /** What `atpc inspect model` prints. */

@@ -1,28 +1,22 @@
 /** `compile`: the whole path, from a model file or folder to a package on disk. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { graphNodes } from '../ir/graph.ts';
-import { isDense, type AttentionPlan } from '../passes/atp/plan.ts';
 import { attentionNodes, attentionShape, type AttentionShape } from '../passes/atp/site.ts';
 import { AtpcError } from '../runtime/errors.ts';
-import type { Manifest } from '../runtime/format/manifest.ts';
 import { TextTokenizer } from '../runtime/tokenizer.ts';
-import { choosePlan, defaultKeys } from './attention/choose-plan.ts';
-import { build, emit, moduleOf, type Built, type EmittedTarget } from './build.ts';
-import { calibrate, type Encode } from './calibrate/calibrate.ts';
-import type { Target, TargetFile } from './codegen/target.ts';
+import type { Encode } from './calibrate/calibrate.ts';
+import type { TargetFile } from './codegen/target.ts';
 import { targetNamed } from './codegen/targets.ts';
-import { compilePhases, type CompileOptions, type CompilePhase, type CompileReport } from './compile-options.ts';
+import type { CompileOptions, CompilePhase, CompileReport } from './compile-options.ts';
 import { explainProgram } from './explain/explain.ts';
-import { agreesWith, goldenLengths, goldenVectors } from './golden.ts';
-import { approximationsOf, attentionOf, inputPorts, memoryOf, outputPorts, packageNameOf } from './manifest-parts.ts';
+import { packageNameOf } from './manifest-parts.ts';
 import { loadPackage } from './package/load-package.ts';
 import { checkOutputFolder } from './package/output-folder.ts';
 import { writePackage, type PackageParts, type PackageTokenizer } from './package/write.ts';
-import { planReport } from './plan-report.ts';
-import { Parameters } from './program/parameters.ts';
-import { instantiateProgram } from './program/run-program.ts';
-import { longestSequence, openModel, type SourceModel } from './source-model.ts';
+import { prepareForward } from './prepare-forward.ts';
+import { prepareGenerator } from './prepare-generator.ts';
+import type { Preparation } from './prepared-model.ts';
+import { openModel, type SourceModel } from './source-model.ts';
 import { compilerVersion } from './version.ts';
 import { writeWeights } from './weights/write.ts';
 
@@ -38,45 +32,29 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
       ...(detail === undefined ? {} : { detail }),
     });
   };
-  const [reading, running, emitting, writing, checking] = compilePhases;
   const [target] = (options.targets ?? ['wasm']).map(targetNamed);
   if (!target) throw new AtpcError('ATPC-301', 'No target was given.', { hint: 'The default is wasm.' });
   await checkOutputFolder(options.out);
 
-  report(reading);
+  report('read model');
   const source = await openModel(options.model, options.weights);
-  const { graph } = source;
-  const shapes = attentionShapes(source);
-  const maxTokens = longestSequence(graph);
-  const plan = await choosePlan(options, { shapes, maxTokens, target, tuned: source.tuned });
-
-  report(running);
-  const built = await buildDumped(source, plan, target, options);
-  const { program } = built;
-
-  report(emitting, undefined, 'kernels and calibration');
   const encode = encoderOf(source);
-  // Kernels are assembled in a thread of their own, which takes about as long as the rest of this phase: they are waited for
-  // where they are needed.
-  const emission = emit(built, target);
-  emission.catch(() => undefined);
-  const calibration = await calibrate(source, plan, shapes, encode, target, maxTokens);
-  const storage = options.storage === undefined ? null : options.storage === 'f16' ? 'F16' : 'F32';
-  const { derived } = built.stage;
-  const parameters = new Parameters({ source: calibration.tensors, derived, computed: calibration.computed, storage });
-  const tensors = [...new Set(program.weights.map((weight) => weight.tensor))].map((name) => parameters.weightTensor(name));
-  const approximations = approximationsOf(
-    plan,
-    tensors.some(({ name }) => parameters.isRounded(name)),
-  );
-  const inputs = inputPorts(source, program);
-  const principalKeys = plan.layers.some(({ groups }) => !groups.every(isDense));
-  report(emitting, undefined, 'golden vectors');
-  const lengths = goldenLengths(graph, principalKeys, maxTokens);
-  const golden = await goldenFor(source, built, emission, parameters, { inputs, dims: program.dims }, calibration.ids, lengths);
-
-  const asksKeys = principalKeys && options.plan === undefined;
+  const stages = options.dump === undefined ? undefined : new Map<string, string>();
+  const preparation: Preparation = {
+    source,
+    shapes: attentionShapes(source),
+    target,
+    options,
+    encode,
+    dump: stages && ((name, text) => void stages.set(name, text)),
+    report,
+  };
+  const prepared = await (source.task.kind === 'generate' ? prepareGenerator : prepareForward)(preparation);
+  if (stages && options.dump !== undefined) await writeStages(options.dump, stages);
+  const { built, emission, tensors, manifest: facts } = prepared;
+  const { program } = built;
   const parts: PackageParts = {
+    ...facts,
     packageName: options.name ?? packageNameOf(source.name),
     packageVersion: '1.0.0',
     name: source.name,
@@ -86,12 +64,6 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
     modelHash: await source.hash(signal),
     family: source.family,
     task: source.task,
-    inputs,
-    outputs: outputPorts(program),
-    memory: memoryOf(program),
-    attention: attentionOf(plan, shapes, asksKeys ? (options.keys ?? defaultKeys) : null, calibration),
-    golden,
-    approximations,
     source: {
       license: source.license?.name ?? null,
       description: `${source.family} model ${source.name}, compiled by atpc`,
@@ -102,14 +74,14 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
     writeWeights: (folder) =>
       writeWeights(folder, tensors, {
         ...(signal ? { signal } : {}),
-        onProgress: ({ bytes, totalBytes }) => report(writing, bytes / totalBytes),
+        onProgress: ({ bytes, totalBytes }) => report('write weights', bytes / totalBytes),
       }),
   };
-  report(writing, 0);
+  report('write weights', 0);
   const { manifest, packageBytes, weightBytes } = await writePackage(options.out, parts, {
     ...(signal ? { signal } : {}),
     check: async (folder) => {
-      report(checking);
+      report('check package');
       await checkPackage(folder, signal);
     },
   });
@@ -120,9 +92,14 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
     packageBytes,
     weightBytes,
     kernels: built.kernels.length,
-    dispatches: program.entryPoints.forward.steps.length,
-    notes: [...source.notes, ...unusedNote(source.unused), ...approximations.map((words) => `Approximate: ${words}.`)],
-    plan: planReport(source, program, plan, shapes, target),
+    dispatches: built.list.dispatches.length,
+    notes: [
+      ...source.notes,
+      ...unusedNote(source.unused),
+      ...prepared.notes,
+      ...facts.approximations.map((words) => `Approximate: ${words}.`),
+    ],
+    plan: prepared.plan,
   };
 }
 
@@ -140,19 +117,9 @@ export function attentionShapes({ graph }: Pick<SourceModel, 'graph'>): readonly
   return attentionNodes(graph).map(attentionShape);
 }
 
-/** The program; with `dump`, every stage of it as files. */
-async function buildDumped(
-  { graph }: SourceModel,
-  plan: AttentionPlan,
-  target: Target,
-  { dump: folder, verify = false }: CompileOptions,
-): Promise<Built> {
-  if (folder === undefined) return build(graph, { plan, target, verify });
-  const texts: { readonly name: string; readonly text: string }[] = [];
-  const built = build(graph, { plan, target, verify: true, dump: (name, text) => void texts.push({ name, text }) });
+async function writeStages(folder: string, stages: ReadonlyMap<string, string>): Promise<void> {
   await mkdir(folder, { recursive: true });
-  for (const { name, text } of texts) await writeFile(path.join(folder, name), text);
-  return built;
+  for (const [name, text] of stages) await writeFile(path.join(folder, name), text);
 }
 
 /** Text to token ids; null for a model without a tokenizer. */
@@ -170,25 +137,6 @@ function tokenizerParts({ tokenizer }: SourceModel, encode: Encode): PackageToke
   const { json, config, maxLength, padId } = tokenizer;
   const fixtures = fixtureTexts.map((text) => ({ text, ids: encode(text) }));
   return { json, configJson: config, maxLength, padId, fixtures };
-}
-
-/** Dense programs choose nothing, and every input does; others are run, so that no input lies near a tie. */
-async function goldenFor(
-  { graph, defaults }: SourceModel,
-  built: Built,
-  emission: Promise<EmittedTarget>,
-  parameters: Parameters,
-  ports: Pick<Manifest, 'inputs' | 'dims'>,
-  ids: readonly number[],
-  lengths: readonly number[],
-): Promise<Manifest['golden']> {
-  const compiled = built.stage.graph;
-  const chooses = graphNodes(compiled).some(({ op }) => op === 'cluster' || op === 'rank_keys' || op === 'principal_rows');
-  const program = chooses
-    ? await instantiateProgram(built.program, moduleOf((await emission).files), (name) => parameters.read(name))
-    : null;
-  const agrees = (golden: Manifest['golden'][number]): boolean => program === null || agreesWith(program, ports, golden);
-  return goldenVectors(compiled, { graph, defaults, ids: ids.length > 0 ? ids : null }, parameters, lengths, agrees);
 }
 
 /** The package must give what the interpreter gives, through the runtime that it ships. */

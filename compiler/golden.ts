@@ -114,6 +114,13 @@ export async function goldenVectors(
 
 function goldenVector(compiled: Graph, inputs: Record<string, Tensor>, values: ReadonlyMap<string, Tensor>): ManifestGolden {
   const outputs = interpret(compiled, { inputs, parameters: (name) => values.get(name) as Tensor, precision: 'f64' });
+  return recordedGolden(inputs, outputs);
+}
+
+export function recordedGolden(
+  inputs: Readonly<Record<string, Tensor>>,
+  outputs: Readonly<Record<string, Tensor>>,
+): ManifestGolden {
   const plain = ({ shape, data }: Tensor): { shape: readonly number[]; data: number[] } => ({ shape, data: Array.from(data) });
   const kept = ({ shape, data }: Tensor): { shape: readonly number[]; data: number[] } => ({
     shape,

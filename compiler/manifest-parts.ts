@@ -6,7 +6,8 @@ import type { AttentionShape } from '../passes/atp/site.ts';
 import { weightsBase } from '../runtime/backends/wasm/layout.ts';
 import type { SizeExpression } from '../runtime/format/expression.ts';
 import type { Manifest, ManifestPort } from '../runtime/format/manifest.ts';
-import type { Program } from '../runtime/format/program.ts';
+import type { BufferElementType, EntryPoint, Program } from '../runtime/format/program.ts';
+import { AtpcError } from '../runtime/errors.ts';
 import type { Calibration } from './calibrate/calibrate.ts';
 import { vocabularyOf } from './golden.ts';
 import type { SourceModel } from './source-model.ts';
@@ -56,13 +57,13 @@ export function memoryOf({ arenas }: Program): Manifest['memory'] {
 }
 
 export function inputPorts({ graph, defaults }: SourceModel, program: Program): readonly ManifestPort[] {
-  return program.entryPoints.forward.inputs.map(({ name, elementType, shape }) => {
+  return entryOf(program).inputs.map(({ name, elementType, shape }) => {
     const node = graph.inputs.find((input) => input.attributes.name === name);
     const vocabulary = node ? vocabularyOf(graph, node) : null;
     const value = defaults[name];
     return {
       name,
-      elementType,
+      elementType: portType(elementType),
       shape,
       ...(value === undefined ? {} : { default: value }),
       ...(vocabulary === null ? {} : { vocabulary }),
@@ -70,7 +71,17 @@ export function inputPorts({ graph, defaults }: SourceModel, program: Program): 
   });
 }
 export function outputPorts(program: Program): readonly ManifestPort[] {
-  return program.entryPoints.forward.outputs.map(({ name, elementType, shape }) => ({ name, elementType, shape }));
+  return entryOf(program).outputs.map(({ name, elementType, shape }) => ({ name, elementType: portType(elementType), shape }));
+}
+/** The entry point that gives all that the model gives. */
+function entryOf({ entryPoints }: Program): EntryPoint {
+  const entry = entryPoints.forward ?? entryPoints.score;
+  if (entry) return entry;
+  throw new AtpcError('ATPC-399', 'The program has no entry point.');
+}
+function portType(elementType: BufferElementType): ManifestPort['elementType'] {
+  if (elementType !== 'u8') return elementType;
+  throw new AtpcError('ATPC-399', 'A port of the program holds quants.');
 }
 
 /** A name that npm takes: lower case, no spaces. */

@@ -11,13 +11,17 @@ export type FieldKind =
   | 'shape'
   /** Whole numbers. */
   | 'integers'
-  | 'segments';
+  | 'numbers'
+  | 'segments'
+  /** What a causal attention keeps between calls. */
+  | 'cache';
 
 /** Attributes in the order in which they are printed. */
 export const attributeFields: { readonly [K in OpName]: { readonly [A in keyof OpAttributes[K]]: FieldKind } } = {
   input: { name: 'string', elementType: 'elementType', shape: 'shape' },
   parameter: { name: 'string', elementType: 'elementType', shape: 'shape' },
   constant: { elementType: 'elementType', value: 'number' },
+  state: { name: 'string', elementType: 'elementType', shape: 'shape' },
   iota: { shape: 'shape', axis: 'number' },
   add: {},
   subtract: {},
@@ -53,13 +57,14 @@ export const attributeFields: { readonly [K in OpName]: { readonly [A in keyof O
   layer_norm: { epsilon: 'number' },
   rms_norm: { epsilon: 'number' },
   softmax: { axis: 'number' },
-  rope: { theta: 'number', maxPositions: 'number' },
+  rope: { theta: 'number', maxPositions: 'number', divisors: 'numbers' },
   attention: { scale: 'number', segments: 'segments' },
   cluster: { blockTokens: 'number', keysPerBlock: 'size', iterations: 'number' },
   select_clusters: { scale: 'number', count: 'size' },
   segment_means: { count: 'size' },
   rank_keys: { scale: 'number', count: 'size' },
   principal_rows: { count: 'size' },
+  cached_attention: { scale: 'number', past: 'size', cache: 'cache' },
   get: { index: 'number' },
 };
 

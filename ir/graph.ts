@@ -41,7 +41,14 @@ export interface Graph {
   /** `input` nodes in the order of declaration; all of them, used or not. */
   readonly inputs: readonly Node<'input'>[];
   readonly outputs: readonly GraphOutput[];
+  /** What outlives a call; none in most graphs. */
+  readonly states?: readonly GraphState[];
   readonly nodes: NodeTable;
+}
+/** A state in SSA form: what a call finds, and the node of what it leaves. */
+export interface GraphState {
+  readonly before: Node<'state'>;
+  readonly after: Node;
 }
 export interface GraphOutput {
   readonly name: string;
@@ -126,7 +133,11 @@ export function nodesInOrder(outputs: readonly Node[]): Node[] {
   return order;
 }
 export function graphNodes(graph: Graph): Node[] {
-  return nodesInOrder(graph.outputs.map((output) => output.node));
+  return nodesInOrder(graphRoots(graph));
+}
+/** What a run has to compute: the outputs, then the states afterwards. */
+export function graphRoots(graph: Graph): readonly Node[] {
+  return [...graph.outputs.map(({ node }) => node), ...(graph.states ?? []).map(({ after }) => after)];
 }
 
 /** How often each node is used, by other nodes and as an output. */
@@ -134,6 +145,6 @@ export function useCounts(graph: Graph): ReadonlyMap<Node, number> {
   const counts = new Map<Node, number>();
   const count = (node: Node): void => void counts.set(node, (counts.get(node) ?? 0) + 1);
   for (const node of graphNodes(graph)) node.inputs.forEach(count);
-  for (const output of graph.outputs) count(output.node);
+  graphRoots(graph).forEach(count);
   return counts;
 }

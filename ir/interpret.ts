@@ -4,7 +4,7 @@
  */
 import { ops } from './ops/table.ts';
 import { elementsOf } from './ops/strides.ts';
-import { nodesInOrder, type Graph, type Node, type SymbolicDim } from './graph.ts';
+import { graphRoots, nodesInOrder, type Graph, type Node, type SymbolicDim } from './graph.ts';
 import { evaluateSize, formatSize, sizeSymbols, type Size } from './size.ts';
 import type { EvaluationContext, Tensor, TensorData } from './ops/definition.ts';
 import type { OpName } from './ops/attributes.ts';
@@ -17,6 +17,8 @@ export interface EvaluationOptions {
   /** Gives the parameters that the nodes name; its tensors may be in either precision. */
   readonly parameters: (name: string) => Tensor;
   readonly inputs?: Readonly<Record<string, Tensor>>;
+  /** Values of the states by name, as the call finds them; all of them. */
+  readonly states?: Readonly<Record<string, Tensor>>;
   /** Values of the symbolic dims that the nodes use. */
   readonly dims?: Readonly<Record<string, number>>;
   /** f32 unless given. */
@@ -62,8 +64,8 @@ function evaluationContext(options: EvaluationOptions): EvaluationContext {
     allocate: (elementType, shape) => allocateTensor(elementType, shape, precision),
     read(kind, name) {
       if (kind === 'parameter') return inPrecision(kind, name, options.parameters(name), precision);
-      const inputs = options.inputs ?? {};
-      if (!Object.hasOwn(inputs, name)) throw new RangeError(`The input "${name}" was not given.`);
+      const inputs = (kind === 'state' ? options.states : options.inputs) ?? {};
+      if (!Object.hasOwn(inputs, name)) throw new RangeError(`The ${kind} "${name}" was not given.`);
       return inPrecision(kind, name, inputs[name] as Tensor, precision);
     },
   };
@@ -139,6 +141,30 @@ function checkDims(declared: readonly SymbolicDim[], dims: Readonly<Record<strin
     if (Number.isInteger(value) && value >= min && value <= max) continue;
     throw new RangeError(`The dim ${name} must be a whole number from ${min} to ${max}, but it is ${value}.`);
   }
+}
+
+/** The states of a graph before its first call: zeros. */
+export function emptyStates(graph: Graph, precision: Precision = 'f32'): Record<string, Tensor> {
+  const states = (graph.states ?? []).map(({ before: { attributes } }) => {
+    const shape = attributes.shape.map((size) => evaluateSize(size, {}));
+    return [attributes.name, allocateTensor(attributes.elementType, shape, precision)] as const;
+  });
+  return Object.fromEntries(states);
+}
+
+/** A run of a graph with states: its outputs, and the states afterwards. */
+export function interpretStep(
+  graph: Graph,
+  options: InterpretOptions & { readonly states: Readonly<Record<string, Tensor>> },
+): { readonly outputs: Record<string, Tensor>; readonly states: Record<string, Tensor> } {
+  const dims = options.dims ?? inferDims(graph, options.inputs);
+  checkDims(graph.dims, dims);
+  const values = evaluateNodes(graphRoots(graph), { ...options, dims });
+  const of = (node: Node): Tensor => values.get(node)?.[0] as Tensor;
+  return {
+    outputs: Object.fromEntries(graph.outputs.map(({ name, node }) => [name, of(node)])),
+    states: Object.fromEntries((graph.states ?? []).map(({ before, after }) => [before.attributes.name, of(after)])),
+  };
 }
 
 /** Runs a graph. Throws RangeErrors whose sentences name the input, parameter or dim that does not fit. */

@@ -1,5 +1,14 @@
 /** Reads the text form of a graph (print.ts). Every fault is a ParseError that names the line. */
-import { isOp, NodeTable, type Graph, type GraphOutput, type Node, type Provenance, type SymbolicDim } from './graph.ts';
+import {
+  isOp,
+  NodeTable,
+  type Graph,
+  type GraphOutput,
+  type GraphState,
+  type Node,
+  type Provenance,
+  type SymbolicDim,
+} from './graph.ts';
 import { fieldsOf, type FieldKind } from './attribute-fields.ts';
 import { ops } from './ops/table.ts';
 import { TypeRuleError } from './ops/definition.ts';
@@ -7,6 +16,7 @@ import { ParseError, Scanner } from './scanner.ts';
 import { scanSize } from './parse-size.ts';
 import { elementTypes, type ElementType } from './element-type.ts';
 import { formatType } from './type.ts';
+import type { CacheSpec } from './cache.ts';
 import type { AttentionSegment, OpAttributes, OpName, VisibleRule } from './ops/attributes.ts';
 
 const rules: { readonly [R in VisibleRule['rule']]: (scanner: Scanner) => VisibleRule } = {
@@ -65,6 +75,16 @@ function scanBoolean(scanner: Scanner): boolean {
   return word === 'true';
 }
 
+/** JSON up to the brace that closes it. */
+function scanCache(scanner: Scanner): CacheSpec {
+  const text = scanner.expect('braces');
+  try {
+    return JSON.parse(text) as CacheSpec;
+  } catch {
+    return scanner.fail(`the cache is not JSON: ${text}`);
+  }
+}
+
 const fields: { readonly [F in FieldKind]: (scanner: Scanner) => unknown } = {
   string: (scanner) => scanner.string(),
   number: (scanner) => scanner.number(),
@@ -73,6 +93,8 @@ const fields: { readonly [F in FieldKind]: (scanner: Scanner) => unknown } = {
   size: scanSize,
   shape: (scanner) => scanner.list('[', ']', () => scanSize(scanner)),
   integers: (scanner) => scanner.list('[', ']', () => scanner.integer()),
+  cache: scanCache,
+  numbers: (scanner) => scanner.list('[', ']', () => scanner.number()),
   segments: (scanner) => scanner.list('[', ']', () => scanSegment(scanner)),
 };
 
@@ -108,11 +130,13 @@ class GraphReader {
   readonly #nodes = new Map<string, Node>();
   readonly inputs: Node<'input'>[] = [];
   readonly outputs: GraphOutput[] = [];
+  readonly states: GraphState[] = [];
   readonly dims: SymbolicDim[] = [];
 
   line(scanner: Scanner): void {
     if (scanner.skip('dim ')) this.#dim(scanner);
     else if (scanner.skip('output ')) this.#output(scanner);
+    else if (scanner.skip('state ')) this.#state(scanner);
     else this.#node(scanner);
     scanner.expectEnd();
   }
@@ -126,6 +150,12 @@ class GraphReader {
     const name = scanner.string();
     scanner.expectSymbol('=');
     this.outputs.push({ name, node: this.#reference(scanner) });
+  }
+  #state(scanner: Scanner): void {
+    const before = this.#reference(scanner);
+    if (!isOp(before, 'state')) return scanner.fail(`a state begins as a node of op state, not ${before.op}.`);
+    scanner.expectSymbol('=');
+    this.states.push({ before, after: this.#reference(scanner) });
   }
   #reference(scanner: Scanner): Node {
     const name = scanner.expect('reference');
@@ -188,5 +218,6 @@ export function parseGraph(text: string): Graph {
       name === undefined ? 'the text holds no graph.' : 'the graph lacks its closing "}".',
     );
   }
-  return { name, dims: reader.dims, inputs: reader.inputs, outputs: reader.outputs, nodes: reader.table };
+  const { dims, inputs, outputs, states, table: nodes } = reader;
+  return { name, dims, inputs, outputs, ...(states.length > 0 ? { states } : {}), nodes };
 }

@@ -9,12 +9,15 @@
  *       output "embedding" = %2
  *     }
  *
+ * A state that a call leaves as %7, having found it as %3: `state %3 = %7`, after the outputs.
+ *
  * Declared inputs come first, in order; numbers count lines and are not node ids. Provenance follows a line after `@`.
  */
 import { graphNodes, type Graph, type Node } from './graph.ts';
 import { fieldsOf, type FieldKind } from './attribute-fields.ts';
 import { formatSize, type Size } from './size.ts';
 import { formatType } from './type.ts';
+import type { CacheSpec } from './cache.ts';
 import type { AttentionSegment, VisibleRule } from './ops/attributes.ts';
 
 export interface PrintOptions {
@@ -53,6 +56,8 @@ const fieldText: { readonly [F in FieldKind]: (value: never) => string } = {
   size: formatSize,
   shape: (value: readonly Size[]) => `[${value.map(formatSize).join(', ')}]`,
   integers: (value: readonly number[]) => `[${value.join(', ')}]`,
+  cache: (value: CacheSpec) => JSON.stringify(value),
+  numbers: (value: readonly number[]) => `[${value.map(formatNumber).join(', ')}]`,
   segments: (value: readonly AttentionSegment[]) => `[${value.map(formatSegment).join(', ')}]`,
 };
 
@@ -78,5 +83,6 @@ export function printGraph(graph: Graph, options: PrintOptions = {}): string {
     lines.push(`  ${names.get(node)} = ${node.op}${operands}${formatAttributes(node)} : ${formatType(node.type)}${source}`);
   }
   for (const { name, node } of graph.outputs) lines.push(`  output ${JSON.stringify(name)} = ${names.get(node)}`);
+  for (const { before, after } of graph.states ?? []) lines.push(`  state ${names.get(before)} = ${names.get(after)}`);
   return [...lines, '}', ''].join('\n');
 }

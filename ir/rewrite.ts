@@ -51,5 +51,11 @@ export function rewriteGraph(graph: Graph, passName: string, rewrite: Rewrite): 
       replaced.set(node, same);
     }
   }
-  return { ...graph, outputs: graph.outputs.map(({ name, node }) => ({ name, node: replaced.get(node) as Node })) };
+  return {
+    ...graph,
+    outputs: graph.outputs.map(({ name, node }) => ({ name, node: replaced.get(node) as Node })),
+    ...(graph.states
+      ? { states: graph.states.map(({ before, after }) => ({ before, after: replaced.get(after) as Node })) }
+      : {}),
+  };
 }

@@ -16,6 +16,7 @@ const patterns = {
   integer: /-?[0-9]+(?![0-9.eE])|-?[0-9]+(?=\.\.)/y,
   number: /-?(?:Infinity|NaN|[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)/y,
   string: /"(?:[^"\\]|\\.)*"/y,
+  braces: /\{(?:[^{}]|\{[^{}]*\})*\}/y,
   reference: /%[0-9]+/y,
 } as const;
 export type TokenKind = keyof typeof patterns;
@@ -26,6 +27,7 @@ const tokenNames: { readonly [K in TokenKind]: string } = {
   number: 'a number',
   string: 'a quoted string',
   reference: 'a node such as %0',
+  braces: 'a JSON object',
 };
 
 export class Scanner {

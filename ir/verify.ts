@@ -1,7 +1,7 @@
 /** Checks that a graph is well formed. Nodes are typed when they are made; this finds what was made around that. */
 import { ops } from './ops/table.ts';
 import { fieldsOf, type FieldKind } from './attribute-fields.ts';
-import { isOp, type Graph, type Node } from './graph.ts';
+import { graphRoots, isOp, type Graph, type Node } from './graph.ts';
 import { elementTypes } from './element-type.ts';
 import { formatType, type TensorType, type Type } from './type.ts';
 import { sizeOperators, sizeSymbols, substituteSize, sizesEqual, type Size } from './size.ts';
@@ -39,6 +39,8 @@ const fieldTests: { readonly [F in FieldKind]: (value: unknown) => boolean } = {
   size: isSize,
   shape: (value) => isArrayOf(value, isSize),
   integers: (value) => isArrayOf(value, Number.isInteger),
+  numbers: (value) => isArrayOf(value, (item) => typeof item === 'number'),
+  cache: (value) => typeof value === 'object' && value !== null && 'kind' in value,
   segments: (value) => isArrayOf(value, (segment) => typeof segment === 'object' && segment !== null),
 };
 
@@ -92,7 +94,7 @@ class Verifier {
     const done = new Set<Node>();
     const open = new Set<Node>();
     const order: Node[] = [];
-    const stack = [...this.#graph.inputs, ...this.#graph.outputs.map(({ node }) => node)].reverse();
+    const stack = [...this.#graph.inputs, ...graphRoots(this.#graph)].reverse();
     while (stack.length > 0) {
       const node = stack.at(-1) as Node;
       if (done.has(node)) {
@@ -172,6 +174,28 @@ class Verifier {
     }
     if (outputs.size === 0) this.faults.push('The graph has no outputs.');
   }
+  /** A state is read by one node only, whose result takes its place, and nothing else is a state. */
+  states(nodes: readonly Node[]): void {
+    const states = this.#graph.states ?? [];
+    const names = new Set<string>();
+    for (const { before, after } of states) {
+      const { name } = before.attributes;
+      if (names.has(name)) this.#report(before, `there are two states "${name}".`);
+      names.add(name);
+      const users = nodes.filter((node) => node.inputs.includes(before));
+      const user = after.op === 'get' ? after.inputs[0] : after;
+      const given = this.#graph.outputs.filter(({ node }) => node === before).length;
+      const uses = users.flatMap((node) => node.inputs).filter((input) => input === before).length + given;
+      if (uses !== 1 || users[0] !== user)
+        this.#report(before, `the state "${name}" should be used once, by the op that gives what it is afterwards.`);
+      if (formatType(before.type) !== formatType(after.type))
+        this.#report(after, `it leaves the state "${name}" as ${formatType(after.type)} instead of ${formatType(before.type)}.`);
+    }
+    for (const node of nodes) {
+      if (isOp(node, 'state') && !states.some(({ before }) => before === node))
+        this.#report(node, `the state "${node.attributes.name}" is not declared by the graph.`);
+    }
+  }
   /** One name, one parameter. */
   parameters(nodes: readonly Node[]): void {
     const types = new Map<string, string>();
@@ -192,6 +216,7 @@ export function verifyGraph(graph: Graph): void {
   const nodes = verifier.nodes();
   for (const node of nodes) verifier.node(node);
   verifier.names();
+  verifier.states(nodes);
   verifier.parameters(nodes);
   if (verifier.faults.length > 0) throw new VerificationError(graph.name, verifier.faults);
 }

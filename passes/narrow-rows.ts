@@ -15,7 +15,7 @@ import type { Pass } from './pass.ts';
 /** The index `start` of an axis. */
 interface Row {
   readonly axis: number;
-  readonly start: number;
+  readonly start: Size;
 }
 /** What an op wants of each input when one row of it is wanted: the axis at which, or null for the whole input. */
 type InputAxes = readonly (number | null)[];
@@ -70,6 +70,7 @@ const never: Rule<OpName> = () => null;
 const rules: { readonly [K in OpName]: Rule<K> } = {
   input: never,
   parameter: never,
+  state: never,
   constant: never,
   iota: never,
   add: broadcasting,
@@ -108,6 +109,7 @@ const rules: { readonly [K in OpName]: Rule<K> } = {
   reduce_max: unlessReduced,
   rope: (node, axis) => (axis === rankOf(node) - 2 ? [axis, rankOf(node.inputs[1] as Node) - 1] : null),
   attention: attentionAxes,
+  cached_attention: never,
   rank_keys: (_, axis) => (axis === 2 ? [2, null, null] : null),
   cluster: never,
   select_clusters: never,
@@ -124,19 +126,22 @@ function slicedRow(node: Node): Row | null {
   if (!isOp(node, 'slice')) return null;
   const { axis, start, length } = node.attributes;
   const [input] = node.inputs as readonly [Node];
-  return length === 1 && typeof start === 'number' && typeof sizeOf(input, axis) !== 'number' ? { axis, start } : null;
+  return length === 1 && typeof sizeOf(input, axis) !== 'number' ? { axis, start } : null;
 }
 
 /** Selections, and the tuple that they are part of, are never taken apart: they exist only inside the attention that reads them. */
 function isRanking(node: Node): boolean {
   return node.op === 'rank_keys' || node.inputs[0]?.op === 'rank_keys';
 }
+function sameRow(a: Row | null, b: Row | null): boolean {
+  return a === b || (a !== null && b !== null && a.axis === b.axis && sizesEqual(a.start, b.start));
+}
 /** The nodes of which one row is enough; those in `whole` are not looked at. */
 function wantedRows(graph: Graph, whole: ReadonlySet<Node> = new Set()): ReadonlyMap<Node, Row> {
   const wanted = new Map<Node, Row | null>();
   const want = (node: Node, row: Row | null): void => {
     const known = wanted.get(node);
-    const isSame = known === undefined || (known?.axis === row?.axis && known?.start === row?.start);
+    const isSame = known === undefined || sameRow(known, row);
     wanted.set(node, isSame ? row : null);
   };
   for (const { node } of graph.outputs) want(node, null);

@@ -1,6 +1,6 @@
 import type { ElementType } from '../../ir/element-type.ts';
 import type { Size } from '../../ir/size.ts';
-import type { AttentionKernel, BlockGemmKernel, GemmKernel, Kernel } from '../kernel/kernel.ts';
+import type { AttentionKernel, BlockGemmKernel, GemmKernel, Kernel, ScoreKeysKernel } from '../kernel/kernel.ts';
 
 export interface NamedKernel {
   readonly name: string;
@@ -29,6 +29,7 @@ export interface Target {
   /** The same where a kernel reads scattered keys one query at a time. */
   readonly gatheredFlopsPerSecond: number;
   attentionSchedule(headSize: number, valueSize: number): AttentionKernel['schedule'];
+  scoreKeysSchedule(headSize: number): ScoreKeysKernel['schedule'];
   /** Scratch bytes that one lane needs for a dispatch of this kernel with these integers (in the order of kernel.ts). */
   scratchBytes(kernel: Kernel, integers: readonly Size[]): Size;
   /** Kernel files, relative to `kernels/NAME/`; deterministic. Files with `features` are builds of the same kernels. */

@@ -3,7 +3,7 @@
  * it does, and what it costs. Sizes are expressions of the program's dims.
  */
 import type { SizeExpression } from '../../runtime/format/expression.ts';
-import type { GroupKind } from '../../passes/fuse/groups.ts';
+import type { KernelKind } from '../kernel/kernel.ts';
 import type { Dispatch } from '../kernel/dispatch.ts';
 
 export interface Explanation {
@@ -39,7 +39,7 @@ export interface ExplainedNode {
   /** Inputs among the nodes here. */
   readonly inputs: readonly number[];
 }
-export type StepKind = GroupKind | 'copy';
+export type StepKind = KernelKind | 'copy';
 export interface ExplainedStep {
   readonly label: string;
   /** Exported kernel that runs it. */
@@ -95,11 +95,16 @@ export const boundaryReasons: { readonly [K in Dispatch['boundary']]: string } =
 /** What the kinds of kernel do. */
 export const kindWords: { readonly [K in StepKind]: string } = {
   gemm: 'matrix product with packed weights',
+  block_gemm: 'matrix product with block-quantised weights',
+  block_lookup: 'rows of a block-quantised table',
   map: 'loop',
   norm: 'normalisation of rows',
   attention: 'attention, online softmax',
   cluster: 'clusters of keys',
   segment_means: 'means of segments of keys',
   principal_rows: 'principal rows',
+  cluster_block: 'clusters of a block that left the window',
+  evict: 'eviction by score',
+  score_keys: 'scores of kept keys',
   copy: 'copy',
 };

@@ -2,12 +2,12 @@
  * One safetensors file, read in ranges: opening it reads the header only. The header is believed only after it has been
  * checked against the format (https://github.com/huggingface/safetensors#format) and against the file itself.
  */
-import { open, type FileHandle } from 'node:fs/promises';
 import { AtpcError } from '../../runtime/errors.ts';
-import { parseJsonFile, unreadable } from '../schema/json.ts';
+import { parseJsonFile } from '../schema/json.ts';
 import { safetensorsTypes, validateHeader, type SafetensorsType } from '../schema/safetensors.ts';
 import { bfloat16ToFloat32, float16ToFloat32 } from '../weights/float16.ts';
 import { formatShape, missingTensor, type TensorInfo, type TensorSource } from '../weights/tensor-source.ts';
+import { readRange, withFile } from './file-range.ts';
 
 /** The reference implementation's limit: no real header comes near, and a lying length must not take all memory. */
 const maxHeaderBytes = 100_000_000;
@@ -34,7 +34,7 @@ export class SafetensorsFile implements TensorSource {
     return await withFile(file, async (handle) => {
       const { size } = await handle.stat();
       if (size < 8) throw damaged(file, `it has ${size} bytes, and the length of the header alone takes 8`);
-      const length = new DataView((await readRange(handle, file, 0, 8)).buffer).getBigUint64(0, true);
+      const length = new DataView((await readRange(handle, 0, 8, endedEarly(file, 8))).buffer).getBigUint64(0, true);
       if (length > BigInt(size - 8)) {
         throw damaged(
           file,
@@ -45,7 +45,7 @@ export class SafetensorsFile implements TensorSource {
         throw damaged(file, `it says that its header has ${length} bytes, and at most ${maxHeaderBytes} are accepted`);
       }
       const dataStart = 8 + Number(length);
-      const header = await readRange(handle, file, 8, dataStart);
+      const header = await readRange(handle, 8, dataStart, endedEarly(file, dataStart));
       if (header[0] !== '{'.charCodeAt(0)) throw damaged(file, "its header does not begin with '{'");
       const value = validateHeader(parseJsonFile(`The header of ${file}`, header, 'ATPC-204'), (fault) =>
         damaged(file, `in its header ${fault}`),
@@ -71,7 +71,7 @@ export class SafetensorsFile implements TensorSource {
 
   async readRaw(name: string): Promise<Uint8Array> {
     const { begin, end } = this.info(name);
-    return await withFile(this.file, async (handle) => await readRange(handle, this.file, begin, end, name));
+    return await withFile(this.file, async (handle) => await readRange(handle, begin, end, endedEarly(this.file, end, name)));
   }
 
   async readFloat32(name: string): Promise<Float32Array> {
@@ -165,35 +165,11 @@ function checkedRanges(
   return ranges;
 }
 
-async function withFile<T>(file: string, use: (handle: FileHandle) => Promise<T>): Promise<T> {
-  let handle: FileHandle | undefined;
-  try {
-    handle = await open(file, 'r');
-    return await use(handle);
-  } catch (error) {
-    throw error instanceof AtpcError ? error : unreadable(file, error);
-  } finally {
-    await handle?.close();
-  }
-}
-
-/** Bytes [begin, end) in an array at offset 0 of a buffer of its own. */
-async function readRange(handle: FileHandle, file: string, begin: number, end: number, tensor?: string): Promise<Uint8Array> {
-  const bytes = new Uint8Array(end - begin);
-  let filled = 0;
-  while (filled < bytes.length) {
-    // One read call gives at most 2 GiB.
-    const { bytesRead } = await handle.read(bytes, filled, Math.min(bytes.length - filled, 1 << 30), begin + filled);
-    if (bytesRead === 0) {
-      const what = tensor === undefined ? 'its header' : `the tensor '${tensor}'`;
-      throw damaged(
-        file,
-        `it ended at byte ${begin + filled} while ${what} was read up to byte ${end}: it has changed since it was opened`,
-      );
-    }
-    filled += bytesRead;
-  }
-  return bytes;
+/** What is to be thrown where the file ended at a byte while a tensor, or else the header, was read. */
+function endedEarly(file: string, end: number, tensor?: string): (at: number) => AtpcError {
+  const what = tensor === undefined ? 'its header' : `the tensor '${tensor}'`;
+  return (at) =>
+    damaged(file, `it ended at byte ${at} while ${what} was read up to byte ${end}: it has changed since it was opened`);
 }
 
 function damaged(file: string, fault: string): AtpcError {

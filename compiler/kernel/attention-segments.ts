@@ -18,7 +18,7 @@ export interface KernelSegment {
   readonly segment: AttentionKernelSegment;
   /** In the order of kernel.ts. */
   readonly operands: readonly SegmentOperand[];
-  /** Nodes whose number of keys (axis 2) comes first among the integers: C or s. */
+  /** Nodes whose numbers of keys (axis 2) come first among the integers: s; or C in use, C in all and s. */
   readonly counts: readonly Node[];
 }
 
@@ -104,7 +104,7 @@ function expandSegment(means: ParsedSegment, exact: ParsedSegment | undefined): 
     operands: [meanKey, means.value, logMass, radius, chosen.inputs[1] as Node, exact.keyOrScore, exact.value, tokens].map(
       contiguous,
     ),
-    counts: [meanKey, exact.keyOrScore],
+    counts: [meanKey, meanKey, exact.keyOrScore],
   };
 }
 

@@ -14,9 +14,16 @@ export interface Dispatch {
   readonly items: Size;
   /** The dispatch is needed only when this size, the longest sequence, is at least so many tokens. */
   readonly when: { readonly tokens: Size; readonly atLeast: number } | null;
+  /** The repeat that it is part of, with its neighbours of the same one; null for a dispatch that runs once a call. */
+  readonly repeat: RepeatPlace | null;
   /** The graph nodes that it computes; empty for a copy. */
   readonly nodes: readonly Node[];
   readonly boundary: Boundary | 'layout';
+}
+/** Dispatches that carry the same object, one after the other, run together `count` times. */
+export interface RepeatPlace {
+  readonly variable: string;
+  readonly count: Size;
 }
 export interface BufferRange {
   readonly buffer: Buffer;

@@ -31,6 +31,9 @@ const names: { readonly [K in KernelKind]: (kernel: Extract<Kernel, { kind: K }>
   cluster: () => 'cluster',
   segment_means: () => 'segment_means',
   principal_rows: () => 'principal_rows',
+  cluster_block: () => 'cluster_block',
+  evict: () => 'evict',
+  score_keys: () => 'score_keys',
 };
 
 /** One readable name for each different kernel, in order of first use. */

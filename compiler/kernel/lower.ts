@@ -7,7 +7,8 @@ import type { Stage } from '../../passes/pass.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import type { Target } from '../codegen/target.ts';
 import { kernelSegments, type SegmentOperand } from './attention-segments.ts';
-import type { BufferRange, Dispatch, DispatchList, Port } from './dispatch.ts';
+import { lowerCachedAttention } from './cached-attention.ts';
+import type { BufferRange, Dispatch, DispatchList, Port, RepeatPlace } from './dispatch.ts';
 import type { EpilogueStep, Kernel } from './kernel.ts';
 import { broadcastAxes, lastStride, LoopBody, type AxisMap } from './loop-body.ts';
 import { neededFrom } from './needed-from.ts';
@@ -25,6 +26,8 @@ interface Origin {
   readonly boundary: Dispatch['boundary'];
   readonly label?: string;
   readonly need?: Node;
+  readonly when?: Dispatch['when'];
+  readonly repeat?: RepeatPlace | null;
 }
 
 export function lower(stage: Stage, target: Target): DispatchList {
@@ -57,7 +60,7 @@ class Lowering {
     return { dispatches: this.#dispatches, buffers: this.#memory.buffers, inputs, outputs };
   }
 
-  #emitCopy(node: Node, from: View, to: View): void {
+  #emitCopy(node: Node, from: View, to: View, repeat: RepeatPlace | null = null): void {
     const rank = Math.max(1, from.shape.length);
     const body = new LoopBody(rank, false, [], () => from);
     const scalar = body.load(from, identityAxes(from.shape.length), tensorOf(node).elementType);
@@ -66,6 +69,7 @@ class Lowering {
       boundary: 'layout',
       label: `${this.#memory.label([node])} (copy)`,
       need: node,
+      repeat,
     });
   }
 
@@ -85,7 +89,8 @@ class Lowering {
       writes: writes.map(rangeOf),
       integers,
       items,
-      when: need && need.atLeast > 0 ? need : null,
+      when: origin.when ?? (need && need.atLeast > 0 ? need : null),
+      repeat: origin.repeat ?? null,
       nodes: origin.nodes,
       boundary: origin.boundary,
     });
@@ -96,6 +101,14 @@ class Lowering {
     map: (group) => this.#emitMap(group, this.#memory.result(group.root)),
     norm: (group) => this.#emitNorm(group),
     attention: (group) => this.#emitAttention(group),
+    cached_attention: (group) =>
+      lowerCachedAttention(group, {
+        memory: this.#memory,
+        target: this.#target,
+        push: ({ kernel, reads, writes, integers, items, when = null, repeat = null }) =>
+          this.#push(kernel, { ...group, when, repeat }, reads, writes, integers, items),
+        copy: (node, from, to, repeat) => this.#emitCopy(node, from, to, repeat),
+      }),
     cluster: (group) => this.#emitMode(group),
     segment_means: (group) => this.#emitMode(group),
     principal_rows: (group) => this.#emitPrincipalRows(group),
@@ -263,6 +276,7 @@ class Lowering {
       valueSize,
       scale: node.attributes.scale,
       segments: segments.map(({ segment }) => segment),
+      logSumExp: false,
       schedule,
     };
     const integers = [batch, queryHeads, groups, queries, ...headStrides(query), ...headStrides(result), ...segmentIntegers];

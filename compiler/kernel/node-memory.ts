@@ -58,6 +58,16 @@ export class NodeMemory {
     this.#views.set(node, [view]);
     return view;
   }
+  /** Memory that outlives the call. */
+  #state(node: Node<'state'> & Node): View {
+    const { name, elementType, shape } = node.attributes;
+    return contiguousView(this.#buffer(name, 'state', { kind: 'tensor', elementType, shape }), shape);
+  }
+  /** Memory for what the kernels of one node hand to each other. */
+  scratch(node: Node, what: string, shape: readonly Size[]): View {
+    const name = `${this.label([node])} (${what})`;
+    return contiguousView(this.#buffer(name, 'workspace', { kind: 'tensor', elementType: 'f32', shape }), shape);
+  }
   /** Memory that the caller reads after a run: the node's own where it is whole, else a copy. */
   output(name: string, node: Node): View {
     const view = this.viewOf(node);
@@ -103,6 +113,7 @@ export class NodeMemory {
   #makeView(node: Node): View {
     const [input] = node.inputs;
     if (isOp(node, 'parameter')) return contiguousView(this.weight(node, { kind: 'rows' }), node.attributes.shape);
+    if (isOp(node, 'state')) return this.#state(node);
     if (isOp(node, 'constant') || isOp(node, 'iota')) return this.#fill(node);
     if (input && isOp(node, 'get')) {
       const element = this.#views.get(input)?.[node.attributes.index];
@@ -127,7 +138,8 @@ export class NodeMemory {
       let start: Size = 0;
       for (const input of concat.inputs) {
         const kind = this.#groupOf.get(input)?.kind;
-        if (uses.get(input) === 1 && (kind === 'attention' || kind === 'map')) this.#places.set(input, { concat, start });
+        if (uses.get(input) === 1 && (kind === 'attention' || kind === 'cached_attention' || kind === 'map'))
+          this.#places.set(input, { concat, start });
         start = addSizes(start, tensorOf(input).shape[concat.attributes.axis] as Size);
       }
     }
@@ -136,7 +148,11 @@ export class NodeMemory {
   #concatMemory(node: Node<'concat'>): View {
     const known = this.#concats.get(node);
     if (known) return known;
-    const headsLast = node.inputs.every((input) => input.op === 'attention') && node.attributes.axis === 1;
+    const isAttention = (input: Node): boolean => {
+      const kind = this.#groupOf.get(input)?.kind;
+      return kind === 'attention' || kind === 'cached_attention';
+    };
+    const headsLast = node.attributes.axis === 1 && node.inputs.every(isAttention);
     const whole = this.#allocate(node, headsLast);
     this.#concats.set(node, whole);
     return whole;

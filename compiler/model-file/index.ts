@@ -4,6 +4,7 @@ import { AtpcError } from '../../runtime/errors.ts';
 import { isModel, type Model } from '../model/define-model.ts';
 import { formatSite, siteOfError } from '../model/site.ts';
 import type { BertConfig } from '../families/bert-config.ts';
+import type { LlamaConfig } from '../families/llama-config.ts';
 import { bundle } from './bundle.ts';
 import { familyPath } from './installation.ts';
 import { instrument } from './instrument.ts';
@@ -40,6 +41,7 @@ export async function loadModelFile(path: string, options: LoadModelOptions = {}
 /** Configurations of the built-in families. */
 export interface Families {
   readonly bert: BertConfig;
+  readonly llama: LlamaConfig;
 }
 /** A built-in family, loaded as a user's file is, so that errors name lines of it too. */
 export function loadFamily<F extends keyof Families>(family: F, config: Families[F]): Promise<Model> {

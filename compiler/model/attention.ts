@@ -98,6 +98,8 @@ export interface RopeOptions {
   readonly theta: number;
   /** Positions go from 0 to maxPositions - 1. */
   readonly maxPositions: number;
+  /** Divisors of the headSize / 2 frequencies, where they are scaled. */
+  readonly divisors?: readonly number[];
 }
 /** Rotary position embedding of x [batch, heads, tokens, headSize] at positions i32 [tokens] or [batch, tokens]. */
 export function rope<X extends AnyTensor, P extends AnyTensor>(
@@ -118,6 +120,6 @@ export function rope(x: AnyTensor, positions: AnyTensor, options: RopeOptions): 
       `rope: positions is ${found} but x is ${formatDims(x.dims)}; it takes ${formatDims([tokens])} or ${formatDims([batch, tokens])}`,
     );
   }
-  const { theta, maxPositions } = options;
-  return tensor('f32', x.dims, record('rope', { theta, maxPositions }, [x[recorded], positions[recorded]]));
+  const { theta, maxPositions, divisors = [] } = options;
+  return tensor('f32', x.dims, record('rope', { theta, maxPositions, divisors }, [x[recorded], positions[recorded]]));
 }

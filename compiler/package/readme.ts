@@ -46,6 +46,7 @@ export function readmeOf(packageName: string, manifest: Manifest): string {
 function example(manifest: Manifest): string[] {
   const lines: { readonly [K in Task['kind']]: readonly string[] } = {
     embed: ["const [first, second] = await model.embed(['One text.', 'Another.']);"],
+    generate: ["for await (const { text } of model.generate('Once upon a time', { maxTokens: 64 })) process.stdout.write(text);"],
     classify: ["const { label, score } = await model.classify('A text.');"],
     tensors: [
       `const { ${manifest.outputs[0]?.name ?? ''} } = await model.run({ ${manifest.inputs

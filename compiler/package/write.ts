@@ -26,7 +26,7 @@ export interface PackageTokenizer extends Omit<ManifestTokenizer, 'file' | 'conf
 /** What a package is made of; everything in the manifest that does not follow from the files. */
 export interface PackageParts extends Omit<
   Manifest,
-  'formatVersion' | 'dims' | 'runtime' | 'files' | 'tensors' | 'targets' | 'tokenizer'
+  'formatVersion' | 'runtime' | 'files' | 'tensors' | 'targets' | 'tokenizer'
 > {
   /** Name of the npm package; `name` is that of the model. */
   readonly packageName: string;
@@ -103,8 +103,8 @@ interface ManifestFinds {
 }
 /** The manifest but for the list of files, in a fixed order of keys. */
 function draftManifest(parts: PackageParts, finds: ManifestFinds): Manifest {
-  const { name, compiler, modelHash, family, task, program, inputs, outputs, memory, attention, golden, approximations, source } =
-    parts;
+  const { name, compiler, modelHash, family, task, dims, inputs, outputs } = parts;
+  const { memory, attention, state, golden, approximations, source } = parts;
   const runtime = { version: compiler.version, sha256: finds.runtimeSha256 };
   const { targets, tokenizer, tensors } = finds;
   const what = {
@@ -115,11 +115,11 @@ function draftManifest(parts: PackageParts, finds: ManifestFinds): Manifest {
     modelHash,
     family,
     task,
-    dims: program.dims,
+    dims,
     inputs,
     outputs,
   } as const;
-  return { ...what, files: [], tensors, targets, memory, attention, tokenizer, golden, approximations, source };
+  return { ...what, files: [], tensors, targets, memory, attention, state, tokenizer, golden, approximations, source };
 }
 
 async function writeTarget(output: PackageOutput, target: PackageTarget): Promise<ManifestTarget> {

@@ -1,7 +1,16 @@
-import type { Graph } from '../../ir/graph.ts';
+import type { SymbolicDim } from '../../ir/graph.ts';
 import { maxSize, multiplySizes, type Size } from '../../ir/size.ts';
 import { placeInOrder, planMemory } from '../../passes/memory.ts';
-import type { Program, ProgramBuffer, ProgramPort, ProgramWeight, Step } from '../../runtime/format/program.ts';
+import type {
+  DispatchStep,
+  EntryPoint,
+  EntryPointName,
+  Program,
+  ProgramBuffer,
+  ProgramPort,
+  ProgramWeight,
+  Step,
+} from '../../runtime/format/program.ts';
 import type { NamedKernel, Target } from '../codegen/target.ts';
 import type { Dispatch, DispatchList, Port } from '../kernel/dispatch.ts';
 import { nameKernels } from '../kernel/kernel-name.ts';
@@ -12,62 +21,130 @@ export interface BuiltProgram {
   readonly kernels: readonly NamedKernel[];
 }
 
-/** First and last step of every buffer. */
-function lifetimes(list: DispatchList): ReadonlyMap<Buffer, { first: number; last: number }> {
-  const lives = new Map<Buffer, { first: number; last: number }>();
-  list.dispatches.forEach((dispatch, step) => {
+/** One entry point before it is numbered. */
+export interface EntryDispatches {
+  readonly name: EntryPointName;
+  readonly dims: readonly SymbolicDim[];
+  readonly list: DispatchList;
+}
+
+interface Life {
+  first: number;
+  last: number;
+}
+/** First and last dispatch of every buffer. What a repeat touches lives as long as the repeat: a later round reads it again. */
+function lifetimes({ dispatches }: DispatchList): ReadonlyMap<Buffer, Life> {
+  const lives = new Map<Buffer, Life>();
+  dispatches.forEach((dispatch, step) => {
+    const { first, last } = repeatAround(dispatches, step);
     for (const { buffer } of [...dispatch.reads, ...dispatch.writes]) {
       const life = lives.get(buffer);
-      if (life) life.last = step;
-      else lives.set(buffer, { first: step, last: step });
+      if (life) life.last = Math.max(life.last, last);
+      else lives.set(buffer, { first, last });
     }
   });
   return lives;
 }
+function repeatAround(dispatches: readonly Dispatch[], step: number): Life {
+  const repeat = dispatches[step]?.repeat ?? null;
+  let [first, last] = [step, step];
+  if (repeat === null) return { first, last };
+  while (dispatches[first - 1]?.repeat === repeat) first -= 1;
+  while (dispatches[last + 1]?.repeat === repeat) last += 1;
+  return { first, last };
+}
+
+/** Weights and states are the same memory in every entry point; other buffers belong to one. */
+function sharedKey({ class: type, name, weight }: Buffer): string | null {
+  if (type === 'state') return `state ${name}`;
+  return weight ? `weights ${weight.tensor} ${JSON.stringify(weight.packing)}` : null;
+}
+
+/** Gives every buffer its number and its place. */
+class BufferTable {
+  readonly buffers: ProgramBuffer[] = [];
+  readonly weights: ProgramWeight[] = [];
+  readonly #indices = new Map<Buffer, number>();
+  readonly #shared = new Map<string, number>();
+
+  indexOf(buffer: Buffer): number {
+    return this.#indices.get(buffer) as number;
+  }
+  add(buffer: Buffer, offset: Size, { first, last }: Life): void {
+    const key = sharedKey(buffer);
+    const index = this.buffers.length;
+    this.#indices.set(buffer, index);
+    if (key !== null) this.#shared.set(key, index);
+    const { name, class: type, elementType, weight } = buffer;
+    this.buffers.push({ name, class: type, elementType, offset, bytes: bytesOf(buffer), firstStep: first, lastStep: last });
+    if (weight) this.weights.push({ tensor: weight.tensor, buffer: index, shape: weight.shape, packing: weight.packing });
+  }
+  /** Whether another entry point has brought this memory; it is the same from now on. */
+  knows(buffer: Buffer): boolean {
+    const key = sharedKey(buffer);
+    const index = key === null ? undefined : this.#shared.get(key);
+    if (index !== undefined) this.#indices.set(buffer, index);
+    return index !== undefined;
+  }
+}
+function bytesOf(buffer: Buffer): Size {
+  return multiplySizes(buffer.elements, 4);
+}
+const largestOf = (sizes: readonly Size[]): Size => sizes.reduce((most, size) => (most === 0 ? size : maxSize(most, size)), 0);
 
 /** Buffers get offsets and dispatches become steps. Planned so that memory is least at the largest dims. */
-export function buildProgram(graph: Graph, list: DispatchList, target: Target): BuiltProgram {
-  const lives = lifetimes(list);
-  const life = (buffer: Buffer): { first: number; last: number } => lives.get(buffer) ?? { first: 0, last: 0 };
-  const bytes = (buffer: Buffer): Size => multiplySizes(buffer.elements, 4);
-  const of = (type: Buffer['class']): Buffer[] => list.buffers.filter((buffer) => buffer.class === type);
-  const largest = Object.fromEntries(graph.dims.map((dim) => [dim.name, dim.max]));
+export function buildProgram(name: string, entries: readonly EntryDispatches[], target: Target): BuiltProgram {
+  const table = new BufferTable();
+  const dims = entries
+    .flatMap((entry) => entry.dims)
+    .filter((dim, index, all) => all.findIndex((other) => other.name === dim.name) === index);
+  const placeShared = (type: 'weights' | 'state'): Size => {
+    const fresh: { readonly buffer: Buffer; readonly life: Life }[] = [];
+    const keys = new Set<string>();
+    for (const { list } of entries) {
+      const lives = lifetimes(list);
+      for (const buffer of list.buffers) {
+        const key = sharedKey(buffer);
+        if (buffer.class !== type || (key !== null && keys.has(key))) continue;
+        if (key !== null) keys.add(key);
+        fresh.push({ buffer, life: lives.get(buffer) ?? { first: 0, last: 0 } });
+      }
+    }
+    const { offsets, total } = placeInOrder(fresh.map(({ buffer }) => bytesOf(buffer)));
+    fresh.forEach(({ buffer, life }, index) => table.add(buffer, offsets[index] as Size, life));
+    return total;
+  };
+  const [weights, state] = [placeShared('weights'), placeShared('state')];
 
-  const workspace = planMemory(
-    of('workspace').map((buffer) => ({ bytes: bytes(buffer), ...life(buffer) })),
-    largest,
-  );
-  const [weights, io, state] = (['weights', 'io', 'state'] as const).map((type) => placeInOrder(of(type).map(bytes)));
-  const plans = { workspace, weights, io, state };
-  const buffers: ProgramBuffer[] = [];
-  const indexOf = new Map<Buffer, number>();
-  for (const type of ['weights', 'io', 'state', 'workspace'] as const) {
-    of(type).forEach((buffer, index) => {
-      const { first, last } = life(buffer);
-      indexOf.set(buffer, buffers.length);
-      buffers.push({
-        name: buffer.name,
-        class: type,
-        elementType: buffer.elementType,
-        offset: plans[type]?.offsets[index] ?? 0,
-        bytes: bytes(buffer),
-        firstStep: first,
-        lastStep: last,
-      });
-    });
-  }
-  const programWeights = of('weights').map((buffer): ProgramWeight => {
-    const { tensor, shape, packing } = buffer.weight as NonNullable<Buffer['weight']>;
-    return { tensor, buffer: indexOf.get(buffer) as number, shape, packing };
+  // What belongs to one call: entry points use the same bytes one after the other.
+  const own = entries.map(({ dims: ownDims, list }) => {
+    const lives = lifetimes(list);
+    const life = (buffer: Buffer): Life => lives.get(buffer) ?? { first: 0, last: 0 };
+    const of = (type: Buffer['class']): Buffer[] => list.buffers.filter((buffer) => buffer.class === type);
+    const largest = Object.fromEntries(ownDims.map((dim) => [dim.name, dim.max]));
+    const workspace = planMemory(
+      of('workspace').map((buffer) => ({ bytes: bytesOf(buffer), ...life(buffer) })),
+      largest,
+    );
+    const io = placeInOrder(of('io').map(bytesOf));
+    for (const { type, plan } of [
+      { type: 'io', plan: io },
+      { type: 'workspace', plan: workspace },
+    ] as const) {
+      of(type).forEach((buffer, index) => table.add(buffer, plan.offsets[index] as Size, life(buffer)));
+    }
+    for (const buffer of list.buffers) table.knows(buffer);
+    return { workspace: workspace.total, io: io.total };
   });
 
-  const { named, nameOf } = nameKernels(list.dispatches.map((dispatch) => dispatch.kernel));
+  const { named, nameOf } = nameKernels(entries.flatMap(({ list }) => list.dispatches.map(({ kernel }) => kernel)));
   let scratch: Size = 0;
-  const step = (dispatch: Dispatch): Step => {
+  const step = (dispatch: Dispatch): DispatchStep => {
     const scratchBytes = target.scratchBytes(dispatch.kernel, dispatch.integers);
-    if (scratchBytes !== 0) scratch = scratch === 0 ? scratchBytes : maxSize(scratch, scratchBytes);
+    // Inside a repeat, sizes of a round are at most those of the call; the bound must not name the round.
+    if (scratchBytes !== 0) scratch = largestOf([scratch, scratchBytes]);
     const operands = [...dispatch.reads, ...dispatch.writes].map(({ buffer, offset }) => ({
-      buffer: indexOf.get(buffer) as number,
+      buffer: table.indexOf(buffer),
       offset,
     }));
     return {
@@ -81,27 +158,47 @@ export function buildProgram(graph: Graph, list: DispatchList, target: Target): 
       ...(dispatch.when ? { when: { less: [dispatch.when.atLeast - 1, dispatch.when.tokens] as const } } : {}),
     };
   };
-  const steps = list.dispatches.map(step);
-  const port = ({ name, buffer, shape }: Port): ProgramPort => ({
-    name,
-    buffer: indexOf.get(buffer) as number,
+  const port = ({ name: portName, buffer, shape }: Port): ProgramPort => ({
+    name: portName,
+    buffer: table.indexOf(buffer),
     elementType: buffer.elementType,
     shape,
   });
+  const entryPoints = entries.map(({ name: entry, list }): readonly [EntryPointName, EntryPoint] => [
+    entry,
+    { inputs: list.inputs.map(port), outputs: list.outputs.map(port), steps: inRepeats(list.dispatches, step) },
+  ]);
   const program: Program = {
     formatVersion: 1,
-    name: graph.name,
-    dims: graph.dims,
-    buffers,
+    name,
+    dims,
+    buffers: table.buffers,
     arenas: {
-      weights: weights?.total ?? 0,
-      io: io?.total ?? 0,
-      state: state?.total ?? 0,
-      workspace: workspace.total,
+      weights,
+      io: largestOf(own.map(({ io }) => io)),
+      state,
+      workspace: largestOf(own.map(({ workspace }) => workspace)),
       scratch,
     },
-    weights: programWeights,
-    entryPoints: { forward: { inputs: list.inputs.map(port), outputs: list.outputs.map(port), steps } },
+    weights: table.weights,
+    entryPoints: Object.fromEntries(entryPoints),
   };
   return { program, kernels: named };
+}
+
+/** Dispatches as steps, those of one repeat inside one step. */
+function inRepeats(dispatches: readonly Dispatch[], step: (dispatch: Dispatch) => DispatchStep): readonly Step[] {
+  const steps: Step[] = [];
+  for (let at = 0; at < dispatches.length;) {
+    const dispatch = dispatches[at] as Dispatch;
+    const { repeat } = dispatch;
+    const { last } = repeatAround(dispatches, at);
+    if (repeat === null) steps.push(step(dispatch));
+    else {
+      const inside = dispatches.slice(at, last + 1).map(step);
+      steps.push({ kind: 'repeat', variable: repeat.variable, count: repeat.count, steps: inside });
+    }
+    at = last + 1;
+  }
+  return steps;
 }

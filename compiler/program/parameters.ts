@@ -88,7 +88,10 @@ export class Parameters {
   }
 }
 
+/** What follows from no parameter (rope tables) is rounded once, at the end: angles of late positions have no digits to lose. */
 function evaluateParameter(node: Node, values: ReadonlyMap<string, Tensor>): Float32Array {
-  const result = evaluateNodes([node], { parameters: (name) => values.get(name) as Tensor }).get(node)?.[0];
-  return result?.data as Float32Array;
+  const precision = values.size === 0 ? 'f64' : 'f32';
+  const result = evaluateNodes([node], { parameters: (name) => values.get(name) as Tensor, precision }).get(node)?.[0];
+  const { data } = result as Tensor;
+  return data instanceof Float32Array ? data : Float32Array.from(data);
 }

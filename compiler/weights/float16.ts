@@ -8,7 +8,8 @@ export const float16Max = 65504;
 
 // A table look-up is faster than the arithmetic: 22.7 M values in 70 ms, against 130 ms (Node 20, one core).
 let float16Table: Float32Array | undefined;
-function float16Values(): Float32Array {
+/** The value of each of the 65,536 F16 bit patterns. */
+export function float16Values(): Float32Array {
   if (float16Table) return float16Table;
   const table = new Float32Array(1 << 16);
   const bits = new Uint32Array(table.buffer);

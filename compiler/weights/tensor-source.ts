@@ -60,6 +60,7 @@ export function renamedSource(source: TensorSource, names: ReadonlyMap<string, s
     info: (name) => source.info(stored(name)),
     readFloat32: async (name) => await source.readFloat32(stored(name)),
     readRaw: async (name) => await source.readRaw(stored(name)),
+    readBlocks: async (name) => await readBlocks(source, stored(name)),
   };
 }
 
@@ -73,7 +74,15 @@ export function overlaidSource(source: TensorSource, changed: Readonly<Record<st
     info: (name) => of(name).info(name),
     readFloat32: async (name) => await of(name).readFloat32(name),
     readRaw: async (name) => await of(name).readRaw(name),
+    readBlocks: async (name) => await readBlocks(of(name), name),
   };
+}
+
+/** The blocks of a tensor of a source. Throws ATPC-399 for one that is not in blocks: its info has no format. */
+export async function readBlocks(source: TensorSource, name: string): Promise<BlockMatrix> {
+  if (source.readBlocks === undefined || source.info(name).format === undefined)
+    throw new AtpcError('ATPC-399', `The blocks of the tensor '${name}' were to be read, and it has none.`);
+  return await source.readBlocks(name);
 }
 
 export function missingTensor(name: string): AtpcError {

@@ -8,6 +8,7 @@
  */
 import type { ElementType } from '../element-type.ts';
 import type { Size } from '../size.ts';
+import type { CacheSpec } from '../cache.ts';
 
 export type NoAttributes = Readonly<Record<string, never>>;
 
@@ -48,6 +49,9 @@ export interface OpAttributes {
   constant: { readonly elementType: ElementType; readonly value: number };
   /** i32 tensor whose elements are their own index along `axis`. */
   iota: { readonly shape: readonly Size[]; readonly axis: number };
+
+  /** A tensor that outlives a call, as the call finds it. Used once: by the op that gives what it is afterwards (Graph.states). */
+  state: { readonly name: string; readonly elementType: ElementType; readonly shape: readonly Size[] };
 
   // Elementwise, two operands
   add: NoAttributes;
@@ -100,8 +104,11 @@ export interface OpAttributes {
   /** rms_norm(x, weight [d]) over the last axis. */
   rms_norm: { readonly epsilon: number };
   softmax: { readonly axis: number };
-  /** rope(x [..., n, e], positions i32[n] or [b, n] against x [b, H, n, e]): rotates the halves (x1, x2) of the last axis. */
-  rope: { readonly theta: number; readonly maxPositions: number };
+  /**
+   * rope(x [..., n, e], positions i32[n] or [b, n] against x [b, H, n, e]): rotates the halves (x1, x2) of the last axis by the
+   * position times theta^(-2 i / e) / divisors[i]; `divisors` has e / 2 numbers, or none where nothing is scaled.
+   */
+  rope: { readonly theta: number; readonly maxPositions: number; readonly divisors: readonly number[] };
 
   // Attention (DESIGN section 1) and the modes (atp-modes.md)
   /** attention(query f32[b, H, n, e], segments...) -> f32[b, H, n, ev]; a query that sees no key at all gives zeros. */
@@ -136,6 +143,14 @@ export interface OpAttributes {
    * and beyond the rank of X, 0 else. r is `count` at tokens = s.
    */
   principal_rows: { readonly count: Size };
+
+  /**
+   * Causal attention that goes on where the call before ended: cached_attention(query f32[1, H, n, e], key f32[1, G, n, e], value
+   * f32[1, G, n, ev], then the tensors of the cache) -> (result f32[1, H, n, ev], then the tensors of the cache afterwards).
+   * `past` tokens were read before. What a query sees, and what stays, is said by the cache (ir/cache.ts; atp-modes.md,
+   * section 2): it works block by block, so that results do not depend on how tokens are split over calls.
+   */
+  cached_attention: { readonly scale: number; readonly past: Size; readonly cache: CacheSpec };
 
   /** The element `index` of a tuple. */
   get: { readonly index: number };

@@ -17,8 +17,8 @@ export interface EvaluationContext {
   size(size: Size, extra?: Readonly<Record<string, number>>): number;
   /** A zeroed tensor of the element type, in the precision of this run. */
   allocate(elementType: ElementType, shape: readonly number[]): Tensor;
-  /** Values of inputs and parameters by node name. */
-  read(kind: 'input' | 'parameter', name: string): Tensor;
+  /** Values of inputs, parameters and states by node name. */
+  read(kind: 'input' | 'parameter' | 'state', name: string): Tensor;
 }
 
 /** Work of one node, as expressions of the symbolic dims. */

@@ -175,6 +175,11 @@ export const rope: OpDefinition<'rope'> = {
     });
     const size = expectFixedSize('rope', 'head size', x, rank - 1);
     if (size % 2 !== 0) fail(`rope rotates halves, so the last axis of ${formatType(x)} would have to be even.`);
+    const { divisors } = attributes;
+    if (divisors.length !== 0 && divisors.length !== size / 2)
+      fail(`rope needs a divisor for each of the ${size / 2} frequencies of ${formatType(x)}, or none, not ${divisors.length}.`);
+    const wrong = divisors.find((divisor) => !(divisor > 0 && Number.isFinite(divisor)));
+    if (wrong !== undefined) fail(`rope needs positive divisors, not ${wrong}.`);
     return x;
   },
   evaluate(attributes, inputs, context) {
@@ -190,7 +195,7 @@ export const rope: OpDefinition<'rope'> = {
         throw new RangeError(`rope found the position ${position}; it has a table of ${attributes.maxPositions}.`);
       }
       for (let i = 0; i < half; i += 1) {
-        const angle = position * attributes.theta ** ((-2 * i) / size);
+        const angle = position * (attributes.theta ** ((-2 * i) / size) / (attributes.divisors[i] ?? 1));
         const [cosine, sine] = [Math.cos(angle), Math.sin(angle)];
         const first = x.data[row * size + i] as number;
         const second = x.data[row * size + half + i] as number;
@@ -210,7 +215,12 @@ export const rope: OpDefinition<'rope'> = {
     const table = [attributes.maxPositions, half];
     const index = (axis: number) => into.make('cast', { to: 'f32' }, [into.make('iota', { shape: table, axis }, [])]);
     const exponent = into.make('constant', f32((-2 * Math.log(attributes.theta)) / size), []);
-    const frequency = into.make('exp', {}, [into.make('multiply', {}, [index(1), exponent])]);
+    const unscaled = into.make('exp', {}, [into.make('multiply', {}, [index(1), exponent])]);
+    const divisors = attributes.divisors.map((divisor) =>
+      into.make('reshape', { shape: [1] }, [into.make('constant', f32(divisor), [])]),
+    );
+    const frequency =
+      divisors.length === 0 ? unscaled : into.make('divide', {}, [unscaled, into.make('concat', { axis: 0 }, divisors)]);
     const angle = into.make('multiply', {}, [index(0), frequency]);
     const batched = shapeOf(into, positions).length === 2;
     const rowsOf = (values: (typeof inputs)[number]) => {

@@ -7,7 +7,7 @@ import { formatType, type TensorType } from '../type.ts';
 import { elementCount, type Size } from '../size.ts';
 import type { ElementType } from '../element-type.ts';
 
-function expectSizes(op: 'input' | 'parameter' | 'iota', type: TensorType): TensorType {
+function expectSizes(op: 'input' | 'parameter' | 'state' | 'iota', type: TensorType): TensorType {
   for (const size of type.shape) {
     if (typeof size === 'number' && !(Number.isInteger(size) && size >= 0)) {
       fail(`${op} cannot have the shape ${formatType(type)}: ${size} is not a size.`);
@@ -16,14 +16,14 @@ function expectSizes(op: 'input' | 'parameter' | 'iota', type: TensorType): Tens
   return type;
 }
 
-function namedSource<K extends 'input' | 'parameter'>(name: K): OpDefinition<K> {
+function namedSource<K extends 'input' | 'parameter' | 'state'>(name: K): OpDefinition<K> {
   type Declared = { readonly name: string; readonly elementType: ElementType; readonly shape: readonly Size[] };
   return {
     name,
     inputs: 0,
     type(attributes: Declared, inputs) {
       tensorInputs(name, inputs, 0);
-      if (attributes.name === '') fail(`An ${name} needs a name.`);
+      if (attributes.name === '') fail(`The op ${name} needs a name.`);
       return expectSizes(name, tensorType(attributes.elementType, attributes.shape));
     },
     evaluate(attributes: Declared, _inputs, context) {
@@ -45,6 +45,7 @@ function namedSource<K extends 'input' | 'parameter'>(name: K): OpDefinition<K> 
 
 export const input = namedSource('input');
 export const parameter = namedSource('parameter');
+export const state = namedSource('state');
 
 export const constant: OpDefinition<'constant'> = {
   name: 'constant',

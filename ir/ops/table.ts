@@ -10,6 +10,7 @@ import * as norm from './norm.ts';
 import * as attention from './attention.ts';
 import * as principal from './principal.ts';
 import * as tuple from './tuple.ts';
+import * as cachedAttention from './cached-attention.ts';
 
 export const ops: { readonly [K in OpName]: OpDefinition<K> } = {
   ...sources,
@@ -20,6 +21,7 @@ export const ops: { readonly [K in OpName]: OpDefinition<K> } = {
   ...norm,
   ...attention,
   ...principal,
+  ...cachedAttention,
   ...tuple,
 };
 export const opNames: readonly OpName[] = Object.keys(ops) as OpName[];

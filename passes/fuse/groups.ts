@@ -7,7 +7,8 @@ import type { OpName } from '../../ir/ops/attributes.ts';
 import { shapesEqual, sizesEqual } from '../../ir/size.ts';
 import type { Pass } from '../pass.ts';
 
-export type GroupKind = 'gemm' | 'map' | 'norm' | 'attention' | 'cluster' | 'segment_means' | 'principal_rows';
+export type GroupKind =
+  'gemm' | 'map' | 'norm' | 'attention' | 'cached_attention' | 'cluster' | 'segment_means' | 'principal_rows';
 
 /** Why a kernel ends where it does. */
 export type Boundary =
@@ -49,6 +50,7 @@ export type Role =
 export const roles = {
   input: 'source',
   parameter: 'source',
+  state: 'source',
   constant: 'free',
   iota: 'free',
   add: 'loop',
@@ -88,6 +90,7 @@ export const roles = {
   softmax: 'reduction',
   rope: 'loop',
   attention: 'attention',
+  cached_attention: 'cached_attention',
   select_clusters: 'inside attention',
   rank_keys: 'inside attention',
   cluster: 'cluster',
@@ -128,6 +131,11 @@ function gemmChain(product: Node, userOf: (node: Node) => Node | undefined): rea
   }
 }
 
+/** The result of attention over a cache; the other elements of its tuple are the cache itself. */
+function isCachedResult(node: Node): boolean {
+  return isOp(node, 'get') && node.attributes.index === 0 && node.inputs[0]?.op === 'cached_attention';
+}
+
 function planGroups(graph: Graph): FusionPlan {
   const nodes = graphNodes(graph);
   const uses = useCounts(graph);
@@ -157,8 +165,8 @@ function planGroups(graph: Graph): FusionPlan {
     if (outputs.has(node)) return 'output of the model';
     const user = onlyUser(node);
     if (!user) return 'several users';
-    if (inGemm.has(user) || role(user) === 'attention' || role(user) === 'inside attention' || role(user) === 'matmul')
-      return 'user reads tiles';
+    const tiled: readonly Role[] = ['attention', 'cached_attention', 'inside attention', 'matmul'];
+    if (inGemm.has(user) || tiled.includes(role(user))) return 'user reads tiles';
     if (role(user) === 'view') return 'user moves data';
     const isTable = user.op === 'gather' && user.inputs[0] === node;
     const isLoopInput = role(user) === 'loop' || role(user) === 'reduction' || (role(user) === 'norm' && user.inputs[0] === node);
@@ -194,7 +202,9 @@ function planGroups(graph: Graph): FusionPlan {
     else {
       const is = role(node);
       if (is === 'attention') groups.push({ kind: is, root: node, nodes: insideAttention(node), boundary });
-      else if (is === 'cluster' || is === 'segment_means' || is === 'principal_rows') {
+      else if (isCachedResult(node)) {
+        groups.push({ kind: 'cached_attention', root: node, nodes: [node.inputs[0] as Node, node], boundary });
+      } else if (is === 'cluster' || is === 'segment_means' || is === 'principal_rows') {
         groups.push({ kind: is, root: node, nodes: [node], boundary: 'user is a mode kernel' });
       } else if (is === 'norm') groups.push({ kind: is, root: node, nodes: inlined(node), boundary });
       else if (is === 'matmul') groups.push({ kind: 'map', root: node, nodes: [node], boundary });

@@ -1,9 +1,7 @@
 /** Attention kernels run on a memory of their own, and plain float64 attention to compare them with. */
-import { ModuleBuilder } from '../../compiler/codegen/wasm/wat-builder.ts';
-import { attentionScratch, attentionSchedule, renderAttention } from '../../compiler/codegen/wasm/attention.ts';
-import { evaluateSize } from '../../ir/size.ts';
+import { attentionSchedule } from '../../compiler/codegen/wasm/attention.ts';
 import type { AttentionKernel, AttentionKernelSegment } from '../../compiler/kernel/kernel.ts';
-import { instantiateWat, randomStream } from './wasm-instance.ts';
+import { instantiateKernels, randomStream } from './wasm-instance.ts';
 
 /** A tensor [batch, head, row, column] of which rows lie anywhere. */
 export interface Rows {
@@ -70,8 +68,8 @@ export interface Segment {
   /** In the order of kernel.ts. */
   readonly operands: readonly (Float32Array | Int32Array)[];
   readonly integers: readonly number[];
-  /** The keys of this segment that a query sees, by the definition. */
-  keys(batch: number, head: number, query: number): readonly SeenKey[];
+  /** The keys of this segment that a query sees, by the definition; `before` are those of the segments before it. */
+  keys(batch: number, head: number, query: number, before: readonly SeenKey[]): readonly SeenKey[];
 }
 export interface AttentionCase {
   readonly batches: number;
@@ -83,42 +81,88 @@ export interface AttentionCase {
   readonly query: Rows;
   readonly segments: readonly Segment[];
   readonly schedule?: AttentionKernel['schedule'];
+  readonly relaxedSimd?: boolean;
+}
+export interface AttentionResult {
+  /** [batch, query, head, value]. */
+  readonly result: Float32Array;
+  /** [batch, head, query]. */
+  readonly logSumExp: Float32Array;
 }
 
-/** The results [batch, query, head, value] of the kernel for different cuts of its items. */
+/** The results of the kernel for different cuts of its items. */
 export async function runAttention(test: AttentionCase, cuts: readonly (readonly number[])[] = [[]]): Promise<Float32Array[]> {
-  const { batches, heads, keyHeads, queries, headSize, valueSize, query, segments } = test;
+  return (await runKernel(test, cuts, false)).map(({ result }) => result);
+}
+export function runAttentionWithLogSumExp(
+  test: AttentionCase,
+  cuts?: readonly (readonly number[])[],
+): Promise<AttentionResult[]> {
+  return runKernel(test, cuts ?? [[]], true);
+}
+async function runKernel(
+  test: AttentionCase,
+  cuts: readonly (readonly number[])[],
+  logSumExp: boolean,
+): Promise<AttentionResult[]> {
+  const { batches, heads, keyHeads, queries, headSize, valueSize, query, segments, relaxedSimd = false } = test;
   const kernel: AttentionKernel = {
     kind: 'attention',
     headSize,
     valueSize,
     scale: 1 / Math.sqrt(headSize),
     segments: segments.map((segment) => segment.kernel),
+    logSumExp,
     schedule: test.schedule ?? attentionSchedule(headSize, valueSize),
   };
-  const module = new ModuleBuilder();
-  renderAttention(kernel, { module, name: 'attention' });
   const width = heads * valueSize;
   const own = [batches, heads, keyHeads, queries, ...strides(query), queries * width, valueSize, width];
-  const integers = [...own, ...segments.flatMap((segment) => segment.integers)];
-  const instance = await instantiateWat(module.print(), { scratchBytes: evaluateSize(attentionScratch(kernel, integers), {}) });
+  const sumStrides = logSumExp ? [heads * queries, queries] : [];
+  const integers = [...own, ...sumStrides, ...segments.flatMap((segment) => segment.integers)];
+  const instance = await instantiateKernels({ attention: kernel }, { relaxedSimd });
   const operands = [query.data, ...segments.flatMap((segment) => segment.operands)].map(instance.place);
   const items = batches * heads * Math.ceil(queries / kernel.schedule.queryTile);
   return cuts.map((cut) => {
     const result = instance.reserve(batches * queries * width);
-    instance.run('attention', items, [...operands, result], integers, cut);
-    return instance.floats(result, batches * queries * width);
+    const sums = instance.reserve(batches * heads * queries);
+    instance.run('attention', items, [...operands, result, ...(logSumExp ? [sums] : [])], integers, cut);
+    return {
+      result: instance.floats(result, batches * queries * width),
+      logSumExp: instance.floats(sums, batches * heads * queries),
+    };
   });
 }
-export function referenceAttention({ batches, heads, queries, valueSize, segments }: AttentionCase): Float64Array {
-  const result = new Float64Array(batches * queries * heads * valueSize);
+
+/** The keys that every query sees, for [batch][query][head] in this order. */
+function* seenKeys({ batches, heads, queries, segments }: AttentionCase) {
   for (let batch = 0; batch < batches; batch++) {
     for (let query = 0; query < queries; query++) {
       for (let head = 0; head < heads; head++) {
-        const keys = segments.flatMap((segment) => segment.keys(batch, head, query));
-        result.set(attend(keys, valueSize), ((batch * queries + query) * heads + head) * valueSize);
+        const keys: SeenKey[] = [];
+        for (const segment of segments) keys.push(...segment.keys(batch, head, query, keys));
+        yield { batch, query, head, keys };
       }
     }
+  }
+}
+export function referenceAttention(test: AttentionCase): Float64Array {
+  const { batches, heads, queries, valueSize } = test;
+  const result = new Float64Array(batches * queries * heads * valueSize);
+  for (const { batch, query, head, keys } of seenKeys(test)) {
+    result.set(attend(keys, valueSize), ((batch * queries + query) * heads + head) * valueSize);
+  }
+  return result;
+}
+export function logSumExpOf(scores: readonly number[]): number {
+  const largest = Math.max(...scores);
+  if (largest === -Infinity) return -Infinity;
+  return largest + Math.log(scores.reduce((sum, score) => sum + Math.exp(score - largest), 0));
+}
+export function referenceLogSumExp(test: AttentionCase): Float64Array {
+  const { batches, heads, queries } = test;
+  const result = new Float64Array(batches * heads * queries);
+  for (const { batch, query, head, keys } of seenKeys(test)) {
+    result[(batch * heads + head) * queries + query] = logSumExpOf(keys.map(({ score }) => score));
   }
   return result;
 }

@@ -6,15 +6,18 @@ import {
   dot,
   headsFirst,
   largestError,
+  logSumExpOf,
   randomFloats,
   referenceAttention,
+  referenceLogSumExp,
   rowAt,
   rowsFirst,
   runAttention,
+  runAttentionWithLogSumExp,
   strides,
 } from './attention-reference.ts';
 import type { AttentionCase, Rows, Segment, SeenKey } from './attention-reference.ts';
-import { randomStream } from './wasm-instance.ts';
+import { randomStream, simdBuilds } from './wasm-instance.ts';
 
 type Shape = Omit<AttentionCase, 'query' | 'segments'>;
 const shape: Shape = { batches: 2, heads: 6, keyHeads: 2, queries: 37, headSize: 32, valueSize: 32 };
@@ -195,11 +198,43 @@ describe('attention kernels for wasm', () => {
         query,
         segments: [clusters(shape, query, { sizes: clusterSizes(5), expand: 5, equal: true })],
       }));
+    for (const spare of [0, 5]) {
+      for (const expand of [null, { most: 0, share: null }, { most: 4, share: null }, { most: 400, share: null }]) {
+        it(`expands at most ${expand?.most ?? 'none'} beside ${spare} clusters that are not in use`, () =>
+          expectReference({ ...shape, query, segments: [clusters(shape, query, { sizes: clusterSizes(8), expand, spare })] }));
+      }
+    }
+    for (const share of [1e-6, 0.01, 0.05, 0.2, 0.9]) {
+      for (const most of [3, 200]) {
+        it(`expands at most ${most} that hold more than ${share} of what a query sees`, async () => {
+          const expand = { most, share };
+          const segments = [
+            keysSegment(shape, query, { keys: 30 }),
+            clusters(shape, query, { sizes: clusterSizes(9), expand, spare: 3 }),
+          ];
+          await expectReference({ ...shape, query, segments });
+          await expectReference({ ...shape, query, segments: segments.slice(1) });
+        });
+      }
+    }
+    it('gives ties at the most to the lower cluster, also with a share', () => {
+      const options = { sizes: clusterSizes(5), expand: { most: 5, share: 0.001 }, equal: true };
+      return expectReference({ ...shape, query, segments: [clusters(shape, query, options)] });
+    });
+    for (const expand of [null, 3, { most: 3, share: 0.01 }]) {
+      it(`touches nothing where no cluster is in use${expand === null ? '' : ` (${JSON.stringify(expand)})`}`, async () => {
+        const none = clusters(shape, query, { sizes: [[], [], [], []], expand, spare: 4 });
+        // Offsets of nothing: were they read, the rows that they name lie outside of the memory.
+        const operands = none.operands.map((operand) => (operand instanceof Int32Array ? operand.fill(1 << 28) : operand));
+        const segments = [keysSegment(shape, query, { keys: 30 }), { ...none, operands }];
+        await expectReference({ ...shape, query, segments });
+      });
+    }
     it('has the result of dense attention where all clusters are expanded', async () => {
       const segment = clusters(shape, query, { sizes: clusterSizes(6), expand: 1000 });
       const [found] = await runAttention({ ...shape, query, segments: [segment] });
       const [, , , , , key, value] = segment.operands as readonly Float32Array[];
-      const keys = segment.integers[1] as number;
+      const keys = segment.integers[2] as number;
       const rows = (data: Float32Array): Rows => ({ data, batchStride: 2 * keys * 32, headStride: keys * 32, rowStride: 32 });
       const mask = new Int32Array(2 * keys);
       for (const b of [0, 1]) mask.fill(1, b * keys, b * keys + (segment.operands[7]?.[b] ?? 0));
@@ -213,6 +248,37 @@ describe('attention kernels for wasm', () => {
         clusters(shape, query, { sizes: clusterSizes(7), expand: 4, range }),
       ];
       return expectReference({ ...shape, query, segments });
+    });
+  });
+
+  describe('log sum exps', () => {
+    for (const { title, relaxedSimd, skip } of simdBuilds) {
+      for (const queries of [1, 3, 37]) {
+        it(`go beside the results of ${queries} queries (${title})`, async function () {
+          skip(this);
+          const of = { ...shape, queries };
+          const from = headsFirst(60, 2, 6, queries, 32, 2);
+          const mask = holes(61, 2 * 90, 0.4);
+          const segments = [
+            keysSegment(of, from, { keys: 90, mask, causal: queries > 1 }),
+            clusters(of, from, { sizes: clusterSizes(62), expand: { most: 5, share: 0.02 }, spare: 2 }),
+          ];
+          const test = { ...of, query: from, segments, relaxedSimd };
+          const [whole, parts] = await runAttentionWithLogSumExp(test, [[], [1, 5]]);
+          expect(largestError(whole?.result ?? [], referenceAttention(test))).to.be.at.most(2e-6);
+          expect(largestError(whole?.logSumExp ?? [], referenceLogSumExp(test))).to.be.at.most(2e-6);
+          expect(parts).to.deep.equal(whole);
+        });
+      }
+    }
+    it('are -inf for a query that sees no key', async () => {
+      const test = one({ keys: 20, causal: true });
+      const [found] = await runAttentionWithLogSumExp(test);
+      expect([...(found?.logSumExp ?? [])].map((x) => x === -Infinity)).to.deep.equal(
+        [...referenceLogSumExp(test)].map((x) => x === -Infinity),
+      );
+      expect(found?.logSumExp[16]).to.equal(-Infinity);
+      expect(found?.logSumExp[17]).to.not.equal(-Infinity);
     });
   });
 
@@ -249,14 +315,17 @@ function clusterSizes(seed: number): number[][] {
 
 interface ClustersOptions {
   readonly sizes: readonly (readonly number[])[];
-  readonly expand: Size | null;
+  readonly expand: Size | { readonly most: number; readonly share: number | null } | null;
   readonly range?: TokenRange;
+  /** Clusters that there is room for, beyond those in use. */
+  readonly spare?: number;
   /** All clusters have the same mean key, mass and radius. */
   readonly equal?: boolean;
 }
-function clusters(of: Shape, query: Rows, { sizes, expand, range, equal = false }: ClustersOptions): Segment {
+function clusters(of: Shape, query: Rows, { sizes, expand, range, spare = 0, equal = false }: ClustersOptions): Segment {
   const { batches, keyHeads, headSize, valueSize } = of;
-  const count = sizes[0]?.length ?? 0;
+  const inUse = sizes[0]?.length ?? 0;
+  const count = inUse + spare;
   const totals = sizes.map((of) => of.reduce((sum, size) => sum + size, 0));
   const keys = Math.max(...totals) + 3;
   const tokens = Int32Array.from({ length: batches }, (_, b) => totals[b * keyHeads] as number);
@@ -265,16 +334,24 @@ function clusters(of: Shape, query: Rows, { sizes, expand, range, equal = false 
   const meanKey = headsFirst(43, batches, keyHeads, count, headSize, 2);
   const meanValue = headsFirst(44, batches, keyHeads, count, valueSize);
   const radius = randomFloats(45, batches * keyHeads * count).map((x) => 1 + x);
-  const logMass = Float32Array.from(sizes.flat(), Math.log);
+  // What lies beyond the clusters in use must not be seen.
+  const padded = (values: readonly number[]): number[] => [...values, ...new Array<number>(spare).fill(2)];
+  const logMass = Float32Array.from(sizes.flatMap((of) => padded(of.map(Math.log))));
   if (equal) {
     for (let row = 0; row < batches * keyHeads * count; row++) meanKey.data.copyWithin(row * headSize, 0, headSize);
     radius.fill(0.5);
     for (let j = 0; j < logMass.length; j++) if (logMass[j] !== -Infinity) logMass[j] = 1;
   }
   const offsets = Int32Array.from(
-    sizes.flatMap((of) => of.reduce<number[]>((ends, size) => [...ends, (ends.at(-1) as number) + size], [0])),
+    sizes.flatMap((of) => padded(of.reduce<number[]>((ends, size) => [...ends, (ends.at(-1) as number) + size], [0]))),
   );
-  const kernel: ClustersSegment = { kind: 'clusters', expand: expand === null ? null : { count: expand }, tokens: range ?? null };
+  const adaptive = expand !== null && typeof expand === 'object' && 'most' in expand ? expand : null;
+  const byCount = expand === null || (typeof expand === 'object' && 'most' in expand) ? null : expand;
+  const kernel: ClustersSegment = {
+    kind: 'clusters',
+    expand: adaptive ?? (byCount === null ? null : { count: byCount }),
+    tokens: range ?? null,
+  };
   return {
     kernel,
     operands: [
@@ -282,25 +359,27 @@ function clusters(of: Shape, query: Rows, { sizes, expand, range, equal = false 
       meanValue.data,
       logMass,
       ...(expand === null ? [] : [radius, offsets, sortedKey.data, sortedValue.data]),
-      ...(expand !== null || range ? [tokens] : []),
+      ...(byCount !== null || range ? [tokens] : []),
     ],
-    integers: [count, ...(expand === null ? [] : [keys])],
-    keys(batch, head, i) {
+    integers: [inUse, count, ...(expand === null ? [] : [keys])],
+    keys(batch, head, i, before) {
       const tokenCount = tokens[batch] as number;
       if (!inRange(kernel.tokens, tokenCount)) return [];
       const group = keyHeadOf(of, head);
       const first = (batch * keyHeads + group) * count;
       const row = rowAt(query, batch, head, i, headSize);
       const scale = 1 / Math.sqrt(headSize);
-      const own = Array.from({ length: count }, (_, j) => ({
+      const own = Array.from({ length: inUse }, (_, j) => ({
         j,
         mass: logMass[first + j] as number,
         score: scale * dot(row, rowAt(meanKey, batch, group, j, headSize)) + (logMass[first + j] as number),
         spread: (scale ** 2 * dot(row, row) * (radius[first + j] as number)) / (2 * headSize),
       })).filter(({ mass }) => mass > -Infinity);
-      const wanted = expand === null ? 0 : sizeOf(expand, tokenCount);
+      const wanted = adaptive?.most ?? (byCount === null ? 0 : sizeOf(byCount, tokenCount));
       const best = [...own].sort((a, b) => (equal ? 0 : b.score + b.spread - a.score - a.spread) || a.j - b.j).slice(0, wanted);
-      const chosen = new Set(best.map(({ j }) => j));
+      const estimates = own.map(({ score, spread }) => score + spread);
+      const least = Math.log(adaptive?.share ?? 0) + logSumExpOf([...before.map(({ score }) => score), ...estimates]);
+      const chosen = new Set(best.filter(({ score, spread }) => score + spread > least).map(({ j }) => j));
       return own.flatMap(({ j, score }) => {
         if (!chosen.has(j)) return [{ score, value: rowAt(meanValue, batch, group, j, valueSize) }];
         const start = (batch * keyHeads + group) * (count + 1) + j;

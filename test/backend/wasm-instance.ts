@@ -1,4 +1,10 @@
 import { assembleWat } from '../../compiler/codegen/wasm/assemble.ts';
+import { renderKernel, scratchBytes } from '../../compiler/codegen/wasm/renderers.ts';
+import { ModuleBuilder } from '../../compiler/codegen/wasm/wat-builder.ts';
+import type { Kernel } from '../../compiler/kernel/kernel.ts';
+import { evaluateSize } from '../../ir/size.ts';
+import { hasFeature } from '../../runtime/backends/wasm/feature-probe.ts';
+import { requires } from '../requirements.ts';
 
 /** Tensors in a memory of their own, and the kernels of one WAT module over them. */
 export interface WasmInstance {
@@ -6,6 +12,8 @@ export interface WasmInstance {
   place(values: Float32Array | Int32Array | Uint8Array): number;
   /** Room for `count` elements filled with 0x7f bytes (a large float), so that what is not written shows. */
   reserve(count: number): number;
+  /** Overwrites elements from `address` on. */
+  write(address: number, values: Float32Array | Int32Array): void;
   floats(address: number, count: number): Float32Array;
   integers(address: number, count: number): Int32Array;
   /** Runs a kernel over [0, items), cut at the given places; each part gets scratch of its own with leftovers in it. */
@@ -14,10 +22,10 @@ export interface WasmInstance {
 
 export async function instantiateWat(
   text: string,
-  options: { readonly scratchBytes?: number; readonly pages?: number; readonly relaxedSimd?: boolean } = {},
+  options: { readonly scratchBytes?: number | (() => number); readonly pages?: number; readonly relaxedSimd?: boolean } = {},
 ): Promise<WasmInstance> {
   const memory = new WebAssembly.Memory({ initial: options.pages ?? 64 });
-  const binary = await assembleWat(text, { relaxedSimd: options.relaxedSimd ?? false });
+  const binary = await assembleWat(text, options.relaxedSimd ? { relaxedSimd: true } : {});
   const { instance } = await WebAssembly.instantiate(new Uint8Array(binary), { atpc: { memory } });
   let next = 64;
   const reserve = (bytes: number): number => {
@@ -36,6 +44,10 @@ export async function instantiateWat(
       return address;
     },
     reserve: (count) => reserve(count * 4),
+    write: (address, values) => {
+      if (values instanceof Int32Array) new Int32Array(memory.buffer, address, values.length).set(values);
+      else new Float32Array(memory.buffer, address, values.length).set(values);
+    },
     floats: (address, count) => new Float32Array(memory.buffer, address, count).slice(),
     integers: (address, count) => new Int32Array(memory.buffer, address, count).slice(),
     run: (kernel, items, operands, integers, cuts = []) => {
@@ -44,9 +56,39 @@ export async function instantiateWat(
       const bounds = [0, ...cuts.filter((cut) => cut > 0 && cut < items), items];
       for (let part = 0; part + 1 < bounds.length; part++) {
         next = Math.ceil(next / 64) * 64;
-        const scratch = reserve(options.scratchBytes ?? 0);
+        const { scratchBytes = 0 } = options;
+        const scratch = reserve(typeof scratchBytes === 'number' ? scratchBytes : scratchBytes());
         (exported as (...parameters: unknown[]) => void)(bounds[part], bounds[part + 1], scratch, ...operands, ...integers);
       }
+    },
+  };
+}
+
+/** The builds of one kernel that a test runs: with relaxed SIMD only where the engine has it. */
+export const simdBuilds = [
+  { title: 'simd128', relaxedSimd: false, skip: () => undefined },
+  {
+    title: 'relaxed SIMD',
+    relaxedSimd: true,
+    skip: (context: Mocha.Context) => requires(context, 'relaxed-simd', hasFeature('relaxed-simd')),
+  },
+] as const;
+
+/** Kernels that share one memory, by name; `run` gives them as much scratch as they ask for. */
+export async function instantiateKernels(
+  kernels: Readonly<Record<string, Kernel>>,
+  options: { readonly relaxedSimd?: boolean } = {},
+): Promise<WasmInstance> {
+  const module = new ModuleBuilder(options);
+  for (const [name, kernel] of Object.entries(kernels)) renderKernel(kernel, { module, name });
+  const needs: { bytes: number } = { bytes: 0 };
+  const instance = await instantiateWat(module.print(), { ...options, scratchBytes: () => needs.bytes });
+  return {
+    ...instance,
+    run(name, items, operands, integers, cuts) {
+      const kernel = kernels[name];
+      if (kernel) needs.bytes = evaluateSize(scratchBytes(kernel, integers), {});
+      instance.run(name, items, operands, integers, cuts);
     },
   };
 }

@@ -138,8 +138,13 @@ describe('ir: ops', () => {
       ],
       [
         'rope',
-        () => table.make('rope', { theta: 1e4, maxPositions: 8 }, [of('f32', 1, 2, 'seq', 8), of('i32', 7)]),
+        () => table.make('rope', { theta: 1e4, maxPositions: 8, divisors: [] }, [of('f32', 1, 2, 'seq', 8), of('i32', 7)]),
         'rope needs a position for each row of f32[1, 2, seq, 8], but the positions i32[7] have 7 where it has seq.',
+      ],
+      [
+        'divisors',
+        () => table.make('rope', { theta: 1e4, maxPositions: 8, divisors: [1, 2] }, [of('f32', 1, 2, 7, 8), of('i32', 7)]),
+        'rope needs a divisor for each of the 4 frequencies of f32[1, 2, 7, 8], or none, not 2.',
       ],
       [
         'heads',
@@ -257,7 +262,7 @@ describe('ir: ops', () => {
       const rows = bench.make('broadcast', { shape: [2, 8] }, x);
       const dot = (first: number, second: number): number => {
         const turned = bench.value(
-          bench.make('rope', { theta: 10000, maxPositions: 64 }, rows, bench.of(integers([2], first, second))),
+          bench.make('rope', { theta: 10000, maxPositions: 64, divisors: [] }, rows, bench.of(integers([2], first, second))),
         );
         return Array.from({ length: 8 }, (_, i) => (turned.data[i] as number) * (turned.data[8 + i] as number)).reduce(
           (sum, value) => sum + value,

@@ -263,9 +263,10 @@ export const generators: { readonly [K in OpName]: Generator | null } = {
     const shape = builder.chance(0.5) ? [tokens] : [batch, tokens];
     const positions = builder.value({ elementType: 'i32', shape, low: 0, high: 15, exact: true });
     const bound = 2 * magnitude(key);
+    const divisors = Array.from({ length: Number(key.type.shape.at(-1)) / 2 }, () => builder.pick([1, 1.5, 8]));
     builder.make(
       'rope',
-      { theta: builder.pick([10000, 100]), maxPositions: 16 },
+      { theta: builder.pick([10000, 100]), maxPositions: 16, divisors: builder.chance(0.5) ? [] : divisors },
       [key, positions],
       ...rounded(-bound, bound),
       false,

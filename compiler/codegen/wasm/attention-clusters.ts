@@ -1,6 +1,7 @@
 /**
  * The segment of principal keys (atp-modes.md, expand): every query reads all clusters by mean key and log mass, except the
- * best `count` by the second-order estimate s_j + scale^2 |q|^2 rho_j / (2 e), whose tokens it reads exactly.
+ * best by the second-order estimate e_j = s_j + scale^2 |q|^2 rho_j / (2 e), whose tokens it reads exactly: a number of them, or
+ * those that hold more than a share of everything that the query sees.
  */
 import { addSizes, multiplySizes } from '../../../ir/size.ts';
 import type { Size } from '../../../ir/size.ts';
@@ -9,10 +10,11 @@ import { at, emitKeyRows, emitMerge, headIndex, whereTokens } from './attention-
 import type { AttentionFrame, SegmentLocals, SegmentParameters } from './attention-frame.ts';
 import { attendRows, fillList, gatherListBytes, gatherRows } from './attention-gather.ts';
 import { findThresholds, listSelected } from './attention-select.ts';
-import { addBias, padTile, panelRowBytes, scoreTile } from './attention-tile.ts';
+import { addBias, emitExp, padTile, panelRowBytes, scoreTile } from './attention-tile.ts';
+import { vectorMath } from './math.ts';
 import { defineFunction } from './wat-builder.ts';
-import { f32, f32x4, i32, v128 } from './wat-code.ts';
-import type { Code, Local } from './wat-code.ts';
+import { f32, f32x4, i32, i32x4, v128 } from './wat-code.ts';
+import type { Code, Local, V128 } from './wat-code.ts';
 
 export function clustersParameters({ expand, tokens }: ClustersSegment): SegmentParameters {
   return {
@@ -21,10 +23,18 @@ export function clustersParameters({ expand, tokens }: ClustersSegment): Segment
       'mean_value',
       'log_mass',
       ...(expand ? ['radius', 'offsets', 'sorted_key', 'sorted_value'] : []),
-      ...(expand || tokens ? ['tokens'] : []),
+      ...(tokens || countOf(expand) !== null ? ['tokens'] : []),
     ],
-    integers: ['clusters', ...(expand ? ['keys'] : [])],
+    integers: ['clusters', 'capacity', ...(expand ? ['keys'] : [])],
   };
+}
+/** The number of clusters to expand as a size of "tokens", where that is the rule. */
+function countOf(expand: ClustersSegment['expand']): Size | null {
+  return expand !== null && 'count' in expand ? expand.count : null;
+}
+/** What a cluster must hold of a query's softmax to be expanded, where there is such a rule. */
+function shareOf(expand: ClustersSegment['expand']): number | null {
+  return expand !== null && 'share' in expand ? expand.share : null;
 }
 
 // Scratch of an expanded segment from layout.segments on: fixed parts first, then those that grow with the clusters.
@@ -36,10 +46,14 @@ const budgets = thresholds + panelRowBytes;
 const lengths = budgets + panelRowBytes;
 const cursorsOf = (queryTile: number): number => lengths + queryTile * 4;
 const growingOf = (queryTile: number): number => cursorsOf(queryTile) + queryTile * 4;
-/** f32 [C rounded up to 4][queryTile], estimates f32 [C][8], lists i32 [queryTile][C]. */
-export function clustersScratch(segment: ClustersSegment, [clusters = 0]: readonly Size[], { schedule }: AttentionKernel): Size {
+/** f32 [C rounded up to 4][queryTile], estimates f32 [C][8], lists i32 [queryTile][C]; for as many clusters as there can be. */
+export function clustersScratch(
+  segment: ClustersSegment,
+  [, capacity = 0]: readonly Size[],
+  { schedule }: AttentionKernel,
+): Size {
   if (segment.expand === null) return 0;
-  return addSizes(growingOf(schedule.queryTile), multiplySizes(addSizes(clusters, 3), schedule.queryTile * 8 + panelRowBytes));
+  return addSizes(growingOf(schedule.queryTile), multiplySizes(addSizes(capacity, 3), schedule.queryTile * 8 + panelRowBytes));
 }
 
 /**
@@ -84,13 +98,83 @@ const estimate = defineFunction(
   },
 );
 
+/**
+ * Thresholds as findThresholds gives them, for the at most `most` largest of estimates[count][8] of those with
+ * estimate - log Z > logShare. Z is the sum of the exponentials of all estimates and of what the softmax (maximum[8], sum[8]) holds.
+ */
+const findShares = defineFunction(
+  'attention_find_shares',
+  [
+    ['estimates', 'i32'],
+    ['count', 'i32'],
+    ['most', 'i32'],
+    ['log_share', 'f32'],
+    ['maximum', 'i32'],
+    ['sum', 'i32'],
+    ['threshold', 'i32'],
+    ['budget', 'i32'],
+  ],
+  null,
+  (f, estimates, count, most, logShare, maximum, sum, threshold, budget) => {
+    const [row, at] = [f.local('row', 'i32'), f.local('at', 'i32')];
+    const overRows = (step: () => void): void => {
+      f.set(at, estimates);
+      f.for(row, 0, count, 1, () => {
+        step();
+        f.increment(at, panelRowBytes);
+      });
+    };
+    const halves = [0, 16].map((half) => ({ half, top: f.let('top', v128.load(maximum, half)) }));
+    overRows(() => {
+      for (const { half, top } of halves) f.set(top, f32x4.pmax(top, v128.load(at, half)));
+    });
+    const lanes = halves.map(({ half, top }) => {
+      const before = emitExp(f, f32x4.sub(v128.load(maximum, half), top));
+      return { half, top, total: f.let('total', f32x4.mul(v128.load(sum, half), before)) };
+    });
+    overRows(() => {
+      for (const { half, top, total } of lanes) f.set(total, f32x4.add(total, emitExp(f, f32x4.sub(v128.load(at, half), top))));
+    });
+    f.comment('strictly above: none of those that are equal');
+    const bounds = lanes.map(({ half, top, total }) => {
+      const logSum = f.call(vectorMath.log, total);
+      const bound = f.let('bound', f32x4.add(f32x4.add(top, logSum), f32x4.splat(logShare)));
+      return { half, bound, above: f.let('above', i32x4.splat(0)) };
+    });
+    overRows(() => {
+      for (const { half, bound, above } of bounds) f.set(above, i32x4.sub(above, f32x4.gt(v128.load(at, half), bound)));
+    });
+    const tooMany = bounds.map(({ above }): V128 => i32x4.gt_s(above, i32x4.splat(most))).reduce((a, b) => v128.or(a, b));
+    f.if(
+      v128.any_true(tooMany),
+      () => {
+        f.run(findThresholds, estimates, count, most, threshold, budget);
+        f.comment('what has more than `most` above its bound keeps the threshold');
+        for (const { half, bound, above } of bounds) {
+          const limited = f.let('limited', i32x4.gt_s(above, i32x4.splat(most)));
+          f.store(threshold, v128.bitselect(v128.load(threshold, half), bound, limited), half);
+          f.store(budget, v128.and(v128.load(budget, half), limited), half);
+        }
+      },
+      () => {
+        for (const { half, bound } of bounds) {
+          f.store(threshold, bound, half);
+          f.store(budget, i32x4.splat(0), half);
+        }
+      },
+    );
+  },
+);
+
 export function emitClusters(frame: AttentionFrame, segment: ClustersSegment, { operand, integer }: SegmentLocals): void {
   const { f, kernel } = frame;
+  const { expand } = segment;
   const clusters = integer('clusters');
-  const tokens = segment.tokens || segment.expand ? operand('tokens') : null;
-  whereTokens(frame, segment.tokens, tokens, () => {
+  const count = countOf(expand);
+  const tokens = segment.tokens || count !== null ? operand('tokens') : null;
+  const visit = (): void => {
     const index = f.let('head_index', headIndex(frame));
-    const first = f.let('first_cluster', i32.mul(index, clusters));
+    const first = f.let('first_cluster', i32.mul(index, integer('capacity')));
     const rowsAt = (name: string, size: number): Local<'i32'> =>
       f.let(`${name}_rows`, i32.add(operand(name), i32.mul(first, size * 4)));
     const key = rowsAt('mean_key', kernel.headSize);
@@ -108,18 +192,21 @@ export function emitClusters(frame: AttentionFrame, segment: ClustersSegment, { 
         mask: null,
         visible: null,
       });
-    const { expand } = segment;
-    if (expand === null || tokens === null) return plain();
-    const wanted = f.let('wanted', f.size(expand.count, { tokens: i32.load(f.element(tokens, frame.batch)) }));
-    f.if(i32.le_s(wanted, 0), plain, () => {
+    if (expand === null) return plain();
+    const expanded = (wanted: Local<'i32'>): void => {
       const radius = f.let('radius_row', f.element(operand('radius'), first));
       const offsets = f.let('offsets_row', f.element(operand('offsets'), i32.add(first, index)));
       const firstToken = i32.mul(index, integer('keys'));
       const sortedKey = f.let('sorted_key_rows', i32.add(operand('sorted_key'), i32.mul(firstToken, kernel.headSize * 4)));
       const sortedValue = f.let('sorted_value_rows', i32.add(operand('sorted_value'), i32.mul(firstToken, kernel.valueSize * 4)));
-      emitExpanded(frame, { clusters, wanted, key, value, logMass, radius, offsets, sortedKey, sortedValue });
-    });
-  });
+      emitExpanded(frame, shareOf(expand), { clusters, wanted, key, value, logMass, radius, offsets, sortedKey, sortedValue });
+    };
+    if (!('count' in expand)) return expand.most > 0 ? expanded(f.let('wanted', i32.const(expand.most))) : plain();
+    const tokensHere = tokens === null ? i32.const(0) : i32.load(f.element(tokens, frame.batch));
+    const wanted = f.let('wanted', f.size(expand.count, { tokens: tokensHere }));
+    f.if(i32.le_s(wanted, 0), plain, () => expanded(wanted));
+  };
+  f.if(i32.gt_s(clusters, 0), () => whereTokens(frame, segment.tokens, tokens, visit));
 }
 
 /** Addresses of one key/value head, and counts. */
@@ -127,7 +214,7 @@ type ExpandedRows = Readonly<
   Record<'clusters' | 'wanted' | 'key' | 'value' | 'logMass' | 'radius' | 'offsets' | 'sortedKey' | 'sortedValue', Local<'i32'>>
 >;
 
-function emitExpanded(frame: AttentionFrame, rows: ExpandedRows): void {
+function emitExpanded(frame: AttentionFrame, share: number | null, rows: ExpandedRows): void {
   const { f, kernel, layout, groups } = frame;
   const { headSize, valueSize, schedule } = kernel;
   const stride = schedule.queryTile * 4;
@@ -151,10 +238,17 @@ function emitExpanded(frame: AttentionFrame, rows: ExpandedRows): void {
   const group = f.local('chosen_group', 'i32');
   f.for(group, 0, groups, 1, () => {
     const column = f.let('score_column', i32.add(scores, i32.shl(group, 5)));
+    const columnOf = (offset: number): Code<'i32'> => i32.add(at(frame, offset), i32.shl(group, 5));
     const panel = i32.add(at(frame, layout.panels), i32.mul(group, headSize * panelRowBytes));
     const ownLists = f.let('own_lists', f.element(lists, i32.mul(i32.shl(group, 3), count)));
     f.run(estimate, column, stride, count, rows.radius, panel, headSize, estimates);
-    f.run(findThresholds, estimates, count, rows.wanted, own(thresholds), own(budgets));
+    if (share === null) f.run(findThresholds, estimates, count, rows.wanted, own(thresholds), own(budgets));
+    else {
+      const [maximum, sum] = [columnOf(layout.maximum), columnOf(layout.sum)];
+
+      const logShare = Math.fround(Math.log(share));
+      f.run(findShares, estimates, count, rows.wanted, logShare, maximum, sum, own(thresholds), own(budgets));
+    }
     const ownLengths = i32.add(own(lengths), i32.shl(group, 5));
     f.run(listSelected, estimates, count, own(thresholds), own(budgets), ownLists, count, ownLengths, column, stride);
   });

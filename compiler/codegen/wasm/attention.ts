@@ -11,6 +11,7 @@ import { at, emitKeyRows, emitPanels, emitReset, headAddress, scratchLayout, whe
 import type { AttentionFrame, SegmentLocals, SegmentParameters } from './attention-frame.ts';
 import { emitRanked, rankedParameters, rankedScratch } from './attention-ranked.ts';
 import { panelLanes } from './attention-tile.ts';
+import { logF32 } from './math.ts';
 import type { KernelContext, KernelParameters } from './wat-builder.ts';
 import { f32, f32x4, i32, select, v128 } from './wat-code.ts';
 import type { Local } from './wat-code.ts';
@@ -88,9 +89,13 @@ const ownIntegers = [
   'result_head',
   'result_row',
 ] as const;
+const logSumExpIntegers = ['log_sum_exp_batch', 'log_sum_exp_head'] as const;
+function kernelIntegers({ logSumExp }: AttentionKernel): readonly string[] {
+  return [...ownIntegers, ...(logSumExp ? logSumExpIntegers : [])];
+}
 
 export function attentionScratch(kernel: AttentionKernel, integers: readonly Size[]): Size {
-  let next: number = ownIntegers.length;
+  let next = kernelIntegers(kernel).length;
   const largest = kernel.segments.map((segment): Size => {
     const count = rendererOf(segment).parameters(segment).integers.length;
     const own = integers.slice(next, next + count);
@@ -114,8 +119,8 @@ export function renderAttention(kernel: AttentionKernel, { module, name }: Kerne
     return { segment, named, operands: operands.map(named), integers: integers.map(named) };
   });
   const parameters = {
-    operands: ['query', ...segments.flatMap(({ operands }) => operands), 'result'],
-    integers: [...ownIntegers, ...segments.flatMap(({ integers }) => integers)],
+    operands: ['query', ...segments.flatMap(({ operands }) => operands), 'result', ...(kernel.logSumExp ? ['log_sum_exp'] : [])],
+    integers: [...kernelIntegers(kernel), ...segments.flatMap(({ integers }) => integers)],
   };
   const layout = scratchLayout(kernel);
   module.kernel(name, parameters, (f, k) => {
@@ -164,6 +169,7 @@ export function renderAttention(kernel: AttentionKernel, { module, name }: Kerne
       }
       f.comment('divide by the sums; a query that saw no key gives zeros');
       emitResult(frame, k, row);
+      if (kernel.logSumExp) emitLogSumExp(frame, k, row);
     });
   });
 }
@@ -186,5 +192,17 @@ function emitResult(frame: AttentionFrame, k: KernelParameters, row: Local<'i32'
     }
     f.increment(out, stride);
     f.increment(from, layout.resultStride);
+  });
+}
+
+/** The log sum exp of the scores of each query; -inf for a query that saw no key. */
+function emitLogSumExp(frame: AttentionFrame, k: KernelParameters, row: Local<'i32'>): void {
+  const { f, layout, head, firstQuery, rows } = frame;
+  const [batchStride, headStride] = [k.integer('log_sum_exp_batch'), k.integer('log_sum_exp_head')];
+  const start = headAddress(frame, k.operand('log_sum_exp'), head, batchStride, headStride);
+  const out = f.let('log_sum_exps', f.element(start, firstQuery));
+  f.for(row, 0, rows, 1, () => {
+    const sum = f.call(logF32, f32.load(f.element(at(frame, layout.sum), row)));
+    f.store(f.element(out, row), f32.add(f32.load(f.element(at(frame, layout.maximum), row)), sum));
   });
 }

@@ -4,11 +4,14 @@ import type { Kernel, KernelKind } from '../../kernel/kernel.ts';
 import { attentionScratch, renderAttention } from './attention.ts';
 import { blockGemmScratch, renderBlockGemm } from './block-gemm.ts';
 import { renderBlockLookup } from './block-lookup.ts';
+import { clusterBlockScratch, renderClusterBlock } from './cluster-block.ts';
 import { clusterScratch, renderCluster } from './cluster.ts';
+import { evictScratch, renderEvict } from './evict.ts';
 import { gemmScratch, renderGemm } from './gemm.ts';
 import { renderMap } from './map.ts';
 import { renderNorm } from './norm.ts';
 import { principalRowsScratch, renderPrincipalRows } from './principal-rows.ts';
+import { renderScoreKeys, scoreKeysScratch } from './score-keys.ts';
 import { renderSegmentMeans, segmentMeansScratch } from './segment-means.ts';
 import type { KernelContext } from './wat-builder.ts';
 
@@ -24,6 +27,9 @@ const renderers: { readonly [K in KernelKind]: (kernel: KernelOf<K>, context: Ke
   cluster: renderCluster,
   segment_means: renderSegmentMeans,
   principal_rows: renderPrincipalRows,
+  cluster_block: renderClusterBlock,
+  evict: renderEvict,
+  score_keys: renderScoreKeys,
 };
 /** Bytes, from the integers of a dispatch in the order of kernel.ts. */
 const scratch: { readonly [K in KernelKind]: (kernel: KernelOf<K>, integers: readonly Size[]) => Size } = {
@@ -36,6 +42,9 @@ const scratch: { readonly [K in KernelKind]: (kernel: KernelOf<K>, integers: rea
   cluster: clusterScratch,
   segment_means: segmentMeansScratch,
   principal_rows: principalRowsScratch,
+  cluster_block: clusterBlockScratch,
+  evict: evictScratch,
+  score_keys: scoreKeysScratch,
 };
 
 export function renderKernel<K extends KernelKind>(kernel: KernelOf<K> & { readonly kind: K }, context: KernelContext): void {

@@ -5,6 +5,7 @@ import { blockGemmSchedule } from './block-gemm.ts';
 import { gemmSchedule } from './gemm.ts';
 import { renderWasmModule } from './module.ts';
 import { scratchBytes } from './renderers.ts';
+import { scoreKeysSchedule } from './score-keys.ts';
 
 /**
  * WebAssembly with 128-bit SIMD: runs in Node and in every browser since 2023. Beside the plain module, which the text shows,
@@ -22,6 +23,7 @@ export const wasmTarget: Target = {
   // What is left of the time of `expand` at 256 and 512 tokens, heads of 32, after its streamed part: the choice is in it.
   gatheredFlopsPerSecond: 7e9,
   attentionSchedule,
+  scoreKeysSchedule,
   scratchBytes,
   emit,
 };

@@ -1,0 +1,74 @@
+/** From the options to the caches of a causal model: forced, read from a file, or the cheapest at the typical length. */
+import { uniformCachePlan, type CachePlan } from '../../passes/atp/cache-plan.ts';
+import type { AttentionShape } from '../../passes/atp/site.ts';
+import { cacheSeconds } from '../../passes/cache-cost.ts';
+import { AtpcError } from '../../runtime/errors.ts';
+import type { Target } from '../codegen/target.ts';
+import type { CompileOptions } from '../compile-options.ts';
+import { causalModeNamed, readCachePlanFile } from './cache-plan-file.ts';
+
+export interface CachePlanInput {
+  readonly shapes: readonly AttentionShape[];
+  /** Tokens that a session can hold. */
+  readonly maxTokens: number;
+  readonly target: Target;
+}
+export type CachePlanOptions = Pick<CompileOptions, 'attention' | 'keys' | 'typicalLength' | 'plan'>;
+
+export const defaultTypicalLength = 256;
+/** An approximation that saves less than a tenth of a layer's attention is not worth its error. */
+const leastGain = 0.9;
+
+/** Throws ATPC-301 to 304 for options that do not fit together or the model. */
+export async function chooseCachePlan(options: CachePlanOptions, input: CachePlanInput): Promise<CachePlan> {
+  const { shapes, maxTokens } = input;
+  const { attention, plan, keys } = options;
+  if (plan !== undefined && attention !== undefined && attention !== 'hybrid')
+    throw new AtpcError('ATPC-301', 'A plan file says the mode of every layer and head: it excludes --attn.');
+  if (keys !== undefined) {
+    throw new AtpcError(
+      'ATPC-301',
+      '--keys is a share of a text that is read at once; the caches of a causal model count tokens.',
+      {
+        hint: 'Say atoms, window, most or tokensPerKey in a plan file (docs/guide/attention.md).',
+      },
+    );
+  }
+  const heads = shapes.map(({ kvHeads }) => kvHeads);
+  if (plan !== undefined) return readCachePlanFile(plan, heads, maxTokens);
+  if (attention === 'hybrid') {
+    throw new AtpcError(
+      'ATPC-301',
+      '--attn hybrid gives retrieval heads one mode and the others another, and needs to know which heads those are.',
+      {
+        hint: 'Find them with `atpc calibrate MODEL --text FILE -o plan.yaml`, then compile with --plan plan.yaml.',
+      },
+    );
+  }
+  if (attention !== undefined) {
+    const mode = causalModeNamed(attention);
+    const words = mode === 'dense' ? 'Dense attention' : `Mode ${mode} in every layer and head`;
+    return uniformCachePlan(mode, heads, maxTokens, `${words} was asked for.`);
+  }
+  return cheapest(input, Math.min(options.typicalLength ?? defaultTypicalLength, maxTokens));
+}
+
+/** Dense, or the near-lossless mode where it saves enough. */
+function cheapest({ shapes, maxTokens, target }: CachePlanInput, typicalLength: number): CachePlan {
+  const heads = shapes.map(({ kvHeads }) => kvHeads);
+  const [dense, expand] = (['dense', 'expand'] as const).map((mode) => {
+    const plan = uniformCachePlan(mode, heads, maxTokens, '');
+    const seconds = shapes.reduce(
+      (sum, shape, layer) =>
+        sum + (plan.layers[layer] ?? []).reduce((total, group) => total + cacheSeconds(shape, group, typicalLength, target), 0),
+      0,
+    );
+    return { plan, milliseconds: seconds * 1000 };
+  }) as [{ plan: CachePlan; milliseconds: number }, { plan: CachePlan; milliseconds: number }];
+  const best = expand.milliseconds < dense.milliseconds * leastGain ? expand : dense;
+  const where = best === dense ? 'every layer keeps all tokens' : 'far tokens are read by principal keys';
+  const reason =
+    `At a typical length of ${typicalLength} tokens ${where}: the cost formula predicts ${dense.milliseconds.toFixed(1)} ms of dense attention ` +
+    `against ${expand.milliseconds.toFixed(1)} ms with expand on ${target.name}; a gain under ${Math.round(100 - 100 * leastGain)} % is not worth an approximation.`;
+  return { ...best.plan, reason };
+}

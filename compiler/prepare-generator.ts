@@ -1,0 +1,166 @@
+/** Models that generate: entry points over a state, attention over caches. */
+import { emptyStates, interpretStep } from '../ir/interpret.ts';
+import type { Tensor } from '../ir/ops/definition.ts';
+import { graphNodes, isOp } from '../ir/graph.ts';
+import { causalModes, type CacheGroup, type CachePlan } from '../passes/atp/cache-plan.ts';
+import { pastDim, seqDim } from '../passes/cache.ts';
+import { AtpcError } from '../runtime/errors.ts';
+import { evaluateExpression } from '../runtime/format/expression.ts';
+import type { Manifest, ManifestState } from '../runtime/format/manifest.ts';
+import type { Program } from '../runtime/format/program.ts';
+import { chooseCachePlan } from './attention/choose-cache-plan.ts';
+import { buildStateful, emit, type Built } from './build.ts';
+import { cachePlanReport } from './cache-plan-report.ts';
+import { recordedGolden, vocabularyOf } from './golden.ts';
+import { memoryOf, outputPorts } from './manifest-parts.ts';
+import type { Preparation, PreparedModel } from './prepared-model.ts';
+import { Parameters } from './program/parameters.ts';
+import type { SourceModel } from './source-model.ts';
+
+export async function prepareGenerator(preparation: Preparation): Promise<PreparedModel> {
+  const { source, shapes, target, options, encode, dump, report } = preparation;
+  const { graph, context } = source;
+  if (context === null) throw new AtpcError('ATPC-399', 'A model that generates has no length.');
+  const { maxLength: maxTokens } = context;
+  const plan = await chooseCachePlan(options, { shapes, maxTokens, target });
+  report('run passes');
+  const built = buildStateful(graph, {
+    plan,
+    maxTokens,
+    target,
+    verify: options.verify ?? dump !== undefined,
+    ...(dump ? { dump } : {}),
+  });
+  const { program } = built;
+  report('emit kernels', undefined, 'kernels');
+  const emission = emit(built, target);
+  emission.catch(() => undefined);
+  const storage = options.storage === undefined ? null : options.storage === 'f16' ? 'F16' : 'F32';
+  const parameters = new Parameters({ source: source.tensors, derived: built.stage.derived, computed: {}, storage });
+  const tensors = [...new Set(program.weights.map((weight) => weight.tensor))].map((name) => parameters.weightTensor(name));
+  const rounded = tensors.some(({ name }) => parameters.isRounded(name));
+  report('emit kernels', undefined, 'golden vectors');
+  const ids = encode?.('The quick brown fox jumps over the lazy dog, and then it runs', goldenTokens) ?? [];
+  const golden = await goldenOf(source, built, parameters, ids);
+  return {
+    built,
+    emission,
+    parameters,
+    tensors,
+    manifest: {
+      dims: [{ name: seqDim, min: 1, max: maxTokens }],
+      inputs: [
+        { name: 'input_ids', elementType: 'i32', shape: [1, seqDim], vocabulary: vocabularyOf(graph, inputIds(graph)) ?? 0 },
+      ],
+      outputs: outputPorts(program),
+      memory: memoryAtMost(program),
+      attention: attentionOf(plan),
+      state: stateOf(program, plan, context),
+      golden,
+      approximations: approximationsOf(plan, rounded),
+    },
+    notes: notesOf(plan),
+    plan: cachePlanReport(source, plan, shapes, target, maxTokens),
+  };
+}
+
+function inputIds({ inputs }: SourceModel['graph']) {
+  const found = inputs.find((input) => input.attributes.name === 'input_ids');
+  if (found) return found;
+  throw new AtpcError('ATPC-399', 'A model that generates has no input_ids.');
+}
+
+/** A state is a fixed number of bytes, and so is what calls of any length share: peak bytes are numbers. */
+function memoryAtMost(program: Program): Manifest['memory'] {
+  const largest = Object.fromEntries(program.dims.map(({ name, max }) => [name, max]));
+  const formulas = Object.entries(memoryOf(program)).map(([part, size]) => [part, evaluateExpression(size, largest)] as const);
+  return Object.fromEntries(formulas) as unknown as Manifest['memory'];
+}
+
+function stateOf(
+  program: Program,
+  plan: CachePlan,
+  { trainedLength, maxLength }: NonNullable<SourceModel['context']>,
+): ManifestState {
+  return {
+    bytes: evaluateExpression(program.arenas.state, {}),
+    elementType: 'f32',
+    maxTokens: maxLength,
+    trainedTokens: trainedLength,
+    chunk: program.dims.find(({ name }) => name === seqDim)?.max ?? 1,
+    rewinds: plan.layers.flat().every(({ cache }) => cache.kind === 'dense'),
+  };
+}
+
+function attentionOf({ reason, layers }: CachePlan): Manifest['attention'] {
+  return {
+    keys: null,
+    reason,
+    calibration: null,
+    layers: layers.map((groups, layer) => ({
+      layer,
+      heads: groups.map(({ mode, kvHeads, cache }) => ({
+        mode,
+        kvHeads,
+        keys: 1,
+        measuredKeys: null,
+        cache: { kind: cache.kind, parameters: numbersOf(cache) },
+      })),
+    })),
+  };
+}
+function numbersOf({ kind: _kind, ...numbers }: CacheGroup['cache']): Readonly<Record<string, number | null>> {
+  const entries = Object.entries(numbers as Readonly<Record<string, unknown>>).flatMap(([name, value]) => {
+    if (typeof value === 'number' || value === null) return [[name, value] as const];
+    return Object.entries(value as Readonly<Record<string, number | null>>);
+  });
+  return Object.fromEntries(entries);
+}
+
+function approximationsOf({ layers }: CachePlan, rounded: boolean): readonly string[] {
+  const words = layers
+    .flat()
+    .flatMap(({ mode }) => (mode === 'dense' ? [] : [`attention mode ${mode}: ${causalModes[mode].summary}`]));
+  return [...new Set(words), ...(rounded ? ['weights rounded to f16'] : [])];
+}
+
+/** What a person should know of a plan before relying on it: measured failures, not guesses (atp-modes.md, section 4). */
+function notesOf({ layers }: CachePlan): readonly string[] {
+  const groups = layers.flat();
+  if (!groups.every(({ mode }) => mode === 'stream')) return [];
+  return [
+    'Every head streams: what has left the window and was not kept is gone. Text with a fact to find again far back (a pass key, a name, a list to copy) is answered wrongly; ' +
+      'give the retrieval heads mode expand or dense (`atpc calibrate` finds them).',
+  ];
+}
+
+const goldenTokens = 8;
+/** Short: the reference runs every weight of the model in float64. The modes have golden cases of their own in the tests. */
+async function goldenOf(
+  source: SourceModel,
+  built: Built,
+  parameters: Parameters,
+  ids: readonly number[],
+): Promise<Manifest['golden']> {
+  const compiled = built.stage.graph;
+  const values = new Map<string, Tensor>();
+  for (const node of graphNodes(compiled)) {
+    if (!isOp(node, 'parameter')) continue;
+    const { name } = node.attributes;
+    if (!values.has(name))
+      values.set(name, { elementType: 'f32', shape: parameters.shape(name), data: await parameters.read(name) });
+  }
+  const vocabulary = vocabularyOf(source.graph, inputIds(source.graph)) ?? 1;
+  const tokens =
+    ids.length > 0 ? ids.slice(0, goldenTokens) : Array.from({ length: goldenTokens }, (_, i) => (7 * i + 3) % vocabulary);
+  const input: Tensor = { elementType: 'i32', shape: [1, tokens.length], data: Int32Array.from(tokens) };
+  const positions: Tensor = { elementType: 'i32', shape: [tokens.length], data: Int32Array.from(tokens.keys()) };
+  const { outputs } = interpretStep(compiled, {
+    inputs: { input_ids: input, position_ids: positions },
+    states: emptyStates(compiled, 'f64'),
+    dims: { [seqDim]: tokens.length, [pastDim]: 0 },
+    parameters: (name) => values.get(name) as Tensor,
+    precision: 'f64',
+  });
+  return [recordedGolden({ input_ids: input }, outputs)];
+}
