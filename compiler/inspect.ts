@@ -10,12 +10,15 @@ import { explainProgram } from './explain/explain.ts';
 import type { Explanation } from './explain/explanation.ts';
 import { approximationsOf, attentionOf } from './manifest-parts.ts';
 import { planReport } from './plan-report.ts';
-import { longestSequence, openModel } from './source-model.ts';
+import { longestSequence, openModel, type OpenModelOptions } from './source-model.ts';
 
 const storageBytes: Readonly<Record<string, number>> = { F32: 4, F16: 2, BF16: 2 };
 
 /** What a model is, without compiling it. Reads headers and configuration, no weights. */
-export async function inspectModel(location: string, options: { readonly weights?: string } = {}): Promise<ModelReport> {
+export async function inspectModel(
+  location: string,
+  options: Pick<OpenModelOptions, 'weights' | 'signal' | 'onDownload'> = {},
+): Promise<ModelReport> {
   const source = await openModel(location, options);
   const shapes = attentionShapes(source);
   const parameters = graphNodes(source.graph).flatMap((node) => {
@@ -61,7 +64,9 @@ export async function explainModel(
     | 'maxLength'
     | 'beyondTrainedContext'
     | 'storage'
-  >,
+    | 'signal'
+  > &
+    Pick<OpenModelOptions, 'onDownload'>,
 ): Promise<{
   readonly name: string;
   readonly dims: Manifest['dims'];
@@ -98,7 +103,9 @@ export async function inspectPlan(
     | 'maxLength'
     | 'beyondTrainedContext'
     | 'storage'
-  >,
+    | 'signal'
+  > &
+    Pick<OpenModelOptions, 'onDownload'>,
   { lengths }: { readonly lengths?: readonly number[] } = {},
 ): Promise<PlanReport> {
   const source = await openModel(options.model, options);

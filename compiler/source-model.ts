@@ -6,6 +6,8 @@ import { graphNodes, isOp, type Graph } from '../ir/graph.ts';
 import { AtpcError } from '../runtime/errors.ts';
 import type { Task } from '../runtime/format/manifest.ts';
 import { openCheckpointTensors } from './import/checkpoint-tensors.ts';
+import { isHubLocation } from './hub/hub-location.ts';
+import type { HubProgress } from './hub/hub-model.ts';
 import { refuseContextOptions, type ContextOptions } from './import/context-length.ts';
 import { openHuggingFace } from './import/hugging-face.ts';
 import type { Family, Imported, ImportedContext, ImportedModel } from './import/imported-model.ts';
@@ -46,10 +48,14 @@ function defaultsOf(model: Model): Readonly<Record<string, number>> {
 export interface OpenModelOptions extends ContextOptions {
   /** Folder with the weights, for a model file. */
   readonly weights?: string;
+  readonly signal?: AbortSignal;
+  /** Called while a model comes from the hub. */
+  readonly onDownload?: (progress: HubProgress) => void;
 }
 
 /** Opens a model and checks that its weights fit. Throws 1xx for the model and 2xx for what is imported. */
 export async function openModel(location: string, options: OpenModelOptions = {}): Promise<SourceModel> {
+  if (isHubLocation(location)) return await openHubModel(location, options);
   const stats = await stat(location).catch(() => undefined);
   if (!stats) throw new AtpcError('ATPC-201', `There is no model file or folder ${location}.`);
   if (!stats.isDirectory()) return await openModelFile(location, options);
@@ -57,6 +63,18 @@ export async function openModel(location: string, options: OpenModelOptions = {}
     throw new AtpcError('ATPC-301', `${location} brings its own weights; --weights is for model files.`);
   }
   return await checkpointModel(await openHuggingFace(location, options));
+}
+
+/** The one form of a model that uses the network. */
+async function openHubModel(location: string, { onDownload, ...options }: OpenModelOptions): Promise<SourceModel> {
+  const { fetchHubModel } = await import('./hub/hub-model.ts');
+  const found = await fetchHubModel(location, {
+    ...(options.signal ? { signal: options.signal } : {}),
+    ...(onDownload ? { onProgress: onDownload } : {}),
+  });
+  const source = await openModel(found.path, options);
+  // Its folder is named for the commit.
+  return { ...source, name: found.name, notes: [...found.notes, ...source.notes] };
 }
 
 function familyModel<F extends Family>({ family, config }: Imported<F>): Promise<Model> {

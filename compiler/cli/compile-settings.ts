@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { parseKeys } from '../../passes/atp/share.ts';
 import type { CompileOptions } from '../compile-options.ts';
+import { isHubLocation, nameOfHubModel, parseHubLocation } from '../hub/hub-location.ts';
 import { withCodes } from '../pass-fault.ts';
 import type { CompileFlags } from './compile-flags.ts';
 import type { ConfigFile } from './config-file.ts';
@@ -67,8 +68,9 @@ function attentionSettings(flags: CompileFlags, config: ConfigFile): Partial<Com
   };
 }
 
-/** `examples/embed/model.ts` -> `model`; `models/all-MiniLM-L6-v2/` -> `all-MiniLM-L6-v2`. */
+/** `examples/embed/model.ts` -> `model`; `models/all-MiniLM-L6-v2/` and `hf:org/all-MiniLM-L6-v2` -> `all-MiniLM-L6-v2`. */
 function lastPart(model: string): string {
+  if (isHubLocation(model)) return nameOfHubModel(parseHubLocation(model));
   return path.basename(path.resolve(model)).replace(/\.([cm]?ts|gguf)$/, '');
 }
 

@@ -9,6 +9,7 @@ import { modeNames } from '../../passes/atp/modes/table.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import { suggestion } from '../../runtime/suggest.ts';
 import { weightTypes, type WeightType } from '../compile-options.ts';
+import { isHubLocation } from '../hub/hub-location.ts';
 import { targetNames } from './compile-flags.ts';
 
 export interface ConfigFile {
@@ -127,7 +128,7 @@ function withPathsFrom(folder: string, config: ConfigFile): ConfigFile {
   const { model, weights, out, dump, attention } = config;
   return {
     ...config,
-    ...(model !== undefined && { model: absoluteOr(model, resolved) }),
+    ...(model !== undefined && { model: isHubLocation(model) ? model : absoluteOr(model, resolved) }),
     ...(weights !== undefined && { weights: absoluteOr(weights, resolved) }),
     ...(out !== undefined && { out: absoluteOr(out, resolved) }),
     ...(dump !== undefined && { dump: absoluteOr(dump, resolved) }),

@@ -6,6 +6,7 @@ import { AtpcError } from '../../runtime/errors.ts';
 import { explainReport, type ExplainInput, type ExplainReport } from '../explain/report.ts';
 import type { CompileFlags } from './compile-flags.ts';
 import { compileSettings } from './compile-settings.ts';
+import { withDownloads } from './downloads.ts';
 import { explainDefaults, type ExplainFlags } from './explain-flags.ts';
 import { explainText } from './explain-text.ts';
 import { executionOptions, loadModel } from './load-model.ts';
@@ -44,7 +45,8 @@ async function reportOf(terminal: Terminal, source: string, flags: AllFlags): Pr
     return explainReport(await packageInput(terminal, source, flags));
   }
   const settings = await compileSettings(source, flags);
-  if (flags.profile !== true) return explainReport(await modelInput(settings, flags));
+  if (flags.profile !== true)
+    return explainReport(await withDownloads(terminal, (download) => modelInput({ ...settings, ...download }, flags)));
   const folder = await mkdtemp(path.join(tmpdir(), 'atpc-explain-'));
   try {
     const { compile } = await import('../index.ts');

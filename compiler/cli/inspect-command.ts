@@ -6,6 +6,7 @@ import type { CompileFlags } from './compile-flags.ts';
 import { compileSettings } from './compile-settings.ts';
 import { attentionLines, describeTask, percent, portType } from './describe-package.ts';
 import { checkPackageFiles, readPackageManifest } from './package-manifest.ts';
+import { withDownloads } from './downloads.ts';
 import { formatTable } from './table.ts';
 import { count, formatBytes, formatFlops, formatMilliseconds, formatPairs } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
@@ -13,7 +14,9 @@ import type { Terminal } from './terminal.ts';
 /** `atpc inspect model`. */
 export async function runInspectModel(terminal: Terminal, source: string, weights: string | undefined): Promise<void> {
   const { inspectModel } = await import('../index.ts');
-  const report = await inspectModel(source, weights === undefined ? {} : { weights });
+  const report = await withDownloads(terminal, (download) =>
+    inspectModel(source, { ...download, ...(weights === undefined ? {} : { weights }) }),
+  );
   if (terminal.json) {
     terminal.print(JSON.stringify(report, null, 2));
     return;
@@ -42,7 +45,9 @@ export async function runInspectPlan(
 ): Promise<void> {
   const settings = await compileSettings(source, flags);
   const { inspectPlan } = await import('../index.ts');
-  const report = await inspectPlan(settings, lengths === undefined ? {} : { lengths: [...lengths] });
+  const report = await withDownloads(terminal, (download) =>
+    inspectPlan({ ...settings, ...download }, lengths === undefined ? {} : { lengths: [...lengths] }),
+  );
   if (terminal.json) terminal.print(JSON.stringify(report, null, 2));
   else printPlan(terminal, report);
 }
