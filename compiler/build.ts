@@ -12,6 +12,8 @@ import { nativeOps } from './codegen/native-ops.ts';
 import type { EmitOptions, Target, TargetFile } from './codegen/target.ts';
 import type { DispatchList } from './kernel/dispatch.ts';
 import { lower } from './kernel/lower.ts';
+import { blockFormatKey, formatInStage } from './kernel/stored-format.ts';
+import type { BlockFormat } from './weights/block-format.ts';
 import { AtpcError } from '../runtime/errors.ts';
 import type { EntryPointName } from '../runtime/format/program.ts';
 import { withCodes } from './pass-fault.ts';
@@ -20,6 +22,8 @@ import { buildProgram, type BuiltProgram } from './program/build-program.ts';
 interface CommonOptions {
   readonly target: Target;
   readonly verify: boolean;
+  /** The format of a parameter that stays in blocks; null, the default, for plain numbers. */
+  readonly formatOf?: (parameter: string) => BlockFormat | null;
   /** Receives a file name and the text of every stage. */
   readonly dump?: (name: string, text: string) => void;
 }
@@ -64,7 +68,7 @@ function assemble(
   model: Graph,
   graphs: readonly { readonly name: EntryPointName; readonly graph: Graph }[],
   plan: AttentionPlan,
-  { target, verify, dump }: CommonOptions,
+  { target, verify, formatOf = () => null, dump }: CommonOptions,
 ): Built {
   const entries = graphs.map(({ name, graph }): BuiltEntry => {
     const prefix = graphs.length === 1 ? '' : `${name}-`;
@@ -72,12 +76,13 @@ function assemble(
       runPipeline(graph, pipeline, {
         plan,
         nativeOps,
+        storageOf: (parameter) => blockFormatKey(formatOf(parameter)),
         verify,
         onStage: (index, pass, { graph: current }) =>
           dump?.(`${prefix}${String(index).padStart(2, '0')}-${slug(pass)}.ir`, printGraph(current, { provenance: true })),
       }),
     );
-    return { name, stage, list: lower(stage, target) };
+    return { name, stage, list: lower(stage, target, { formatOf: (parameter) => formatInStage(stage, parameter, formatOf) }) };
   });
   const built = buildProgram(
     model.name,

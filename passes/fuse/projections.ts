@@ -19,6 +19,13 @@ function isWeight(node: Node | undefined, axes: number): node is Node {
   );
 }
 
+/** The storage of all parameters that a weight is made of; null for plain numbers, undefined where they differ. */
+function storageOfWeight(weight: Node, storageOf: (parameter: string) => string | null): string | null | undefined {
+  if (isOp(weight, 'parameter')) return storageOf(weight.attributes.name);
+  const [first, ...others] = weight.inputs.map((input) => storageOfWeight(input, storageOf));
+  return others.every((other) => other === first) ? first : undefined;
+}
+
 function linearLayers(graph: Graph): readonly Linear[] {
   const uses = useCounts(graph);
   const biased = new Map<Node, Linear>();
@@ -42,24 +49,27 @@ function linearLayers(graph: Graph): readonly Linear[] {
 
 /**
  * Linear layers of one input become one product with stacked weights (query, key and value of a layer; gate and up of a
- * gated MLP): the input is read once, and the product is larger.
+ * gated MLP): the input is read once, and the product is larger. Weights in blocks are stacked where their formats are the same.
  */
 export const mergeProjections: Pass = {
   name: 'merge projections',
   requires: ['attention planned'],
   ensures: [],
   error: 'rounding',
-  run(stage) {
+  run(stage, { storageOf = () => null }) {
     const { graph } = stage;
     const byInput = new Map<Node, Linear[]>();
     for (const linear of linearLayers(graph)) byInput.set(linear.x, [...(byInput.get(linear.x) ?? []), linear]);
     const merged = new Map<Node, { readonly group: readonly Linear[]; readonly index: number }>();
     for (const group of byInput.values()) {
       const width = tensorOf((group[0] as Linear).weight).shape[1];
+      const storage = storageOfWeight((group[0] as Linear).weight, storageOf);
       const alike = group.filter(
         (linear) =>
           (linear.bias === null) === (group[0]?.bias === null) &&
           width !== undefined &&
+          storage !== undefined &&
+          storageOfWeight(linear.weight, storageOf) === storage &&
           sizesEqual(tensorOf(linear.weight).shape[1] ?? 0, width),
       );
       // The same weights used twice are one node already; a merge needs different ones.
