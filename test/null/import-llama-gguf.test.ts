@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect } from 'chai';
-import { openGguf, type GgufModel, type GgufOptions } from '../../compiler/import/gguf-model.ts';
+import { openGguf } from '../../compiler/import/gguf-model.ts';
+import type { ContextOptions } from '../../compiler/import/context-length.ts';
+import type { Imported } from '../../compiler/import/imported-model.ts';
 import { preTokenizers } from '../../compiler/import/gguf-pre-tokenizers.ts';
 import { ropeRowOrder } from '../../compiler/import/llama-gguf.ts';
 import { dequantise } from '../../compiler/weights/block-format.ts';
@@ -49,7 +51,7 @@ function q8Tensor(name: string, shape: readonly [number, number], values: Float3
 
 describe('Llama from GGUF', () => {
   const folder = temporaryFolder();
-  const open = async (changes: TinyChanges = {}, options: GgufOptions = {}): Promise<GgufModel> => {
+  const open = async (changes: TinyChanges = {}, options: ContextOptions = {}): Promise<Imported<'llama'>> => {
     const file = path.join(folder(), 'tiny.gguf');
     await writeFile(file, ggufBytes(tinyLlama(changes)));
     return await openGguf(file, options);
@@ -225,12 +227,12 @@ const bytePair = (merges: readonly string[], pre: string): Readonly<Record<strin
 
 describe('tokenizer from GGUF', () => {
   const folder = temporaryFolder();
-  const open = async (metadata: TinyChanges['metadata']): Promise<GgufModel> => {
+  const open = async (metadata: TinyChanges['metadata']): Promise<Imported<'llama'>> => {
     const file = path.join(folder(), 'tiny.gguf');
     await writeFile(file, ggufBytes(tinyLlama({ metadata: metadata ?? {} })));
     return await openGguf(file);
   };
-  const encoder = ({ tokenizer }: GgufModel): TextTokenizer => {
+  const encoder = ({ tokenizer }: Imported<'llama'>): TextTokenizer => {
     if (tokenizer === null) throw new Error('There is no tokenizer.');
     return new TextTokenizer(tokenizer.json, tokenizer.config, 1000);
   };
