@@ -15,11 +15,15 @@ import { lower } from './kernel/lower.ts';
 import { AtpcError } from '../runtime/errors.ts';
 import type { EntryPointName } from '../runtime/format/program.ts';
 import { withCodes } from './pass-fault.ts';
+import { blockParameters, plainNumbers, type FormatOf } from './program/block-parameters.ts';
 import { buildProgram, type BuiltProgram } from './program/build-program.ts';
+import { formatBlockFormat, type BlockFormat } from './weights/block-format.ts';
 
 interface CommonOptions {
   readonly target: Target;
   readonly verify: boolean;
+  /** Blocks that a parameter of the checkpoint is stored in; without it all are plain numbers. */
+  readonly formatOf?: FormatOf;
   /** Receives a file name and the text of every stage. */
   readonly dump?: (name: string, text: string) => void;
 }
@@ -42,13 +46,16 @@ export interface Built extends BuiltProgram {
   /** Of the entry point that gives all that the model gives; the derived parameters are those of every entry point. */
   readonly stage: Stage;
   readonly list: DispatchList;
+  /** Parameters that the program reads in blocks. */
+  readonly formats: ReadonlyMap<string, BlockFormat>;
 }
 
+const formatKey = (format: BlockFormat | null): string | null => format && formatBlockFormat(format);
 const slug = (name: string): string => name.replaceAll(/[^a-z0-9]+/g, '-');
 
 /** A model without state. Throws the coded faults of the passes, and ATPC-307 for what the target has no kernel for. */
 export function build(graph: Graph, { plan, ...options }: BuildOptions): Built {
-  return assemble(graph, [{ name: 'forward', graph }], plan, options);
+  return buildEntries(graph.name, [{ name: 'forward', graph }], plan, options);
 }
 
 /** A causal model with a state: its entry points over the caches of the plan. Throws as `build` does. */
@@ -57,41 +64,54 @@ export function buildStateful(graph: Graph, { plan, maxTokens, ...options }: Sta
   if (options.verify) verifyGraph(cached);
   options.dump?.('00-cache.ir', printGraph(cached, { provenance: true }));
   const graphs = statefulEntries.map((name) => ({ name, graph: entryGraph(cached, name) }));
-  return assemble(graph, graphs, densePlan, options);
+  return buildEntries(graph.name, graphs, densePlan, options);
 }
 
-function assemble(
-  model: Graph,
+/** A program of several entry points over graphs that share parameters and state. */
+export function buildEntries(
+  modelName: string,
   graphs: readonly { readonly name: EntryPointName; readonly graph: Graph }[],
   plan: AttentionPlan,
-  { target, verify, dump }: CommonOptions,
+  { target, verify, dump, formatOf = plainNumbers }: CommonOptions,
 ): Built {
-  const entries = graphs.map(({ name, graph }): BuiltEntry => {
+  const stages = graphs.map(({ name, graph }) => {
     const prefix = graphs.length === 1 ? '' : `${name}-`;
     const stage = withCodes(() =>
       runPipeline(graph, pipeline, {
         plan,
         nativeOps,
         verify,
+        storageOf: (parameter) => formatKey(formatOf(parameter)),
         onStage: (index, pass, { graph: current }) =>
           dump?.(`${prefix}${String(index).padStart(2, '0')}-${slug(pass)}.ir`, printGraph(current, { provenance: true })),
       }),
     );
-    return { name, stage, list: lower(stage, target) };
+    return { name, stage };
   });
+  const derived = allDerived(stages);
+  const formats = blockParameters(
+    stages.map(({ stage }) => stage.graph),
+    derived,
+    formatOf,
+  );
+  const entries = stages.map(({ name, stage }): BuiltEntry => ({
+    name,
+    stage,
+    list: lower(stage, target, { formatOf: (parameter) => formats.get(parameter) ?? null }),
+  }));
   const built = buildProgram(
-    model.name,
+    modelName,
     entries.map(({ name, stage, list }) => ({ name, dims: stage.graph.dims, list })),
     target,
   );
   dump?.('kernels.json', `${JSON.stringify(built.kernels, null, 1)}\n`);
   dump?.('program.json', `${JSON.stringify(built.program, null, 1)}\n`);
   const whole = entries.at(-1) as BuiltEntry;
-  return { ...built, entries, stage: { ...whole.stage, derived: allDerived(entries) }, list: whole.list };
+  return { ...built, entries, stage: { ...whole.stage, derived }, list: whole.list, formats };
 }
 
 /** Derived parameters have one name in every entry point, and one meaning. */
-function allDerived(entries: readonly BuiltEntry[]): Stage['derived'] {
+function allDerived(entries: readonly Pick<BuiltEntry, 'name' | 'stage'>[]): Stage['derived'] {
   const derived = new Map<string, Node>();
   for (const { name, stage } of entries) {
     for (const [parameter, node] of stage.derived) {

@@ -11,8 +11,8 @@ import type { Explanation } from './explain/explanation.ts';
 import { approximationsOf, attentionOf } from './manifest-parts.ts';
 import { planReport } from './plan-report.ts';
 import { longestSequence, openModel, type OpenModelOptions } from './source-model.ts';
-
-const storageBytes: Readonly<Record<string, number>> = { F32: 4, F16: 2, BF16: 2 };
+import { formatsOf } from './weights/tensor-source.ts';
+import { storedTensorBytes } from './weights/stored-as.ts';
 
 /** What a model is, without compiling it. Reads headers and configuration, no weights. */
 export async function inspectModel(
@@ -33,10 +33,7 @@ export async function inspectModel(
     name: source.name,
     task: source.task.kind,
     parameters: parameters.reduce((sum, { count }) => sum + count, 0),
-    weightBytes: parameters.reduce(
-      (sum, { name, count }) => sum + count * (storageBytes[source.tensors.info(name).storage] ?? 4),
-      0,
-    ),
+    weightBytes: parameters.reduce((sum, { name }) => sum + storedTensorBytes(source.tensors, name), 0),
     layers: shapes.length,
     heads: shapes[0]?.queryHeads ?? 0,
     inputs: source.graph.inputs.map((node) => port(node.attributes.name, node as Node)),
@@ -78,13 +75,13 @@ export async function explainModel(
   const target = targetNamed(options.targets?.[0] ?? 'wasm');
   const shapes = attentionShapes(source);
   const plan = await choosePlan(options, { shapes, maxTokens: longestSequence(source.graph), target, tuned: source.tuned });
-  const built = build(source.graph, { plan, target, verify: false });
+  const built = build(source.graph, { plan, target, verify: false, formatOf: formatsOf(source.tensors) });
   return {
     name: source.name,
     dims: built.program.dims,
     explanation: await explainProgram(built, target, modelFolder(options.model)),
     attention: attentionOf(plan, shapes, options.keys ?? null, { keysRead: () => null, textHash: null }),
-    approximations: approximationsOf(plan, false),
+    approximations: [...approximationsOf(plan, false), ...source.approximations],
   };
 }
 
@@ -112,6 +109,6 @@ export async function inspectPlan(
   const target = targetNamed(options.targets?.[0] ?? 'wasm');
   const shapes = attentionShapes(source);
   const plan = await choosePlan(options, { shapes, maxTokens: longestSequence(source.graph), target, tuned: source.tuned });
-  const { program } = build(source.graph, { plan, target, verify: false });
+  const { program } = build(source.graph, { plan, target, verify: false, formatOf: formatsOf(source.tensors) });
   return planReport(source, program, plan, shapes, target, lengths);
 }

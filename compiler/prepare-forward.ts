@@ -9,9 +9,10 @@ import { agreesWith, goldenLengths, goldenVectors } from './golden.ts';
 import { approximationsOf, attentionOf, inputPorts, memoryOf, outputPorts } from './manifest-parts.ts';
 import { planReport } from './plan-report.ts';
 import type { Preparation, PreparedModel } from './prepared-model.ts';
-import { Parameters } from './program/parameters.ts';
+import { Parameters, plainStorage } from './program/parameters.ts';
 import { instantiateProgram } from './program/run-program.ts';
 import { longestSequence, type SourceModel } from './source-model.ts';
+import { formatsOf } from './weights/tensor-source.ts';
 
 export async function prepareForward(preparation: Preparation): Promise<PreparedModel> {
   const { source, shapes, target, options, encode, dump, report } = preparation;
@@ -19,16 +20,28 @@ export async function prepareForward(preparation: Preparation): Promise<Prepared
   const maxTokens = longestSequence(graph);
   const plan = await choosePlan(options, { shapes, maxTokens, target, tuned: source.tuned });
   report('run passes');
-  const built = build(graph, { plan, target, verify: options.verify ?? dump !== undefined, ...(dump ? { dump } : {}) });
+  const built = build(graph, {
+    plan,
+    target,
+    verify: options.verify ?? dump !== undefined,
+    formatOf: formatsOf(source.tensors),
+    ...(dump ? { dump } : {}),
+  });
   const { program } = built;
   report('emit kernels', undefined, 'kernels and calibration');
   const emission = emit(built, target);
   emission.catch(() => undefined);
   const calibration = await calibrate(source, plan, shapes, encode, target, maxTokens);
-  const storage = options.storage === undefined ? null : options.storage === 'f16' ? 'F16' : 'F32';
+  const storage = plainStorage(options.storage);
   const { derived } = built.stage;
-  const parameters = new Parameters({ source: calibration.tensors, derived, computed: calibration.computed, storage });
-  const tensors = [...new Set(program.weights.map((weight) => weight.tensor))].map((name) => parameters.weightTensor(name));
+  const parameters = new Parameters({
+    source: calibration.tensors,
+    derived,
+    computed: calibration.computed,
+    storage,
+    formats: built.formats,
+  });
+  const tensors = parameters.weightTensors(program);
   const rounded = tensors.some(({ name }) => parameters.isRounded(name));
   const inputs = inputPorts(source, program);
   const principalKeys = plan.layers.some(({ groups }) => !groups.every(isDense));
@@ -49,7 +62,7 @@ export async function prepareForward(preparation: Preparation): Promise<Prepared
       attention: attentionOf(plan, shapes, asksKeys ? (options.keys ?? defaultKeys) : null, calibration),
       state: null,
       golden,
-      approximations: approximationsOf(plan, rounded),
+      approximations: [...approximationsOf(plan, rounded), ...source.approximations],
     },
     notes: [],
     plan: planReport(source, program, plan, shapes, target),
@@ -69,7 +82,7 @@ async function goldenFor(
   const compiled = built.stage.graph;
   const chooses = graphNodes(compiled).some(({ op }) => op === 'cluster' || op === 'rank_keys' || op === 'principal_rows');
   const program = chooses
-    ? await instantiateProgram(built.program, moduleOf((await emission).files), (name) => parameters.read(name))
+    ? await instantiateProgram(built.program, moduleOf((await emission).files), (name) => parameters.readTensor(name))
     : null;
   const agrees = (golden: Manifest['golden'][number]): boolean => program === null || agreesWith(program, ports, golden);
   return goldenVectors(compiled, { graph, defaults, ids: ids.length > 0 ? ids : null }, parameters, lengths, agrees);

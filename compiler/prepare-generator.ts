@@ -14,8 +14,9 @@ import { cachePlanReport } from './cache-plan-report.ts';
 import { recordedGolden, vocabularyOf } from './golden.ts';
 import { memoryOf, outputPorts } from './manifest-parts.ts';
 import type { Preparation, PreparedModel } from './prepared-model.ts';
-import { Parameters } from './program/parameters.ts';
+import { Parameters, plainStorage } from './program/parameters.ts';
 import type { SourceModel } from './source-model.ts';
+import { formatsOf } from './weights/tensor-source.ts';
 
 export async function prepareGenerator(preparation: Preparation): Promise<PreparedModel> {
   const { source, shapes, target, options, encode, dump, report } = preparation;
@@ -29,15 +30,22 @@ export async function prepareGenerator(preparation: Preparation): Promise<Prepar
     maxTokens,
     target,
     verify: options.verify ?? dump !== undefined,
+    formatOf: formatsOf(source.tensors),
     ...(dump ? { dump } : {}),
   });
   const { program } = built;
   report('emit kernels', undefined, 'kernels');
   const emission = emit(built, target);
   emission.catch(() => undefined);
-  const storage = options.storage === undefined ? null : options.storage === 'f16' ? 'F16' : 'F32';
-  const parameters = new Parameters({ source: source.tensors, derived: built.stage.derived, computed: {}, storage });
-  const tensors = [...new Set(program.weights.map((weight) => weight.tensor))].map((name) => parameters.weightTensor(name));
+  const storage = plainStorage(options.storage);
+  const parameters = new Parameters({
+    source: source.tensors,
+    derived: built.stage.derived,
+    computed: {},
+    storage,
+    formats: built.formats,
+  });
+  const tensors = parameters.weightTensors(program);
   const rounded = tensors.some(({ name }) => parameters.isRounded(name));
   report('emit kernels', undefined, 'golden vectors');
   const ids = encode?.('The quick brown fox jumps over the lazy dog, and then it runs', goldenTokens) ?? [];
@@ -57,7 +65,7 @@ export async function prepareGenerator(preparation: Preparation): Promise<Prepar
       attention: attentionOf(plan),
       state: stateOf(program, plan, context),
       golden,
-      approximations: approximationsOf(plan, rounded),
+      approximations: [...approximationsOf(plan, rounded), ...source.approximations],
     },
     notes: notesOf(plan),
     plan: cachePlanReport(source, plan, shapes, target, maxTokens),

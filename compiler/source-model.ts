@@ -9,6 +9,7 @@ import { openCheckpointTensors } from './import/checkpoint-tensors.ts';
 import { isHubLocation } from './hub/hub-location.ts';
 import type { HubProgress } from './hub/hub-model.ts';
 import { refuseContextOptions, type ContextOptions } from './import/context-length.ts';
+import { openGguf } from './import/gguf-model.ts';
 import { openHuggingFace } from './import/hugging-face.ts';
 import type { Family, Imported, ImportedContext, ImportedModel } from './import/imported-model.ts';
 import type { ModelLicense } from './import/license.ts';
@@ -17,7 +18,9 @@ import type { ImportedTokenizer } from './import/tokenizer-files.ts';
 import { loadFamily, loadModelFile } from './model-file/index.ts';
 import { buildGraph } from './model/build-graph.ts';
 import type { Model } from './model/define-model.ts';
+import type { WeightType } from './compile-options.ts';
 import { checkParameters, unusedTensors } from './weights/check-parameters.ts';
+import { storedAs } from './weights/stored-as.ts';
 import type { TensorSource } from './weights/tensor-source.ts';
 
 export interface SourceModel {
@@ -27,6 +30,8 @@ export interface SourceModel {
   /** Values of inputs that may be left out. */
   readonly defaults: Readonly<Record<string, number>>;
   readonly tensors: TensorSource;
+  /** What is approximate in the tensors, in words: matrices that were quantised. */
+  readonly approximations: readonly string[];
   readonly tokenizer: ImportedTokenizer | null;
   readonly task: Task;
   /** Literal ATP that the checkpoint was tuned with. */
@@ -46,6 +51,8 @@ function defaultsOf(model: Model): Readonly<Record<string, number>> {
 }
 
 export interface OpenModelOptions extends ContextOptions {
+  /** How weights are to be stored; as they are unless given. */
+  readonly storage?: WeightType;
   /** Folder with the weights, for a model file. */
   readonly weights?: string;
   readonly signal?: AbortSignal;
@@ -58,11 +65,12 @@ export async function openModel(location: string, options: OpenModelOptions = {}
   if (isHubLocation(location)) return await openHubModel(location, options);
   const stats = await stat(location).catch(() => undefined);
   if (!stats) throw new AtpcError('ATPC-201', `There is no model file or folder ${location}.`);
-  if (!stats.isDirectory()) return await openModelFile(location, options);
+  const isGguf = !stats.isDirectory() && location.endsWith('.gguf');
+  if (!stats.isDirectory() && !isGguf) return await openModelFile(location, options);
   if (options.weights !== undefined) {
     throw new AtpcError('ATPC-301', `${location} brings its own weights; --weights is for model files.`);
   }
-  return await checkpointModel(await openHuggingFace(location, options));
+  return await checkpointModel(await (isGguf ? openGguf : openHuggingFace)(location, options), options);
 }
 
 /** The one form of a model that uses the network. */
@@ -81,7 +89,7 @@ function familyModel<F extends Family>({ family, config }: Imported<F>): Promise
   return loadFamily(family, config);
 }
 
-async function checkpointModel(imported: ImportedModel): Promise<SourceModel> {
+async function checkpointModel(imported: ImportedModel, { storage }: OpenModelOptions): Promise<SourceModel> {
   const model = await familyModel(imported);
   const graph = buildGraph(model);
   checkParameters(graph, imported.tensors);
@@ -90,7 +98,7 @@ async function checkpointModel(imported: ImportedModel): Promise<SourceModel> {
     family: imported.family,
     graph,
     defaults: defaultsOf(model),
-    tensors: imported.tensors,
+    ...storedAs(imported.tensors, graph, storage),
     tokenizer: imported.tokenizer,
     task: imported.task,
     tuned: imported.atpBlock && { ratio: imported.atpBlock.ratio },
@@ -102,7 +110,7 @@ async function checkpointModel(imported: ImportedModel): Promise<SourceModel> {
   };
 }
 
-async function openModelFile(file: string, { weights, ...context }: OpenModelOptions): Promise<SourceModel> {
+async function openModelFile(file: string, { weights, storage, ...context }: OpenModelOptions): Promise<SourceModel> {
   const model = await loadModelFile(file);
   const graph = buildGraph(model);
   const folder = weights ?? path.dirname(file);
@@ -126,7 +134,7 @@ async function openModelFile(file: string, { weights, ...context }: OpenModelOpt
     family: 'model file',
     graph,
     defaults: defaultsOf(model),
-    tensors,
+    ...storedAs(tensors, graph, storage),
     tokenizer: imported?.tokenizer ?? null,
     task,
     tuned: imported?.atpBlock ? { ratio: imported.atpBlock.ratio } : null,

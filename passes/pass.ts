@@ -30,6 +30,11 @@ export interface PassContext {
   readonly plan: AttentionPlan;
   /** Composite ops that the target has kernels for; the others are decomposed. */
   readonly nativeOps: ReadonlySet<string>;
+  /**
+   * How the values of a parameter are kept: null as plain numbers, else in blocks, with a key that is the same for the same
+   * format. Without it all are plain numbers.
+   */
+  readonly storageOf?: (parameter: string) => string | null;
 }
 
 export interface Pass {

@@ -34,7 +34,13 @@ export async function captureAttention(
   );
   const built = build({ ...graph, outputs }, { plan: densePlan, target, verify: false });
   const { files } = await emit(built, target, { build: target.features });
-  const parameters = new Parameters({ source, derived: built.stage.derived, computed: {}, storage: null });
+  const parameters = new Parameters({
+    source,
+    derived: built.stage.derived,
+    computed: {},
+    storage: null,
+    formats: built.formats,
+  });
   const program = await instantiateProgram(built.program, moduleOf(files), (name) => parameters.read(name));
   return inputs.map(({ tokens, inputs: values }) => {
     const results = program.run({ batch: 1, seq: tokens }, values);

@@ -1,43 +1,21 @@
 /** A GGUF file as a model: configuration, tensors under canonical names, tokenizer, task, licence. */
 import path from 'node:path';
-import type { Task } from '../../runtime/format/manifest.ts';
-import type { LlamaConfig } from '../families/llama-config.ts';
-import type { TensorSource } from '../weights/tensor-source.ts';
+import { contextLength, contextNotes, type ContextOptions } from './context-length.ts';
 import { GgufFile } from './gguf.ts';
 import { readGgufTokenizer } from './gguf-tokenizer.ts';
+import type { Imported } from './imported-model.ts';
 import { readLicense, type ModelLicense } from './license.ts';
 import { readLlamaGguf } from './llama-gguf.ts';
-import type { ImportedTokenizer } from './tokenizer-files.ts';
-
-export interface GgufModel {
-  readonly family: 'llama';
-  /** Name of the file, without its ending and the number of a part. */
-  readonly name: string;
-  readonly folder: string;
-  readonly config: LlamaConfig;
-  /** Under the names of Hugging Face's LlamaForCausalLM, with rows in its order; matrices in blocks stay in blocks. */
-  readonly tensors: TensorSource;
-  /** Null where the metadata has no tokenizer, or one that is not known: such a model takes tensors only. */
-  readonly tokenizer: ImportedTokenizer | null;
-  readonly task: Task;
-  readonly license: ModelLicense | null;
-  readonly unused: readonly string[];
-  readonly notes: readonly string[];
-  readonly files: readonly string[];
-}
-
-export interface GgufOptions {
-  /** Tokens that a session can hold; default: the positions that the model was trained for. */
-  readonly maxLength?: number;
-}
 
 /**
  * Opens a GGUF file, or the first part of a split one; reads headers, no weights. Throws ATPC-201 (not there), ATPC-202
  * (metadata), ATPC-203 (architecture), ATPC-205 to ATPC-207 (tensors), ATPC-209 (tokenizer) and ATPC-210 (damaged).
  */
-export async function openGguf(location: string, options: GgufOptions = {}): Promise<GgufModel> {
+export async function openGguf(location: string, options: ContextOptions = {}): Promise<Imported<'llama'>> {
   const file = await GgufFile.open(location);
   const { config, tensors, unused } = await readLlamaGguf(file, options.maxLength);
+  const { trainedLength, maxLength } = config;
+  contextLength(trainedLength, options);
   const { tokenizer, endIds, chat, notes } = readGgufTokenizer(file.metadata, config);
   const folder = path.dirname(location);
   return {
@@ -51,9 +29,11 @@ export async function openGguf(location: string, options: GgufOptions = {}): Pro
       tokenizer === null
         ? { kind: 'tensors' }
         : { kind: 'generate', output: 'logits', vocabulary: config.vocabSize, endIds, chat },
+    atpBlock: null,
+    context: { trainedLength, maxLength },
     license: await licenseOf(file, folder),
     unused,
-    notes,
+    notes: [...contextNotes(trainedLength, maxLength), ...notes],
     files: file.files,
   };
 }

@@ -55,7 +55,7 @@ function refuseQuantised(file: string, { quantization_config: quantised }: Llama
   if (!quantised) return;
   throw new AtpcError(
     'ATPC-202',
-    `${file} says that the weights are quantised (${String(quantised.quant_method ?? 'by a method that it does not name')}), and such safetensors are not read.`,
+    `${file} says that the weights are quantised (${quantised.quant_method ?? 'by a method that it does not name'}), and such safetensors are not read.`,
     { hint: 'Compile the original weights with -q q8 or -q q4, or a GGUF file.' },
   );
 }

@@ -8,6 +8,7 @@ import { reorderedSource } from '../weights/reordered-source.ts';
 import { formatShape, renamedSource, type TensorSource } from '../weights/tensor-source.ts';
 import type { GgufFile } from './gguf.ts';
 import type { GgufMetadata } from './gguf-metadata.ts';
+import { llamaParameterNames } from './llama-checkpoint.ts';
 
 const architecture = 'llama';
 const embedding = 'model.embed_tokens.weight';
@@ -220,25 +221,6 @@ async function ropeDivisorsOf(file: GgufFile, headSize: number): Promise<readonl
       `${metadata.file} divides rope frequency ${wrong} by ${divisors[wrong]} ('${ropeDivisors}').`,
     );
   return Array.from(divisors, (divisor) => divisor * factor);
-}
-
-/** Canonical names of the parameters that the model needs. */
-export function llamaParameterNames({ layers, attentionBias, mlpBias, tiedEmbeddings }: LlamaConfig): readonly string[] {
-  const linear = (name: string, bias: boolean): readonly string[] => [`${name}.weight`, ...(bias ? [`${name}.bias`] : [])];
-  return [
-    embedding,
-    ...Array.from({ length: layers }, (_, layer) => {
-      const prefix = `model.layers.${layer}`;
-      return [
-        `${prefix}.input_layernorm.weight`,
-        ...['q', 'k', 'v', 'o'].flatMap((kind) => linear(`${prefix}.self_attn.${kind}_proj`, attentionBias)),
-        `${prefix}.post_attention_layernorm.weight`,
-        ...['gate', 'up', 'down'].flatMap((kind) => linear(`${prefix}.mlp.${kind}_proj`, mlpBias)),
-      ];
-    }).flat(),
-    'model.norm.weight',
-    ...(tiedEmbeddings ? [] : ['lm_head.weight']),
-  ];
 }
 
 /**

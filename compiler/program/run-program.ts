@@ -13,13 +13,14 @@ export interface RunnableProgram {
 export async function instantiateProgram(
   program: Program,
   code: Uint8Array,
-  parameter: (name: string) => Promise<Float32Array>,
+  tensor: (name: string) => Promise<Float32Array | Uint8Array>,
 ): Promise<RunnableProgram> {
   const executor = await WasmExecutor.create(program, code);
   const shapes = new Map(program.weights.map((weight) => [weight.tensor, weight.shape]));
   for (const [name, shape] of shapes) {
-    const values = await parameter(name);
-    const writer = executor.weightWriter({ name, storage: 'F32', shape });
+    const values = await tensor(name);
+    const storage = values instanceof Uint8Array ? 'U8' : 'F32';
+    const writer = executor.weightWriter({ name, storage, shape });
     writer?.write(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
   }
   return {

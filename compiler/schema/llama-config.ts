@@ -34,7 +34,7 @@ export interface LlamaConfigFile {
   readonly rope_scaling?: RopeScalingFile | null;
   /** transformers 5: rope_theta and rope_scaling in one. */
   readonly rope_parameters?: RopeScalingFile | null;
-  readonly quantization_config?: { readonly quant_method?: unknown } | null;
+  readonly quantization_config?: { readonly quant_method?: string } | null;
 }
 type TokenIds = number | readonly number[] | null;
 
@@ -83,7 +83,7 @@ const keysThatCount = {
   rope_theta: above,
   rope_scaling: ropeScaling,
   rope_parameters: ropeScaling,
-  quantization_config: { type: ['object', 'null'] },
+  quantization_config: { type: ['object', 'null'], properties: { quant_method: text } },
   // Variants of the architecture that transformers' Llama does not compute, or not so: only their plain values.
   partial_rotary_factor: { const: 1 },
   rope_interleaved: { const: false },

@@ -114,3 +114,51 @@ function concatenate<T extends Uint8Array | Float32Array>(parts: readonly T[], t
   }
   return to;
 }
+
+/** The columns of all matrices, one matrix after the other. Throws RangeError where formats or rows differ, or without a matrix. */
+export function concatColumns(matrices: readonly BlockMatrix[]): BlockMatrix {
+  const [first] = matrices;
+  if (first === undefined) throw new RangeError('There is no matrix to take columns of.');
+  const { format, shape } = first;
+  const [rows] = shape;
+  const other = matrices.find((matrix) => !sameBlockFormat(format, matrix.format) || matrix.shape[0] !== rows);
+  if (other) {
+    throw new RangeError(
+      `${rows} rows (${formatBlockFormat(format)}) and ${other.shape[0]} rows (${formatBlockFormat(other.format)}) do not make one matrix.`,
+    );
+  }
+  const columns = matrices.reduce((sum, matrix) => sum + matrix.shape[1], 0);
+  const scales = (of: (matrix: BlockMatrix) => Float32Array | null): Float32Array =>
+    interleave(
+      matrices.map((matrix) => ({ data: of(matrix) ?? new Float32Array(0), width: matrix.shape[1] / format.block })),
+      rows,
+      new Float32Array((rows * columns) / format.block),
+    );
+  return {
+    format,
+    shape: [rows, columns],
+    quants: interleave(
+      matrices.map((matrix) => ({ data: matrix.quants, width: quantBytes(format, matrix.shape[1]) })),
+      rows,
+      new Uint8Array(rows * quantBytes(format, columns)),
+    ),
+    scales: scales((matrix) => matrix.scales),
+    minima: format.minima ? scales((matrix) => matrix.minima) : null,
+  };
+}
+
+/** Row by row, `width` elements of each part. */
+function interleave<T extends Uint8Array | Float32Array>(
+  parts: readonly { readonly data: T; readonly width: number }[],
+  rows: number,
+  to: T,
+): T {
+  let at = 0;
+  for (let row = 0; row < rows; row += 1) {
+    for (const { data, width } of parts) {
+      to.set(data.subarray(row * width, (row + 1) * width), at);
+      at += width;
+    }
+  }
+  return to;
+}

@@ -85,6 +85,11 @@ export async function readBlocks(source: TensorSource, name: string): Promise<Bl
   return await source.readBlocks(name);
 }
 
+/** The formats of the matrices in blocks of a source, by name; null for plain numbers and for what it does not have. */
+export function formatsOf(source: TensorSource): (name: string) => BlockFormat | null {
+  return (name) => (source.has(name) ? (source.info(name).format ?? null) : null);
+}
+
 export function missingTensor(name: string): AtpcError {
   return new AtpcError('ATPC-205', `The weights have no tensor '${name}'.`);
 }

@@ -1,7 +1,16 @@
 import { graphNodes, isOp, tensorOf, useCounts, type Graph, type Node } from '../../ir/graph.ts';
 import { rewriteGraph } from '../../ir/rewrite.ts';
-import { sizesEqual } from '../../ir/size.ts';
-import type { Pass } from '../pass.ts';
+import { sizesEqual, type Size } from '../../ir/size.ts';
+import type { Pass, PassContext } from '../pass.ts';
+
+type StorageOf = NonNullable<PassContext['storageOf']>;
+
+/** The key of the blocks that all of a weight lies in; null where a part of it is plain numbers, or in other blocks. */
+function storageKey(weight: Node, storageOf: StorageOf): string | null {
+  if (isOp(weight, 'parameter')) return storageOf(weight.attributes.name);
+  const [first = null, ...others] = weight.inputs.map((input) => storageKey(input, storageOf));
+  return others.every((other) => other === first) ? first : null;
+}
 
 /** A linear layer as it stands in a graph: `root` is the sum with the bias, or the product where there is none. */
 interface Linear {
@@ -40,31 +49,39 @@ function linearLayers(graph: Graph): readonly Linear[] {
   });
 }
 
+/** Layers of one input that can share a product: all with a bias or all without, of one width, stored in the same blocks. */
+function alikeLayers(layers: readonly Linear[], storageOf: StorageOf): readonly (readonly Linear[])[] {
+  const groups: Linear[][] = [];
+  const width = ({ weight }: Linear): Size => tensorOf(weight).shape[1] ?? 0;
+  const isAlike = (a: Linear, b: Linear): boolean =>
+    (a.bias === null) === (b.bias === null) &&
+    sizesEqual(width(a), width(b)) &&
+    storageKey(a.weight, storageOf) === storageKey(b.weight, storageOf);
+  for (const linear of layers) {
+    const group = groups.find(([first]) => first && isAlike(first, linear));
+    if (group) group.push(linear);
+    else groups.push([linear]);
+  }
+  return groups;
+}
+
 /**
  * Linear layers of one input become one product with stacked weights (query, key and value of a layer; gate and up of a
- * gated MLP): the input is read once, and the product is larger.
+ * gated MLP): the input is read once, and the product is larger. Weights in blocks are stacked where their formats are the same.
  */
 export const mergeProjections: Pass = {
   name: 'merge projections',
   requires: ['attention planned'],
   ensures: [],
   error: 'rounding',
-  run(stage) {
+  run(stage, { storageOf = () => null }) {
     const { graph } = stage;
     const byInput = new Map<Node, Linear[]>();
     for (const linear of linearLayers(graph)) byInput.set(linear.x, [...(byInput.get(linear.x) ?? []), linear]);
+    const groups = [...byInput.values()].flatMap((layers) => alikeLayers(layers, storageOf));
     const merged = new Map<Node, { readonly group: readonly Linear[]; readonly index: number }>();
-    for (const group of byInput.values()) {
-      const width = tensorOf((group[0] as Linear).weight).shape[1];
-      const alike = group.filter(
-        (linear) =>
-          (linear.bias === null) === (group[0]?.bias === null) &&
-          width !== undefined &&
-          sizesEqual(tensorOf(linear.weight).shape[1] ?? 0, width),
-      );
-      // The same weights used twice are one node already; a merge needs different ones.
-      if (alike.length > 1) alike.forEach((linear, index) => merged.set(linear.root, { group: alike, index }));
-    }
+    // The same weights used twice are one node already; a merge needs different ones.
+    for (const group of groups) if (group.length > 1) group.forEach((linear, index) => merged.set(linear.root, { group, index }));
     const make = graph.nodes;
     const rewritten = rewriteGraph(graph, 'merge projections', (node, inputs) => {
       const found = merged.get(node);

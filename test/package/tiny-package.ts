@@ -271,6 +271,8 @@ export async function tinyParts(changes: Partial<PackageParts> = {}): Promise<Pa
     modelHash: 'none',
     family: 'hand-made',
     task: { kind: 'classify', output: 'logits', labels },
+    dims: program.dims,
+    state: null,
     inputs: [
       { name: 'input_ids', elementType: 'i32', shape: ['batch', 'seq'], vocabulary: words.length },
       { name: 'attention_mask', elementType: 'i32', shape: ['batch', 'seq'], default: 1 },
