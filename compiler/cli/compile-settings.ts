@@ -50,6 +50,13 @@ function attentionSettings(flags: CompileFlags, config: ConfigFile): Partial<Com
   const plan = chosenByFlag ? flags.plan : config.attention?.plan;
   const configKeys = flags.plan === undefined && config.attention?.keys !== undefined ? String(config.attention.keys) : undefined;
   const keys = flags.keys ?? configKeys;
+  const calibrate = flags.calibrate ?? (chosenByFlag ? undefined : config.attention?.calibrate);
+  if (calibrate !== undefined && mode !== 'hybrid') {
+    throw usageError(
+      '--calibrate finds the heads of --attn hybrid, and goes with nothing else.',
+      'Example: atpc compile MODEL --attn hybrid --calibrate text.txt',
+    );
+  }
   const typicalLength = flags.typicalLength ?? config.attention?.typicalLength;
   if (plan !== undefined && (mode !== undefined || keys !== undefined)) {
     const other = mode !== undefined ? 'a mode (--attn)' : 'a number of keys (--keys)';
@@ -65,6 +72,7 @@ function attentionSettings(flags: CompileFlags, config: ConfigFile): Partial<Com
     ...(keys !== undefined && { keys }),
     ...(typicalLength !== undefined && { typicalLength }),
     ...(plan !== undefined && { plan }),
+    ...(calibrate !== undefined && { calibrate }),
   };
 }
 

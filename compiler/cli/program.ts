@@ -31,7 +31,7 @@ const lengthsFlag = {
   flags: '--lengths <tokens>',
   group: 'Output:',
   summary: 'lengths to show, as a list: 128,512,2048',
-  defaultText: '128, 256, 512, 2048, 8192 and 32768, as far as the model goes',
+  defaultText: '128, 256, 512, 2048, 8192 and 32768, as far as the model goes; 2048, 8192 and 32768 of one that generates',
   parse: (text: string) => text.split(',').map((part) => positiveInteger('--lengths', part.trim())),
 } as const satisfies Flag;
 
@@ -91,8 +91,8 @@ export function createProgram(terminal: Terminal): Command {
     .action((source: string, flags: CompileFlags & ExplainFlags) =>
       import('./explain-command.ts').then(({ runExplain }) => runExplain(terminal, source, flags)),
     );
-  const { weights, config, force } = compileFlags;
-  addFlags(explain, { weights, config, ...attentionFlags, force, ...explainFlags, ...commonFlags });
+  const { weights, config, force, maxSeq, beyondTrainedContext } = compileFlags;
+  addFlags(explain, { weights, config, ...attentionFlags, force, maxSeq, beyondTrainedContext, ...explainFlags, ...commonFlags });
   addExamples(explain, [
     'atpc explain dist/sentiment --tokens 512 --profile',
     'atpc explain examples/sentiment/model --attn expand --html explain.html',
@@ -138,6 +138,8 @@ function addInspect(inspect: Command, terminal: Terminal): void {
   addFlags(plan, {
     weights: weightsFlag,
     ...attentionFlags,
+    maxSeq: compileFlags.maxSeq,
+    beyondTrainedContext: compileFlags.beyondTrainedContext,
     config: compileFlags.config,
     force: compileFlags.force,
     lengths: lengthsFlag,
