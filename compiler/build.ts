@@ -55,7 +55,7 @@ const slug = (name: string): string => name.replaceAll(/[^a-z0-9]+/g, '-');
 
 /** A model without state. Throws the coded faults of the passes, and ATPC-307 for what the target has no kernel for. */
 export function build(graph: Graph, { plan, ...options }: BuildOptions): Built {
-  return assemble(graph, [{ name: 'forward', graph }], plan, options);
+  return buildEntries(graph.name, [{ name: 'forward', graph }], plan, options);
 }
 
 /** A causal model with a state: its entry points over the caches of the plan. Throws as `build` does. */
@@ -64,11 +64,12 @@ export function buildStateful(graph: Graph, { plan, maxTokens, ...options }: Sta
   if (options.verify) verifyGraph(cached);
   options.dump?.('00-cache.ir', printGraph(cached, { provenance: true }));
   const graphs = statefulEntries.map((name) => ({ name, graph: entryGraph(cached, name) }));
-  return assemble(graph, graphs, densePlan, options);
+  return buildEntries(graph.name, graphs, densePlan, options);
 }
 
-function assemble(
-  model: Graph,
+/** A program of several entry points over graphs that share parameters and state. */
+export function buildEntries(
+  modelName: string,
   graphs: readonly { readonly name: EntryPointName; readonly graph: Graph }[],
   plan: AttentionPlan,
   { target, verify, dump, formatOf = plainNumbers }: CommonOptions,
@@ -99,7 +100,7 @@ function assemble(
     list: lower(stage, target, { formatOf: (parameter) => formats.get(parameter) ?? null }),
   }));
   const built = buildProgram(
-    model.name,
+    modelName,
     entries.map(({ name, stage, list }) => ({ name, dims: stage.graph.dims, list })),
     target,
   );

@@ -26,7 +26,7 @@ export function entryGraph(graph: Graph, entry: StatefulEntry): Graph {
 function lastRow(graph: Graph): Graph {
   const outputs = graph.outputs.map(({ name, node }) => {
     const start = subtractSizes(tensorOf(node).shape[1] as Size, 1);
-    return { name, node: graph.nodes.make('slice', { axis: 1, start, length: 1 }, [node], graph.nodes.provenance(node)) as Node };
+    return { name, node: graph.nodes.make('slice', { axis: 1, start, length: 1 }, [node], graph.nodes.provenance(node)) };
   });
   return { ...graph, outputs };
 }

@@ -12,7 +12,7 @@ import { readManifest, readProgram } from './format/read.ts';
 import type { Validators } from './format/validators.ts';
 import { LoadedModel } from './model.ts';
 import { checkOptions } from './options.ts';
-import { currentPlatform, type FileSource, type Platform, type WorkerCode } from './platform/platform.ts';
+import { currentPlatform, type FileSource, type Locate, type Platform, type WorkerCode } from './platform/platform.ts';
 import { checkSize, givenFiles, readVerified, verify } from './source.ts';
 import { suggestion } from './suggest.ts';
 import { longestText } from './texts.ts';
@@ -22,6 +22,10 @@ import { TextTokenizer } from './tokenizer.ts';
 export interface PackageIdentity {
   /** The folder that index.js lies in. */
   readonly base: URL;
+  /** Where files lie that may be elsewhere, because a bundler moved them. */
+  readonly files: Readonly<Record<string, URL>>;
+  /** Starts the worker that lies beside index.js, in a browser. */
+  readonly startWorker: () => Worker;
   readonly manifestSha256: string;
   readonly validators: Validators;
 }
@@ -53,26 +57,47 @@ export async function load(identity: PackageIdentity, options: LoadOptions = {})
   checkThreads(threads);
   signal?.throwIfAborted();
   const platform = currentPlatform();
-  const base = options.baseUrl === undefined ? identity.base : folderUrl(options.baseUrl);
-  const source = options.files === undefined ? platform.folder(base) : givenFiles(options.files);
+  const place = placeOf(platform, identity, options);
+  const close = (): void => void place.source.close();
+  signal?.addEventListener('abort', close, { once: true });
   try {
-    return await loadFrom(platform, source, options.files === undefined ? base : null, identity, options);
+    return await loadFrom(platform, place, identity, options);
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     throw error;
   } finally {
-    await source.close();
+    signal?.removeEventListener('abort', close);
+    await place.source.close();
   }
+}
+
+/** Where the files of a package are. */
+interface Place {
+  readonly source: FileSource;
+  /** Undefined where the caller hands them over. */
+  readonly locate: Locate | undefined;
+  readonly beside: WorkerCode['beside'];
+  /** Whether a bundler made the worker, which then is not the file that the manifest lists. */
+  readonly bundled: boolean;
+}
+function placeOf(platform: Platform, identity: PackageIdentity, { files, baseUrl }: LoadOptions): Place {
+  const beside = identity.startWorker;
+  if (files !== undefined) return { source: givenFiles(files), locate: undefined, beside, bundled: false };
+  const base = baseUrl === undefined ? identity.base : folderUrl(baseUrl);
+  const inBase: Locate = (path) => new URL(path, base);
+  if (baseUrl !== undefined) return { source: platform.files(inBase), locate: inBase, beside: undefined, bundled: false };
+  const locate: Locate = (path) => (Object.hasOwn(identity.files, path) && identity.files[path]) || inBase(path);
+  const bundled = locate('manifest.json').href !== inBase('manifest.json').href;
+  return { source: platform.files(locate), locate, beside, bundled };
 }
 
 async function loadFrom(
   platform: Platform,
-  source: FileSource,
-  base: URL | null,
+  { source, locate, beside, bundled }: Place,
   { manifestSha256, validators }: PackageIdentity,
   { signal, onProgress, onProfile, selfTest = true, backend: wanted = 'auto', threads: asked = 'auto' }: LoadOptions,
 ): Promise<Model> {
-  const manifestBytes = await source.read('manifest.json', 0, await source.size('manifest.json'));
+  const manifestBytes = await source.read('manifest.json', 0);
   await verify(platform, manifestBytes, 'manifest.json', manifestSha256);
   const manifest = readManifest(manifestBytes, validators);
   checkLeastMemory(manifest);
@@ -89,7 +114,7 @@ async function loadFrom(
     source,
     manifest,
     variant.file,
-    manifest.files.filter((file) => !weightPaths.has(file.path)),
+    manifest.files.filter((file) => !weightPaths.has(file.path) && !(bundled && file.path === 'worker.js')),
     (loaded, total) => {
       signal?.throwIfAborted();
       onProgress?.({ phase: 'files', loadedBytes: loaded, totalBytes: total });
@@ -100,8 +125,7 @@ async function loadFrom(
   const tokenizer =
     manifest.tokenizer && readTokenizer(manifest, fileOf(manifest.tokenizer.file), fileOf(manifest.tokenizer.config));
 
-  const code: WorkerCode =
-    base === null ? { text: new TextDecoder().decode(fileOf('worker.js')) } : { url: new URL('worker.js', base) };
+  const code: WorkerCode = { url: locate?.('worker.js'), text: new TextDecoder().decode(fileOf('worker.js')), beside };
   const why = wanted === 'auto' ? 'the only kernels in the package are for WebAssembly' : 'asked for';
   const backend = new WorkerBackend(() => platform.startWorker(code), { name: target.name, why, threads });
   return disposeUnlessDone(backend, signal, async () => {
@@ -113,7 +137,7 @@ async function loadFrom(
       kernels: variant.features.includes('threads') ? fileOf(variant.file) : withOwnMemory(fileOf(variant.file)),
       tensors: manifest.tensors,
       weightFiles,
-      base: base?.href ?? null,
+      urls: locate ? Object.fromEntries([...weightPaths].map((path) => [path, locate(path).href])) : null,
       source,
       onProgress: (loadedBytes) => progress('weights', loadedBytes),
       onProfile,
@@ -145,7 +169,8 @@ async function disposeUnlessDone<T>(backend: Backend, signal: AbortSignal | unde
 function folderUrl(baseUrl: string | URL): URL {
   const text = String(baseUrl);
   try {
-    return new URL(text.endsWith('/') ? text : `${text}/`);
+    // As everywhere on a page, from where the page is.
+    return new URL(text.endsWith('/') ? text : `${text}/`, typeof location === 'object' ? location.href : undefined);
   } catch (cause) {
     throw new AtpcError('ATPC-607', `The option baseUrl of load is '${text}', which is not a URL.`, {
       hint: 'For a folder use pathToFileURL(folder) of node:url.',

@@ -36,10 +36,12 @@ export function givenFiles(files: NonNullable<LoadOptions['files']>): FileSource
   };
 }
 
-/** Throws ATPC-402 unless the file has the size that the manifest says; nothing is read. */
+/** Throws ATPC-402 unless the file has the size that the manifest says, where that is known before it is read. */
 export async function checkSize(source: FileSource, file: ManifestFile): Promise<void> {
-  const size = await source.size(file.path);
-  if (size === file.bytes) return;
+  refuseSize(file, await source.size(file.path));
+}
+function refuseSize(file: ManifestFile, size: number | undefined): void {
+  if (size === undefined || size === file.bytes) return;
   throw new AtpcError('ATPC-402', `The file ${file.path} has ${size} bytes; the package was written with ${file.bytes}.`, {
     hint: damageHint,
   });
@@ -48,7 +50,8 @@ export async function checkSize(source: FileSource, file: ManifestFile): Promise
 /** The bytes of a file, checked against its size and SHA-256. */
 export async function readVerified(platform: Platform, source: FileSource, file: ManifestFile): Promise<Uint8Array<ArrayBuffer>> {
   await checkSize(source, file);
-  const bytes = await source.read(file.path, 0, file.bytes);
+  const bytes = await source.read(file.path, 0);
+  refuseSize(file, bytes.length);
   await verify(platform, bytes, file.path, file.sha256);
   return bytes;
 }
@@ -69,7 +72,7 @@ export async function* readVerifiedChunks(
   }
 }
 
-export async function verify(platform: Platform, bytes: Uint8Array, what: string, expected: string): Promise<void> {
+export async function verify(platform: Platform, bytes: Uint8Array<ArrayBuffer>, what: string, expected: string): Promise<void> {
   const found = await platform.sha256(bytes);
   if (found === expected) return;
   throw new AtpcError('ATPC-402', `${what} is not what was written: its SHA-256 is ${found}, expected ${expected}.`, {

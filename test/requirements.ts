@@ -10,7 +10,7 @@ export const requirements = {
   minilm: 'all-MiniLM-L6-v2 in .cache/models: npm run fetch-models',
   npm: 'the npm command, to pack and install packages',
   node24: 'Node 24 or later',
-  chromium: 'a Chromium, for the pages that are drawn in a browser: apt-get install chromium',
+  browser: 'a Chromium: apt-get install chromium',
   'relaxed-simd': 'an engine with relaxed SIMD, such as Node 24',
 } as const;
 export type Requirement = keyof typeof requirements;

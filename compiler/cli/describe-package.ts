@@ -10,6 +10,8 @@ export function describeTask(task: Task): string {
       return `embeddings of ${task.size} numbers${task.normalized ? ', normalised' : ''}`;
     case 'classify':
       return `classification: ${task.labels.join(', ')}`;
+    case 'generate':
+      return `text generation${task.chat ? ', with a chat template' : ''}`;
   }
 }
 
@@ -18,9 +20,10 @@ export function attentionLines(attention: ManifestAttention): readonly string[] 
   const runs: { first: number; last: number; said: string }[] = [];
   for (const { layer, heads } of attention.layers) {
     const said = heads
-      .map(({ mode, kvHeads, keys, measuredKeys }) => {
+      .map(({ mode, kvHeads, keys, measuredKeys, cache }) => {
         const whichHeads = heads.length === 1 ? '' : ` (heads ${kvHeads.join(', ')})`;
         const measured = measuredKeys === null ? '' : `, measured ${percent(measuredKeys.mean)} on average`;
+        if (cache) return `${mode}${whichHeads}${describeNumbers(cache.parameters)}`;
         return `${mode}${whichHeads}${mode === 'dense' ? '' : ` at ${percent(keys)} of the keys${measured}`}`;
       })
       .join('; ');
@@ -29,6 +32,14 @@ export function attentionLines(attention: ManifestAttention): readonly string[] 
     else runs.push({ first: layer, last: layer, said });
   }
   return runs.map(({ first, last, said }) => `${first === last ? `layer ${first}` : `layers ${first}-${last}`}: ${said}`);
+}
+
+/** `, atoms 128, window 256`; what every cache has alike is left out. */
+function describeNumbers(parameters: Readonly<Record<string, number | null>>): string {
+  const shown = Object.entries(parameters).filter(
+    ([name, value]) => value !== null && name !== 'capacity' && name !== 'iterations',
+  );
+  return shown.map(([name, value]) => `, ${name} ${String(value)}`).join('');
 }
 
 export function portType(port: ManifestPort): string {

@@ -71,10 +71,18 @@ function printPlan(terminal: Terminal, { reason, rows, totals }: PlanReport): vo
     `${formatMilliseconds(total.predictedDenseMilliseconds)} ms`,
     `${formatMilliseconds(total.predictedPlanMilliseconds)} ms`,
     ratio(total.predictedPlanMilliseconds, total.predictedDenseMilliseconds),
-    formatBytes(total.peakBytes),
+    ...[total.peakBytes, total.denseStateBytes, total.planStateBytes].flatMap((bytes) =>
+      bytes === undefined ? [] : [formatBytes(bytes)],
+    ),
   ]);
-  const head = ['tokens', 'dense', 'plan', 'dense time', 'plan time', 'plan / dense', 'peak memory'];
-  terminal.print(formatTable([head, ...whole], [0, 1, 2, 3, 4, 5, 6]));
+  const memory = totals[0]?.peakBytes === undefined ? ['dense state', 'plan state'] : ['peak memory'];
+  const head = ['tokens', 'dense', 'plan', 'dense time', 'plan time', 'plan / dense', ...memory];
+  terminal.print(
+    formatTable(
+      [head, ...whole],
+      head.map((_, column) => column),
+    ),
+  );
 }
 
 /** `0-11`, `0, 3, 5`. */

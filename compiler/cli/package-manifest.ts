@@ -5,7 +5,7 @@ import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { AtpcError } from '../../runtime/errors.ts';
 import type { Manifest } from '../../runtime/format/manifest.ts';
-import type { DispatchStep, Program, Step } from '../../runtime/format/program.ts';
+import { mainEntryPoint, type DispatchStep, type Program, type Step } from '../../runtime/format/program.ts';
 
 /** Reads and validates the manifest of a package; throws ATPC-401, ATPC-402, ATPC-403 and ATPC-404. */
 export async function readPackageManifest(folder: string): Promise<Manifest> {
@@ -29,7 +29,7 @@ export async function readPackageProgram(folder: string): Promise<readonly Pick<
   const program = JSON.parse((await readPackageFile(folder, 'program.json')).toString('utf8')) as Program;
   const flat = (steps: readonly Step[]): readonly DispatchStep[] =>
     steps.flatMap((step) => (step.kind === 'dispatch' ? [step] : flat(step.steps)));
-  return flat(program.entryPoints.forward.steps);
+  return flat(mainEntryPoint(program).steps);
 }
 
 /** Compares every file that the manifest lists with its size and SHA-256; throws ATPC-401 and ATPC-402. */

@@ -1,6 +1,6 @@
 import type { ElementType } from '../../ir/element-type.ts';
 import type { Size } from '../../ir/size.ts';
-import type { GemmKernel, AttentionKernel, Kernel, ScoreKeysKernel } from '../kernel/kernel.ts';
+import type { AttentionKernel, BlockGemmKernel, GemmKernel, Kernel, ScoreKeysKernel } from '../kernel/kernel.ts';
 
 export interface NamedKernel {
   readonly name: string;
@@ -23,6 +23,7 @@ export interface Target {
   readonly limits: { readonly memoryBytes: number; readonly lanes: number };
   readonly features: readonly string[];
   readonly gemmSchedule: GemmKernel['schedule'];
+  readonly blockGemmSchedule: BlockGemmKernel['schedule'];
   /** FLOPs a second of one core on tiled kernels, for the cost model; measured, see docs/results.md. */
   readonly flopsPerSecond: number;
   /** The same where a kernel reads scattered keys one query at a time. */

@@ -6,7 +6,7 @@ import { segmentInputCount } from '../../ir/ops/segments.ts';
 import { addSizes, elementCount, multiplySizes, type Size } from '../../ir/size.ts';
 import { formatType, type Type } from '../../ir/type.ts';
 import { roles } from '../../passes/fuse/groups.ts';
-import type { Built } from '../build.ts';
+import type { Built, BuiltEntry } from '../build.ts';
 import type { Target } from '../codegen/target.ts';
 import type { Dispatch } from '../kernel/dispatch.ts';
 import { nameKernels } from '../kernel/kernel-name.ts';
@@ -15,7 +15,8 @@ import type { ExplainedNode, ExplainedStep, Explanation, StepCost, StepKind, Tok
 import { SourceLines } from './source-lines.ts';
 
 /** `modelFolder`: what the paths of source files start from. */
-export async function explainProgram({ stage, list }: Built, target: Target, modelFolder: string): Promise<Explanation> {
+export async function explainProgram({ entries }: Built, target: Target, modelFolder: string): Promise<Explanation> {
+  const [{ stage, list }] = entries as readonly [BuiltEntry, ...BuiltEntry[]];
   const nodes = new NodeList(stage.graph, modelFolder);
   const { nameOf } = nameKernels(list.dispatches.map(({ kernel }) => kernel));
   const writers = new Map<Buffer, number[]>();

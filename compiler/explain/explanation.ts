@@ -95,6 +95,8 @@ export const boundaryReasons: { readonly [K in Dispatch['boundary']]: string } =
 /** What the kinds of kernel do. */
 export const kindWords: { readonly [K in StepKind]: string } = {
   gemm: 'matrix product with packed weights',
+  block_gemm: 'matrix product with block-quantised weights',
+  block_lookup: 'rows of a block-quantised table',
   map: 'loop',
   norm: 'normalisation of rows',
   attention: 'attention, online softmax',

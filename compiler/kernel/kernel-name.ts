@@ -1,4 +1,4 @@
-import { kernelKey, type AttentionKernelSegment, type Kernel, type KernelKind, type Scalar } from './kernel.ts';
+import { kernelKey, type AttentionKernelSegment, type GemmKernel, type Kernel, type KernelKind, type Scalar } from './kernel.ts';
 import type { NamedKernel } from '../codegen/target.ts';
 
 function opsOf(scalar: Scalar): readonly string[] {
@@ -17,10 +17,15 @@ const segmentName: {
   clusters: (segment) => (segment.expand ? 'expand' : 'clusters'),
   ranked: () => 'ranked',
 };
+function epilogueWords({ epilogue }: Pick<GemmKernel, 'epilogue'>): readonly string[] {
+  return epilogue.map((step) => (step.step === 'activation' ? step.op : step.step));
+}
 const names: { readonly [K in KernelKind]: (kernel: Extract<Kernel, { kind: K }>) => string } = {
   map: (kernel) => [kernel.reduction ?? 'map', body(kernel.body)].join('_'),
   norm: (kernel) => `${kernel.norm}_norm`,
-  gemm: (kernel) => ['gemm', ...kernel.epilogue.map((step) => (step.step === 'activation' ? step.op : step.step))].join('_'),
+  gemm: (kernel) => ['gemm', ...epilogueWords(kernel)].join('_'),
+  block_gemm: (kernel) => [`gemm_q${kernel.format.bits}`, ...epilogueWords(kernel)].join('_'),
+  block_lookup: (kernel) => `lookup_q${kernel.format.bits}`,
   attention: (kernel) =>
     ['attention', ...kernel.segments.map((segment) => segmentName[segment.kind](segment as never))].join('_'),
   cluster: () => 'cluster',

@@ -7,7 +7,7 @@ export function readmeOf(packageName: string, manifest: Manifest): string {
   return [
     `# ${packageName}`,
     manifest.source.description,
-    `The model \`${manifest.name}\` (${manifest.family}), compiled by atpc ${manifest.compiler.version} into a package without dependencies. It runs in Node.js 20.19 or newer, in a worker, and reads nothing but the files of this package.`,
+    `The model \`${manifest.name}\` (${manifest.family}), compiled by atpc ${manifest.compiler.version} into a package without dependencies. It runs in Node.js 20.19 or newer and in browsers, in workers, and reads nothing but the files of this package.`,
     '## Use',
     [
       '```js',

@@ -84,7 +84,7 @@ export async function writePackage(
     const manifest: Manifest = { ...draft, files };
     const manifestText = jsonByLine(manifest);
     await output.write('manifest.json', manifestText);
-    await output.write('index.js', runtime.index(sha256(manifestText)));
+    await output.write('index.js', runtime.index(sha256(manifestText), filesRead(manifest)));
     await output.write('package.json', toJson(packageJson(parts)));
     await check?.(temporary);
     signal?.throwIfAborted();
@@ -101,6 +101,13 @@ interface ManifestFinds {
   readonly tensors: Manifest['tensors'];
   readonly runtimeSha256: string;
 }
+/** Paths of the files that the runtime reads on its own; worker.js is started and not read. */
+function filesRead({ targets, tokenizer, tensors }: Manifest): readonly string[] {
+  const kernels = targets.flatMap(({ variants }) => variants.map(({ file }) => file));
+  const texts = tokenizer ? [tokenizer.file, tokenizer.config] : [];
+  return [...new Set(['manifest.json', 'program.json', ...kernels, ...texts, ...tensors.map(({ file }) => file)])];
+}
+
 /** The manifest but for the list of files, in a fixed order of keys. */
 function draftManifest(parts: PackageParts, finds: ManifestFinds): Manifest {
   const { name, compiler, modelHash, family, task, dims, inputs, outputs } = parts;
@@ -161,7 +168,8 @@ function packageJson({ packageName, packageVersion, source }: PackageParts): obj
     license: source.license ?? 'SEE LICENSE IN LICENSE',
     type: 'module',
     exports: {
-      '.': { types: './index.d.ts', default: './index.js' },
+      // One file for all: it asks its host what it is.
+      '.': { types: './index.d.ts', browser: './index.js', node: './index.js', default: './index.js' },
       './worker': './worker.js',
       './manifest': './manifest.json',
       './package.json': './package.json',

@@ -70,7 +70,7 @@ function rowOf<C extends CacheSpec>(cache: C): CacheRow<C> {
 }
 
 /** The sizes of the heads of a cached attention, which are numbers. */
-export function headSizesOf(key: TensorType, value: TensorType): HeadSizes {
+function headSizesOf(key: TensorType, value: TensorType): HeadSizes {
   const [kvHeads, headSize, valueSize] = [key.shape[1], key.shape[3], value.shape[3]];
   if (typeof kvHeads === 'number' && typeof headSize === 'number' && typeof valueSize === 'number')
     return { kvHeads, headSize, valueSize };

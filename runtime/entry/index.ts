@@ -1,13 +1,21 @@
-/** What index.js of a package is bundled from. The compiler puts the manifest's hash in; see compiler/package. */
+/** What index.js of a package is bundled from. The compiler writes three constants before it; see compiler/package. */
 import { manifest, program } from 'atpc:validators';
 import type { LoadOptions, Model } from '../api.ts';
 import { load as loadPackage } from '../load.ts';
 
-declare const MANIFEST_SHA256: string;
+declare const manifestSha256: string;
+/** Where the files lie that the runtime reads: bundlers that move a file put its place here. */
+declare const packageFiles: Readonly<Record<string, URL>>;
+/** Starts the worker.js beside index.js in a browser, or what a bundler made of it. */
+declare const startWorker: () => Worker;
 
 export { AtpcError } from '../errors.ts';
 
+// Not `new URL('.', import.meta.url)`, in which a bundler would look for a file.
+const here = import.meta.url;
+
 export function load(options?: LoadOptions): Promise<Model> {
-  const identity = { base: new URL('.', import.meta.url), manifestSha256: MANIFEST_SHA256, validators: { manifest, program } };
+  const validators = { manifest, program };
+  const identity = { base: new URL('.', here), files: packageFiles, startWorker, manifestSha256, validators };
   return loadPackage(identity, options);
 }

@@ -72,6 +72,12 @@ export interface EntryPoint {
   readonly outputs: readonly ProgramPort[];
   readonly steps: readonly Step[];
 }
+/** The entry point that stands for a program where one is shown: `forward`, or `prefill`. Every valid program has one of them. */
+export function mainEntryPoint({ entryPoints }: Program): EntryPoint {
+  const entry = entryPoints.forward ?? entryPoints.prefill;
+  if (entry) return entry;
+  throw new RangeError('The program has neither forward nor prefill.');
+}
 export interface ProgramPort {
   readonly name: string;
   readonly buffer: number;

@@ -1,29 +1,44 @@
 import { AtpcError } from '../errors.ts';
+import { browserPlatform } from './browser/browser.ts';
 import { nodePlatform } from './node/node.ts';
 
 /** Everything that differs from one JavaScript host to the next. */
 export interface Platform {
-  readonly name: 'node';
+  readonly name: 'node' | 'browser';
   /** Lower-case hexadecimal SHA-256. */
-  sha256(bytes: Uint8Array): Promise<string>;
-  /** The files below a folder URL; throws ATPC-401 for a URL that this host cannot read. */
-  folder(base: URL): FileSource;
+  sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string>;
+  /** The files at the URLs that `locate` gives; throws ATPC-401 for a URL that this host cannot read. */
+  files(locate: Locate): FileSource;
   /** Processors that this process may use. */
   availableParallelism(): number;
+  /** Throws ATPC-501 where there can be no worker. */
   startWorker(code: WorkerCode): WorkerHandle;
 }
+
+/** Where the file of a path lies. */
+export type Locate = (path: string) => URL;
 
 /** Reads ranges of files. Paths are relative, with `/`. Both functions reject with ATPC-401 for a file that is not there. */
 export interface FileSource {
   /** Whether every file is at hand at no cost, so that all of them are verified and not just those in use. */
   readonly local: boolean;
-  size(path: string): Promise<number>;
-  read(path: string, begin: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Undefined where it cannot be known without reading the file. */
+  size(path: string): Promise<number | undefined>;
+  /** To the end of the file without an `end`; what comes is shorter than asked for where the file is. */
+  read(path: string, begin: number, end?: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Reads that have not come to an end reject. */
   close(): Promise<void>;
 }
 
-/** A module to run: where it lies, or its text. */
-export type WorkerCode = { readonly url: URL } | { readonly text: string };
+/** The module that a worker runs. */
+export interface WorkerCode {
+  /** Where it lies; undefined where the caller handed over the files of the package. */
+  readonly url: URL | undefined;
+  /** Its verified text, on hosts that run a text. */
+  readonly text: string;
+  /** In browsers, starts the one beside index.js, wherever a bundler put it; undefined where `baseUrl` names another place. */
+  readonly beside: (() => Worker) | undefined;
+}
 
 /** One end of a channel of structured-clone messages. */
 export interface Port {
@@ -39,9 +54,9 @@ export interface WorkerHandle extends Port {
 }
 
 export function currentPlatform(): Platform {
-  const platform = nodePlatform();
+  const platform = nodePlatform() ?? browserPlatform();
   if (platform === undefined) {
-    throw new AtpcError('ATPC-501', 'This package runs in Node.js 20.19 or newer; this host is something else.');
+    throw new AtpcError('ATPC-501', 'This package runs in Node.js 20.19 or newer and in browsers; this host is something else.');
   }
   return platform;
 }

@@ -18,6 +18,7 @@ const roleSentences = {
   gemm: 'gemm kernel',
   reduction: 'loop kernel with a reduction',
   attention: 'attention kernel',
+  cached_attention: 'attention kernel over a state, and the kernels of its cache',
   cluster: 'kernel of its own',
   segment_means: 'kernel of its own',
   principal_rows: 'kernel of its own',

@@ -6,10 +6,10 @@ import { evaluateSize } from '../../ir/size.ts';
 import { hasFeature } from '../../runtime/backends/wasm/feature-probe.ts';
 import { requires } from '../requirements.ts';
 
-/** Tensors of 4-byte elements in a memory of their own, and the kernels of one WAT module over them. */
+/** Tensors in a memory of their own, and the kernels of one WAT module over them. */
 export interface WasmInstance {
-  /** Copies values in and returns their address. Integers (mask, tokens, bool) as Int32Array. */
-  place(values: Float32Array | Int32Array): number;
+  /** Copies values in and returns their address. Integers (mask, tokens, bool) as Int32Array, quants as Uint8Array. */
+  place(values: Float32Array | Int32Array | Uint8Array): number;
   /** Room for `count` elements filled with 0x7f bytes (a large float), so that what is not written shows. */
   reserve(count: number): number;
   /** Overwrites elements from `address` on. */
@@ -39,8 +39,8 @@ export async function instantiateWat(
   return {
     place: (values) => {
       const address = reserve(values.byteLength);
-      if (values instanceof Int32Array) new Int32Array(memory.buffer, address, values.length).set(values);
-      else new Float32Array(memory.buffer, address, values.length).set(values);
+      const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+      new Uint8Array(memory.buffer, address, bytes.length).set(bytes);
       return address;
     },
     reserve: (count) => reserve(count * 4),

@@ -10,6 +10,9 @@ import type { Readable, Writable } from 'node:stream';
 
 const commands = ['chromium', 'chromium-browser', 'google-chrome'];
 
+/** Stands for 127.0.0.1 in the browser, which takes it for a host like any other: pages of it on http have no secure context. */
+export const insecureHost = 'insecure.test';
+
 /** The first browser that is there; undefined where there is none. */
 export function findChromium(): string | undefined {
   return commands.find((command) => spawnSync(command, ['--version']).status === 0);
@@ -28,11 +31,18 @@ export class Page {
   readonly #profile: string;
   readonly #waiting = new Map<number, (message: Message) => void>();
   readonly #listeners = new Set<(message: Message) => void>();
+  /** Sessions of the page's workers, by the identifiers of the workers. */
+  readonly #workers = new Map<string, string>();
   #session = '';
   #next = 1;
   /** Exceptions, errors on the console, and everything that the page asked the network for. */
   readonly faults: string[] = [];
   readonly requested: string[] = [];
+
+  /** The workers that there are now. */
+  get workers(): readonly string[] {
+    return [...this.#workers.keys()];
+  }
 
   private constructor(process: ChildProcess, profile: string) {
     this.#process = process;
@@ -48,6 +58,7 @@ export class Page {
   static async open(command: string, url: string, { width = 1400, height = 1000, dark = false } = {}): Promise<Page> {
     const profile = await mkdtemp(path.join(tmpdir(), 'atpc-browser-'));
     const flags = ['--headless', '--disable-gpu', '--no-first-run', '--remote-debugging-pipe', `--user-data-dir=${profile}`];
+    flags.push(`--host-resolver-rules=MAP ${insecureHost} 127.0.0.1`);
     // Chromium's sandbox does not start for root, as which tests run in containers; the page is our own.
     const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
     const child = spawn(command, [...flags, ...asRoot], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
@@ -57,6 +68,7 @@ export class Page {
       const { sessionId } = await page.send('Target.attachToTarget', { targetId, flatten: true });
       page.#session = String(sessionId);
       for (const domain of ['Page', 'Runtime', 'Network', 'Log']) await page.send(`${domain}.enable`);
+      await page.send('Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: false, flatten: true });
       await page.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: false });
       const scheme = { name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' };
       await page.send('Emulation.setEmulatedMedia', { features: [scheme] });
@@ -70,9 +82,9 @@ export class Page {
     }
   }
 
-  send(method: string, params: Record<string, unknown> = {}): Promise<Record<string, unknown>> {
+  send(method: string, params: Record<string, unknown> = {}, sessionId = this.#session): Promise<Record<string, unknown>> {
     const id = this.#next++;
-    const session = this.#session === '' ? {} : { sessionId: this.#session };
+    const session = sessionId === '' ? {} : { sessionId };
     (this.#process.stdio[3] as Writable).write(`${JSON.stringify({ id, method, params, ...session })}\0`);
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, ({ result, error }) =>
@@ -81,13 +93,17 @@ export class Page {
     });
   }
 
-  /** The value of an expression in the page. */
-  async evaluate<T>(expression: string): Promise<T> {
-    const { result, exceptionDetails } = (await this.send('Runtime.evaluate', { expression, returnByValue: true })) as {
+  /** The value of an expression in the page or in a worker of it; what a promise gives. */
+  async evaluate<T>(expression: string, worker?: string): Promise<T> {
+    const parameters = { expression, returnByValue: true, awaitPromise: true };
+    const session = worker === undefined ? this.#session : this.#workers.get(worker);
+    const { result, exceptionDetails } = (await this.send('Runtime.evaluate', parameters, session)) as {
       result: { value: T };
-      exceptionDetails?: { text: string };
+      exceptionDetails?: { text: string; exception?: { description?: string } };
     };
-    if (exceptionDetails) throw new Error(`${expression}: ${exceptionDetails.text}`);
+    if (exceptionDetails) {
+      throw new Error(`${expression}: ${exceptionDetails.exception?.description ?? exceptionDetails.text}`);
+    }
     return result.value;
   }
 
@@ -104,6 +120,14 @@ export class Page {
     const { method, params = {} } = message;
     if (method === 'Runtime.exceptionThrown' || method === 'Log.entryAdded') this.faults.push(JSON.stringify(params));
     if (method === 'Network.requestWillBeSent') this.requested.push((params as { request: { url: string } }).request.url);
+    if (method === 'Target.attachedToTarget') {
+      const { sessionId, targetInfo } = params as { sessionId: string; targetInfo: { targetId: string; type: string } };
+      if (targetInfo.type === 'worker') this.#workers.set(targetInfo.targetId, sessionId);
+    }
+    if (method === 'Target.detachedFromTarget') {
+      const ended = [...this.#workers].find(([, session]) => session === params['sessionId']);
+      if (ended) this.#workers.delete(ended[0]);
+    }
     for (const listener of this.#listeners) listener(message);
   }
   #event(method: string): Promise<void> {

@@ -19,7 +19,7 @@ describe('the explain page in Chromium', function () {
 
   before(async function () {
     const found = findChromium();
-    requires(this, 'chromium', found !== undefined);
+    requires(this, 'browser', found !== undefined);
     chromium = found ?? '';
     folder = await mkdtemp(path.join(tmpdir(), 'atpc-test-'));
     const model = await explainModel({ model: sentimentModel, attention: 'expand' });

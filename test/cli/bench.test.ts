@@ -3,7 +3,7 @@ import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { BenchReport } from '../../compiler/cli/bench-command.ts';
 import { spreadOf, stepMedians } from '../../compiler/cli/measure.ts';
-import type { Program } from '../../runtime/format/program.ts';
+import { mainEntryPoint, type Program } from '../../runtime/format/program.ts';
 import { atpc, compileSentiment } from './command-line.ts';
 
 describe('atpc bench', function () {
@@ -48,7 +48,7 @@ describe('atpc bench', function () {
     expect(stderr).to.equal('');
     expect(code).to.equal(0);
     const program = JSON.parse(await readFile(path.join(sentiment, 'program.json'), 'utf8')) as Program;
-    const steps = program.entryPoints.forward.steps.flatMap((step) => (step.kind === 'dispatch' ? [step] : []));
+    const steps = mainEntryPoint(program).steps.flatMap((step) => (step.kind === 'dispatch' ? [step] : []));
 
     const [result] = (JSON.parse(stdout) as BenchReport).results;
     const profile = result?.profile ?? [];

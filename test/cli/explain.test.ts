@@ -6,7 +6,7 @@ import { boundaryReasons, type Explanation } from '../../compiler/explain/explan
 import type { ExplainReport } from '../../compiler/explain/report.ts';
 import { evaluateExpression } from '../../runtime/format/expression.ts';
 import type { Manifest } from '../../runtime/format/manifest.ts';
-import type { Program } from '../../runtime/format/program.ts';
+import { mainEntryPoint, type Program } from '../../runtime/format/program.ts';
 import { atpc, checkout, inScratch, sentimentModel } from './command-line.ts';
 
 describe('atpc explain', function () {
@@ -27,7 +27,7 @@ describe('atpc explain', function () {
   after(() => rm(folder, { recursive: true, force: true }));
 
   it('has a step for every dispatch of the program, with its kernel and label', async () => {
-    const { steps } = (await read<Program>('program.json')).entryPoints.forward;
+    const { steps } = mainEntryPoint(await read<Program>('program.json'));
     const ours = report.steps.map(({ kernel, label }) => ({ kernel, label }));
     expect(ours).to.deep.equal(steps.map((step) => (step.kind === 'dispatch' ? { kernel: step.kernel, label: step.label } : {})));
     expect(report.sections.flatMap((section) => section.steps).sort((a, b) => a - b)).to.deep.equal(
@@ -37,7 +37,7 @@ describe('atpc explain', function () {
   });
 
   it('reads what earlier steps wrote, and only that', async () => {
-    const { steps, inputs } = (await read<Program>('program.json')).entryPoints.forward;
+    const { steps, inputs } = mainEntryPoint(await read<Program>('program.json'));
     const buffersOf = (step: number): readonly number[] => {
       const found = steps[step];
       return found?.kind === 'dispatch' ? found.operands.map(({ buffer }) => buffer) : [];

@@ -65,16 +65,16 @@ async function compiledRuns(
       names.map((name) => weightFrom(source, name, 'F32')),
     );
     const platform = currentPlatform();
-    const base = folder.url('').href;
-    const backend = new WorkerBackend(() => platform.startWorker({ text }), {
+    const locate = (file: string): URL => folder.url(file);
+    const backend = new WorkerBackend(() => platform.startWorker({ url: undefined, text, beside: undefined }), {
       name: 'wasm',
       why: 'test',
       threads: { used: threads, why: 'test' },
     });
     try {
       const kernels = new Uint8Array(moduleOf(files, ['simd128', ...(threads > 1 ? ['threads'] : []), ...relaxed]));
-      const load = { program, kernels, tensors, weightFiles, source: platform.folder(new URL(base)), onProgress: () => {} };
-      await backend.load({ ...load, base: base.endsWith('/') ? base : `${base}/` });
+      const load = { program, kernels, tensors, weightFiles, source: platform.files(locate), onProgress: () => {} };
+      await backend.load({ ...load, urls: Object.fromEntries(weightFiles.map(({ path }) => [path, locate(path).href])) });
       const results: string[] = [];
       for (const _ of [1, 2]) {
         const inputs = bertInputs([130, 66, 20], 130);

@@ -241,7 +241,7 @@ async function startLanes(lanes: number): Promise<{ readonly backend: WorkerBack
     kernels: new Uint8Array(shared),
     tensors: [],
     weightFiles: [],
-    base: null,
+    urls: null,
     source: givenFiles({}),
     onProgress: () => {},
   });

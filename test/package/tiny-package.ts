@@ -15,6 +15,7 @@ import { writePackage, type PackageParts } from '../../compiler/package/write.ts
 import { memorySource } from '../../compiler/weights/tensor-source.ts';
 import { weightFrom, writeWeights } from '../../compiler/weights/write.ts';
 import type { LoadOptions, Model } from '../../runtime/api.ts';
+import { outputPorts } from '../../compiler/manifest-parts.ts';
 import type { Program, ProgramBuffer } from '../../runtime/format/program.ts';
 
 export const words = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', 'good', 'bad', 'film', 'a', '##s', '.'];
@@ -270,13 +271,15 @@ export async function tinyParts(changes: Partial<PackageParts> = {}): Promise<Pa
     modelHash: 'none',
     family: 'hand-made',
     task: { kind: 'classify', output: 'logits', labels },
+    dims: program.dims,
+    state: null,
     inputs: [
       { name: 'input_ids', elementType: 'i32', shape: ['batch', 'seq'], vocabulary: words.length },
       { name: 'attention_mask', elementType: 'i32', shape: ['batch', 'seq'], default: 1 },
       { name: 'rounds', elementType: 'i32', shape: [], default: 0 },
       { name: 'trap', elementType: 'bool', shape: [], default: 0 },
     ],
-    outputs: program.entryPoints.forward.outputs.map(({ name, elementType, shape }) => ({ name, elementType, shape })),
+    outputs: outputPorts(program),
     memory: { weights: 256, workspace: program.arenas.workspace, io: program.arenas.io, state: 0, scratch: 64, total },
     attention: { keys: null, reason: 'The model has no attention.', calibration: null, layers: [] },
     golden: [

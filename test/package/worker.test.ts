@@ -10,7 +10,7 @@ import { givenFiles } from '../../runtime/source.ts';
 import { kernels, program, refusal, tinyParts } from './tiny-package.ts';
 
 const single = { name: 'wasm', why: 'test', threads: { used: 1, why: 'test' } };
-const idle = { weightFiles: [], base: null, source: givenFiles({}), onProgress: () => {} };
+const idle = { weightFiles: [], urls: null, source: givenFiles({}), onProgress: () => {} };
 
 async function prepared(seq: number, rounds: number): Promise<PreparedInputs> {
   const inputs = { input_ids: [Array.from({ length: seq }, () => 4)], rounds: { data: [rounds], shape: [] } };
@@ -20,7 +20,10 @@ async function prepared(seq: number, rounds: number): Promise<PreparedInputs> {
 describe('the worker', () => {
   it('sees an abort without shared memory too', async () => {
     const text = (await runtimeBundle()).worker;
-    const backend = new WorkerBackend(() => currentPlatform().startWorker({ text }), { ...single, shareMemory: false });
+    const backend = new WorkerBackend(() => currentPlatform().startWorker({ url: undefined, text, beside: undefined }), {
+      ...single,
+      shareMemory: false,
+    });
     try {
       const code = new Uint8Array(await assembleWat(kernels));
       await backend.load({ ...idle, program: { ...program, weights: [] }, kernels: code, tensors: [] });
@@ -40,7 +43,7 @@ describe('the worker', () => {
 
   it('is reported when it exits by itself, to all calls that wait', async () => {
     const text = `import { parentPort } from 'node:worker_threads'; parentPort.on('message', () => process.exit(3));`;
-    const backend = new WorkerBackend(() => currentPlatform().startWorker({ text }), single);
+    const backend = new WorkerBackend(() => currentPlatform().startWorker({ url: undefined, text, beside: undefined }), single);
     const calls = [1, 2].map(async () => refusal(backend.run(await prepared(1, 1))));
     for (const message of await Promise.all(calls)) expect(message).to.match(/ATPC-503.*exited with status 3/);
     expect(await refusal(backend.run(await prepared(1, 1)))).to.match(/ATPC-503/);

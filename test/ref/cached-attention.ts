@@ -81,7 +81,8 @@ export function runCached(
   }
   return { result: joinRows(results), states: after };
 }
-function joinRows(parts: readonly Tensor[]): Tensor {
+/** Calls of one text behind each other, along axis 2. */
+export function joinRows(parts: readonly Tensor[]): Tensor {
   const [, heads, , size] = (parts[0] as Tensor).shape as readonly [number, number, number, number];
   const rows = Array.from({ length: heads }, (_, head) =>
     parts.flatMap((part) => {

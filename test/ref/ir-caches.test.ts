@@ -8,18 +8,8 @@ import { printGraph } from '../../ir/print.ts';
 import { verifyGraph } from '../../ir/verify.ts';
 import { readTensors, sharedFile } from '../shared-data.ts';
 import { cachedGraph, runCached, tokenRows, type CachedText } from './cached-attention.ts';
+import { goldenBlocks, goldenCaches, goldenSizes } from './golden-caches.ts';
 import { expectClose, largestDifference, randomNumbers, randomTensor } from './tensors.ts';
-
-const sizes = { sinks: 2, window: 32, block: 16 };
-const expand = { kind: 'expand', capacity: 200, ...sizes, keysPerBlock: 4, iterations: 5 } as const;
-const cases: Readonly<Record<string, CacheSpec>> = {
-  lm_dense: { kind: 'dense', capacity: 200 },
-  lm_expand_m3: { ...expand, expand: { most: 3, share: null } },
-  lm_expand_tau: { ...expand, expand: { most: 8, share: 0.02 } },
-  lm_cluster: { ...expand, expand: null },
-  lm_stream_r12: { kind: 'stream', ...sizes, atoms: 12, decay: 0.85 },
-};
-const shape = { heads: 2, kvHeads: 1, size: 16, tokens: 200 };
 
 describe('ir: causal caches against the golden cases', () => {
   let golden: ReadonlyMap<string, Tensor>;
@@ -33,12 +23,12 @@ describe('ir: causal caches against the golden cases', () => {
     text = { query: heads('lm_q'), key: heads('lm_k'), value: heads('lm_v') };
   });
 
-  for (const [name, cache] of Object.entries(cases)) {
+  for (const [name, cache] of Object.entries(goldenCaches)) {
     it(`${name}, in one call`, () => {
-      expectClose(runCached(cachedGraph(cache, shape), text, [200]).result, heads(name), 1e-9);
+      expectClose(runCached(cachedGraph(cache, goldenSizes), text, [200]).result, heads(name), 1e-9);
     });
     it(`${name}, in calls of 1, 37, 16, 100 and 46 tokens`, () => {
-      expectClose(runCached(cachedGraph(cache, shape), text, [1, 37, 16, 100, 46]).result, heads(name), 1e-9);
+      expectClose(runCached(cachedGraph(cache, goldenSizes), text, [1, 37, 16, 100, 46]).result, heads(name), 1e-9);
     });
   }
 
@@ -47,9 +37,9 @@ describe('ir: causal caches against the golden cases', () => {
       causal: { lm_stream_r12: { kept_after_each_block: readonly (readonly number[])[] } };
     };
     const calls = Array.from({ length: 13 }, (_, block) => Math.min(16, 200 - block * 16));
-    const { states } = runCached(cachedGraph(cases['lm_stream_r12'] as CacheSpec, shape), text, calls);
+    const { states } = runCached(cachedGraph(goldenCaches['lm_stream_r12'] as CacheSpec, goldenSizes), text, calls);
     states.forEach(({ position }, block) => {
-      const count = Math.min(12, Math.max(0, block * 16 - sizes.window - sizes.sinks));
+      const count = Math.min(12, Math.max(0, block * 16 - goldenBlocks.window - goldenBlocks.sinks));
       expect([...(position as Tensor).data.subarray(0, count)]).to.deep.equal(causal.lm_stream_r12.kept_after_each_block[block]);
     });
   });

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { generators } from './random-ops.ts';
 import fc from 'fast-check';
 import { opsOf, randomGraph } from './random-graph.ts';
 import { largestDifference } from './tensors.ts';
@@ -61,7 +62,8 @@ describe('ir: text form', () => {
       verifyGraph(graph);
       for (const op of opsOf(graph)) seen.add(op);
     }
-    expect(opNames.filter((op) => !seen.has(op))).to.deep.equal([]);
+    // Ops without a generator have round trips of their own (ir-caches.test.ts).
+    expect(opNames.filter((op) => !seen.has(op) && generators[op] !== null)).to.deep.equal([]);
   });
 
   it('computes the same when it has come back', () => {

@@ -129,6 +129,9 @@ const scores: Bounds = [-Infinity, Infinity];
 export const generators: { readonly [K in OpName]: Generator | null } = {
   input: null,
   parameter: null,
+  // What outlives a call has tests of its own (ir-caches.test.ts).
+  state: null,
+  cached_attention: null,
   get: null,
   constant(builder) {
     const elementType = builder.pick(['f32', 'i32', 'bool'] as const);

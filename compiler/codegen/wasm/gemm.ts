@@ -19,8 +19,9 @@ import type { FunctionBuilder, InternalFunction, KernelContext } from './wat-bui
 import { f32x4, i32, select, v128 } from './wat-code.ts';
 import type { Code, Local } from './wat-code.ts';
 
+type WithEpilogue = Pick<GemmKernel, 'epilogue'>;
 /** A pointer per epilogue step that reads memory, and for residuals the bytes from row to row. */
-interface EpilogueOperand {
+export interface EpilogueOperand {
   readonly step: 'bias' | 'residual';
   readonly address: Code<'i32'>;
   readonly rowBytes: Code<'i32'>;
@@ -30,9 +31,13 @@ function readsMemory(step: EpilogueStep): step is Extract<EpilogueStep, { step: 
   return step.step !== 'activation';
 }
 /** Names of the operands and integers of the epilogue: bias, residual, residual_1, ... in order of the steps. */
-function epilogueNames(kernel: GemmKernel): readonly { readonly step: 'bias' | 'residual'; readonly name: string }[] {
-  return kernel.epilogue.filter(readsMemory).map(({ step }, position) => ({ step, name: `${step}_${position}` }));
+export function epilogueNames({
+  epilogue,
+}: WithEpilogue): readonly { readonly step: 'bias' | 'residual'; readonly name: string }[] {
+  return epilogue.filter(readsMemory).map(({ step }, position) => ({ step, name: `${step}_${position}` }));
 }
+
+export const gemmSchedule: GemmKernel['schedule'] = { rowTile: 4, panelWidth: 8 };
 
 /** Rows of a tile, largest first; a rest of rows is made up of the smaller ones. The tables end with 1. */
 const tileRows = { plain: [4, 2, 1], relaxed: [6, 4, 2, 1] } as const;
@@ -87,9 +92,9 @@ function tileFunction(kernel: GemmKernel, kernelName: string, rows: number): Til
   return { name: `${kernelName}_rows_${rows}`, parameters, result: null, emit };
 }
 
-function emitEpilogue(
+export function emitEpilogue(
   f: FunctionBuilder,
-  kernel: GemmKernel,
+  kernel: WithEpilogue,
   operands: readonly EpilogueOperand[],
   sums: readonly (readonly Local<'v128'>[])[],
 ): void {
@@ -111,7 +116,7 @@ function emitEpilogue(
   }
 }
 
-export function renderGemm(kernel: GemmKernel, { module, name }: KernelContext): void {
+export function renderGemm(kernel: GemmKernel, { module, name, exported }: KernelContext): void {
   const { rowTile, panelWidth } = kernel.schedule;
   const panelBytes = panelWidth * 4;
   const epilogue = epilogueNames(kernel);
@@ -121,6 +126,7 @@ export function renderGemm(kernel: GemmKernel, { module, name }: KernelContext):
     tile: tileFunction(kernel, name, count),
   }));
   const parameters = {
+    exported,
     operands: ['left', 'right', ...epilogue.map((operand) => operand.name), 'result'],
     integers: ['M', 'N', 'K', 'left_stride', 'result_stride', ...residuals.map((operand) => `${operand.name}_stride`)],
   };

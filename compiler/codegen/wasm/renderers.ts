@@ -2,6 +2,8 @@
 import type { Size } from '../../../ir/size.ts';
 import type { Kernel, KernelKind } from '../../kernel/kernel.ts';
 import { attentionScratch, renderAttention } from './attention.ts';
+import { blockGemmScratch, renderBlockGemm } from './block-gemm.ts';
+import { renderBlockLookup } from './block-lookup.ts';
 import { clusterBlockScratch, renderClusterBlock } from './cluster-block.ts';
 import { clusterScratch, renderCluster } from './cluster.ts';
 import { evictScratch, renderEvict } from './evict.ts';
@@ -19,6 +21,8 @@ const renderers: { readonly [K in KernelKind]: (kernel: KernelOf<K>, context: Ke
   map: renderMap,
   norm: renderNorm,
   gemm: renderGemm,
+  block_gemm: renderBlockGemm,
+  block_lookup: renderBlockLookup,
   attention: renderAttention,
   cluster: renderCluster,
   segment_means: renderSegmentMeans,
@@ -32,6 +36,8 @@ const scratch: { readonly [K in KernelKind]: (kernel: KernelOf<K>, integers: rea
   map: () => 0,
   norm: () => 0,
   gemm: gemmScratch,
+  block_gemm: blockGemmScratch,
+  block_lookup: () => 0,
   attention: attentionScratch,
   cluster: clusterScratch,
   segment_means: segmentMeansScratch,

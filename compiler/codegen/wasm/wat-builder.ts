@@ -207,6 +207,16 @@ export class FunctionBuilder {
   run<P extends Parameters>(called: InternalFunction<P, null>, ...operands: OperandsOf<P>): void {
     this.emit(this.#call(called, 'i32', operands));
   }
+  /** A call of a kernel of the same module, as a statement: its items, scratch, operands and integers. */
+  runKernel(name: string, ...parameters: readonly I32[]): void {
+    this.emit(
+      instruction(
+        'i32',
+        `call $${name}`,
+        parameters.map((parameter) => toCode('i32', parameter)),
+      ),
+    );
+  }
   #call<R extends ValueType>(called: InternalFunction, result: R, operands: readonly (number | Code)[]): Code<R> {
     this.#module.use(called);
     const codes = operands.map((operand, position) => {
@@ -328,6 +338,8 @@ export interface KernelParameters {
 export interface KernelContext {
   readonly module: ModuleBuilder;
   readonly name: string;
+  /** False for a kernel that only another kernel of the module calls. */
+  readonly exported?: boolean | undefined;
 }
 
 export class ModuleBuilder {
@@ -354,10 +366,14 @@ export class ModuleBuilder {
     entry.text = f.print(definition.name, false, definition.result);
   }
 
-  /** Adds an exported kernel: ($begin, $end, $scratch, operands..., integers...). Names only have to be readable and differ. */
+  /** Adds a kernel, exported if nothing else is said: ($begin, $end, $scratch, operands..., integers...). Names only have to be readable and differ. */
   kernel(
     name: string,
-    parameters: { readonly operands: readonly string[]; readonly integers: readonly string[] },
+    parameters: {
+      readonly operands: readonly string[];
+      readonly integers: readonly string[];
+      readonly exported?: boolean | undefined;
+    },
     body: (f: FunctionBuilder, parameters: KernelParameters) => void,
   ): void {
     const f = new FunctionBuilder(this);
@@ -378,7 +394,7 @@ export class ModuleBuilder {
       operand: named(operands, parameters.operands),
       integer: named(integers, parameters.integers),
     });
-    this.#functions.push(f.print(name, true, null));
+    this.#functions.push(f.print(name, parameters.exported ?? true, null));
   }
 
   /** The module as text: internal functions in the order of their names, then the kernels. */

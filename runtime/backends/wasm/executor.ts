@@ -85,6 +85,12 @@ export class WasmExecutor {
       return new WasmExecutor(program, { module, memory }, kernelsOf(program, instance.exports), barrier);
     } catch (cause) {
       if (cause instanceof AtpcError) throw cause;
+      if (/content security policy/i.test(String(cause))) {
+        throw new AtpcError('ATPC-501', `The Content-Security-Policy of this page forbids WebAssembly: ${String(cause)}`, {
+          hint: "Add 'wasm-unsafe-eval' to its script-src; it allows WebAssembly and no code from strings.",
+          cause,
+        });
+      }
       throw new AtpcError('ATPC-403', `The kernel file cannot be instantiated: ${String(cause)}.`, { cause });
     }
   }

@@ -14,9 +14,18 @@ const probes: { readonly [K in WasmFeature]: string } = {
   'relaxed-simd': '0061736d01000000 01060160017b017b 03020100 0a0d010b00200020002000fd85020b',
 };
 
-/** Whether the engine has a feature. `threads` needs SharedArrayBuffer too, which browsers give to isolated pages only. */
+/** Whether workers can share memory. Browsers let cross-origin isolated pages do so, whatever other pages have by that name. */
+export function sharesMemory(): boolean {
+  return typeof SharedArrayBuffer === 'function' && !isNotIsolated();
+}
+/** Whether this is a page, or a worker of one, that is not cross-origin isolated. */
+export function isNotIsolated(): boolean {
+  return typeof crossOriginIsolated === 'boolean' && !crossOriginIsolated;
+}
+
+/** Whether the engine has a feature; `threads` needs memory that workers can share too. */
 export function hasFeature(feature: WasmFeature): boolean {
-  if (feature === 'threads' && typeof SharedArrayBuffer !== 'function') return false;
+  if (feature === 'threads' && !sharesMemory()) return false;
   return WebAssembly.validate(bytesOf(probes[feature]));
 }
 

@@ -3,7 +3,7 @@ import { AtpcError } from '../../errors.ts';
 import type { ManifestVariant } from '../../format/manifest.ts';
 import type { Platform } from '../../platform/platform.ts';
 import type { Threads } from '../backend.ts';
-import { hasFeature } from './feature-probe.ts';
+import { hasFeature, isNotIsolated, sharesMemory } from './feature-probe.ts';
 
 // Every thread takes scratch memory and a share of the time that others could use; beyond four, a model of the usual sizes
 // has dispatches with fewer items than threads.
@@ -19,6 +19,10 @@ export function checkThreads(threads: NonNullable<LoadOptions['threads']>): void
   );
 }
 
+const notIsolated =
+  'this page is not cross-origin isolated, and so has no shared memory; its server has to send the headers ' +
+  'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp';
+
 /** How many threads to take, and why: what was asked for, where host and package have what several threads need. */
 export function chooseThreads(
   asked: NonNullable<LoadOptions['threads']>,
@@ -26,9 +30,8 @@ export function chooseThreads(
   variants: readonly ManifestVariant[],
 ): Threads {
   if (asked === 1) return { used: 1, why: 'asked for' };
-  if (typeof SharedArrayBuffer !== 'function') {
-    return { used: 1, why: 'this host has no SharedArrayBuffer; browsers have it on cross-origin isolated pages' };
-  }
+  if (isNotIsolated()) return { used: 1, why: notIsolated };
+  if (!sharesMemory()) return { used: 1, why: 'this host has no SharedArrayBuffer' };
   if (!hasFeature('threads')) return { used: 1, why: 'this engine has no threads in WebAssembly' };
   if (!variants.some(({ features }) => features.includes('threads') && features.every(hasFeature))) {
     return { used: 1, why: 'the package has no kernels for several threads' };

@@ -4,10 +4,11 @@ import type { PreparedInputs } from '../../inputs.ts';
 import type { FileSource, WorkerHandle } from '../../platform/platform.ts';
 import type { Backend, NamedResults, Threads } from '../backend.ts';
 import { createControlBlock } from '../wasm/barrier.ts';
+import { sharesMemory } from '../wasm/feature-probe.ts';
 import { fromRecord, toRecord, type Request, type Response, type Team } from './protocol.ts';
 
 export interface WorkerLoad extends Omit<Extract<Request, { kind: 'load' }>, 'kind' | 'abortFlag' | 'team'> {
-  /** Hands out the weight files where `base` is null. */
+  /** Hands out the weight files where `urls` is null. */
   readonly source: FileSource;
   readonly onProgress: (loadedBytes: number) => void;
   readonly onProfile?: ((steps: readonly StepTime[]) => void) | undefined;
@@ -53,8 +54,7 @@ export class WorkerBackend implements Backend {
     this.name = name;
     this.why = why;
     this.threads = threads;
-    const shares = shareMemory && typeof SharedArrayBuffer === 'function';
-    this.#abortFlag = shares ? new Int32Array(new SharedArrayBuffer(4)).fill(-1) : null;
+    this.#abortFlag = shareMemory && sharesMemory() ? new Int32Array(new SharedArrayBuffer(4)).fill(-1) : null;
     worker.onMessage((message) => this.#receive(message as Response));
     for (const each of this.#workers) each.onDeath((reason) => this.#died(reason));
     for (const other of others) {
@@ -82,7 +82,7 @@ export class WorkerBackend implements Backend {
   }
 
   /** Loads the program and its weights; once, before the first run. */
-  async load({ source, onProgress, onProfile, signal, program, kernels, tensors, weightFiles, base }: WorkerLoad): Promise<void> {
+  async load({ source, onProgress, onProfile, signal, program, kernels, tensors, weightFiles, urls }: WorkerLoad): Promise<void> {
     this.#source = source;
     this.#onProgress = onProgress;
     this.#onProfile = onProfile;
@@ -94,7 +94,7 @@ export class WorkerBackend implements Backend {
       for (const [lane, worker] of this.#workers.entries())
         if (lane > 0) worker.post({ kind: 'join', program, shared, abortFlag, team, lane } satisfies Request);
     };
-    const message = { kind: 'load', program, kernels, tensors, weightFiles, base, abortFlag, team } as const;
+    const message = { kind: 'load', program, kernels, tensors, weightFiles, urls, abortFlag, team } as const;
     try {
       await this.#call(() => message, [], signal);
     } finally {

@@ -18,8 +18,8 @@ export type Request =
       readonly kernels: Uint8Array<ArrayBuffer>;
       readonly tensors: readonly ManifestTensor[];
       readonly weightFiles: readonly ManifestFile[];
-      /** The package's folder, or null when the main thread hands out the weights on request. */
-      readonly base: string | null;
+      /** Where each weight file lies, or null when the main thread hands out the weights on request. */
+      readonly urls: Readonly<Record<string, string>> | null;
       /** Holds the number of the call to abort; null where memory cannot be shared. */
       readonly abortFlag: Int32Array | null;
       /** For several threads: the words of their barrier, and how many they are. The worker is lane 0. */

@@ -71,8 +71,9 @@ export class WorkerServer {
     this.#abortFlag = request.abortFlag;
     const barrier = request.team ? new LaneBarrier(request.team.control, { lane: 0, lanes: request.team.lanes }) : undefined;
     const executor = await WasmExecutor.create(request.program, request.kernels, barrier);
+    const { urls } = request;
     const source =
-      request.base === null ? this.#requestedFiles(request.weightFiles) : this.#platform.folder(new URL(request.base));
+      urls === null ? this.#requestedFiles(request.weightFiles) : this.#platform.files((path) => new URL(urls[path] as string));
     try {
       let loadedBytes = 0;
       const progress = (bytes: number): void => this.#post({ kind: 'progress', loadedBytes: (loadedBytes += bytes) });
@@ -130,10 +131,11 @@ export class WorkerServer {
 
   /** Files that only the main thread can read, because the caller handed them over. */
   #requestedFiles(files: readonly ManifestFile[]): FileSource {
+    const sizeOf = (path: string): number => files.find((file) => file.path === path)?.bytes ?? 0;
     return {
       local: false,
-      size: (path) => Promise.resolve(files.find((file) => file.path === path)?.bytes ?? 0),
-      read: (path, begin, end) =>
+      size: (path) => Promise.resolve(sizeOf(path)),
+      read: (path, begin, end = sizeOf(path)) =>
         new Promise((resolve, reject) => {
           const read = this.#nextRead++;
           this.#reads.set(read, { resolve, reject });

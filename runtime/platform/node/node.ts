@@ -1,5 +1,5 @@
 import type { Platform, Port, WorkerCode, WorkerHandle } from '../platform.ts';
-import { nodeFolder } from './folder.ts';
+import { nodeFiles } from './files.ts';
 
 /**
  * Node's modules by `process.getBuiltinModule` (Node 20.16) and not by `import`: the bundle then has no import that a
@@ -14,17 +14,17 @@ export function nodePlatform(): Platform | undefined {
   return {
     name: 'node',
     sha256: (bytes) => Promise.resolve(process.getBuiltinModule('node:crypto').createHash('sha256').update(bytes).digest('hex')),
-    folder: nodeFolder,
+    files: nodeFiles,
     availableParallelism: () => process.getBuiltinModule('node:os').availableParallelism(),
     startWorker: startNodeWorker,
   };
 }
 
-function startNodeWorker(code: WorkerCode): WorkerHandle {
+function startNodeWorker({ url, text }: WorkerCode): WorkerHandle {
   const { Worker } = process.getBuiltinModule('node:worker_threads');
-  const url = 'url' in code ? code.url : new URL(`data:text/javascript;charset=utf-8,${encodeURIComponent(code.text)}`);
+  const code = url ?? new URL(`data:text/javascript;charset=utf-8,${encodeURIComponent(text)}`);
   // No execArgv: flags of the host process, such as --import of a loader, are none of the worker's business.
-  const worker = new Worker(url, { execArgv: [], name: 'atpc' });
+  const worker = new Worker(code, { execArgv: [], name: 'atpc' });
   let ended = false;
   let died: (reason: string) => void = () => {};
   const end = (reason: string): void => {
