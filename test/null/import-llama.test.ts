@@ -125,7 +125,11 @@ describe('Llama folders', () => {
       shape: values[name]?.shape ?? [],
       data: values[name]?.data ?? new Float32Array(),
     }));
-    const bfloat = tensors.map((tensor) => ({ ...tensor, storage: 'BF16' as const, data: float32ToBfloat16(tensor.data).halves }));
+    const bfloat = tensors.map((tensor) => ({
+      ...tensor,
+      storage: 'BF16' as const,
+      data: float32ToBfloat16(tensor.data).halves,
+    }));
     const [first, second] = [tensors.slice(0, 5), tensors.slice(5)];
     const shards: Files = {
       'model-00001-of-00002.safetensors': encodeSafetensors(first),
