@@ -37,7 +37,10 @@ export const foldParameters: Pass = {
     for (const node of graphNodes(graph)) {
       const fixedShape = node.type.kind === 'tensor' && node.type.shape.every((size) => typeof size === 'number');
       const source = node.op === 'parameter' || node.op === 'constant' || node.op === 'iota';
-      fixed.set(node, fixedShape && node.op !== 'input' && node.op !== 'state' && (source || node.inputs.every((input) => fixed.get(input))));
+      fixed.set(
+        node,
+        fixedShape && node.op !== 'input' && node.op !== 'state' && (source || node.inputs.every((input) => fixed.get(input))),
+      );
       const names = isOp(node, 'parameter') ? [node.attributes.name] : node.inputs.flatMap((input) => sources.get(input) ?? []);
       sources.set(node, [...new Set(names)]);
     }

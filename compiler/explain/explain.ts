@@ -3,7 +3,7 @@ import { isOp, tensorOf, type Graph, type Node } from '../../ir/graph.ts';
 import { ops } from '../../ir/ops/table.ts';
 import type { OpName } from '../../ir/ops/attributes.ts';
 import { segmentInputCount } from '../../ir/ops/segments.ts';
-import { addSizes, elementCount, multiplySizes, type Size } from '../../ir/size.ts';
+import { addSizes, ceilDivideSizes, elementCount, multiplySizes, type Size } from '../../ir/size.ts';
 import { formatType, type Type } from '../../ir/type.ts';
 import { roles } from '../../passes/fuse/groups.ts';
 import type { Built, BuiltEntry } from '../build.ts';
@@ -11,6 +11,7 @@ import type { Target } from '../codegen/target.ts';
 import type { Dispatch } from '../kernel/dispatch.ts';
 import { nameKernels } from '../kernel/kernel-name.ts';
 import type { Buffer } from '../kernel/view.ts';
+import type { BlockFormat } from '../weights/block-format.ts';
 import type { ExplainedNode, ExplainedStep, Explanation, StepCost, StepKind, TokenBounds } from './explanation.ts';
 import { SourceLines } from './source-lines.ts';
 
@@ -157,19 +158,26 @@ function attentionCosts(node: Node<'attention'>): readonly StepCost[] {
 }
 
 /** Every value from outside of the kernel once, of a table only the rows that are looked up, and every result. */
-function bytesOf({ nodes, writes }: Dispatch): Size {
+function bytesOf({ kernel, nodes, writes }: Dispatch): Size {
+  const format = 'format' in kernel ? kernel.format : null;
   const read = new Map<Node, Size>();
   for (const node of nodes) {
     node.inputs.forEach((input, index) => {
       if (nodes.includes(input) || roles[input.op] === 'free') return;
       const isTable = isOp(node, 'gather') && index === 0;
-      read.set(input, elementsOf(isTable ? node.type : input.type));
+      const elements = elementsOf(isTable ? node.type : input.type);
+      const inBlocks = format !== null && (isTable || (isOp(node, 'matmul') && index === 1));
+      read.set(input, inBlocks ? blockBytes(format, elements) : multiplySizes(4, elements));
     });
   }
-  const written = writes.map(({ buffer }) => buffer.elements);
+  const written = writes.map(({ buffer }) => multiplySizes(4, buffer.elements));
   // A copy reads as much as it writes.
   const moved = nodes.length === 0 ? [...written, ...written] : [...read.values(), ...written];
-  return multiplySizes(4, addSizes(...moved));
+  return addSizes(...moved);
+}
+/** Of whole blocks. */
+function blockBytes({ bits, block, minima }: BlockFormat, elements: Size): Size {
+  return multiplySizes(ceilDivideSizes(elements, block), (block * bits) / 8 + (minima ? 8 : 4));
 }
 function elementsOf(type: Type): Size {
   return type.kind === 'tensor' ? elementCount(type.shape) : addSizes(...type.elements.map(({ shape }) => elementCount(shape)));

@@ -85,6 +85,7 @@ export const boundaryReasons: { readonly [K in Dispatch['boundary']]: string } =
   'several users': 'Several kernels read its result: fused into each, it would be computed several times.',
   'user reads tiles': 'The product or attention that reads its result reads it more than once, from memory.',
   'user is a mode kernel': 'The kernel that reads its result builds principal keys or normalises, and takes it from memory.',
+  'table in blocks': 'It reads rows of a table in blocks, and gives them as plain numbers to what uses them.',
   'user moves data':
     'Its result is reshaped, transposed, sliced, joined or used as a table, which is free for values in memory and impossible inside a loop.',
   reduction:

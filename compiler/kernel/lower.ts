@@ -6,13 +6,14 @@ import { gemmActivations, isGemm, type Group, type GroupKind } from '../../passe
 import type { Stage } from '../../passes/pass.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import type { Target } from '../codegen/target.ts';
+import type { BlockFormat } from '../weights/block-format.ts';
 import { kernelSegments, type SegmentOperand } from './attention-segments.ts';
 import { lowerCachedAttention } from './cached-attention.ts';
 import type { BufferRange, Dispatch, DispatchList, Port, RepeatPlace } from './dispatch.ts';
 import type { EpilogueStep, Kernel } from './kernel.ts';
 import { broadcastAxes, lastStride, LoopBody, type AxisMap } from './loop-body.ts';
 import { neededFrom } from './needed-from.ts';
-import { NodeMemory } from './node-memory.ts';
+import { NodeMemory, type Writer } from './node-memory.ts';
 import { contiguousView, reshapeView, type View } from './view.ts';
 
 const identityAxes = (rank: number): AxisMap => Array.from({ length: rank }, (_, axis) => axis);
@@ -30,8 +31,14 @@ interface Origin {
   readonly repeat?: RepeatPlace | null;
 }
 
-export function lower(stage: Stage, target: Target): DispatchList {
-  return new Lowering(stage, target).run();
+export interface LowerOptions {
+  /** The format of a parameter that is kept in blocks and multiplied from them; null, the default, for plain numbers. */
+  readonly formatOf?: (parameter: string) => BlockFormat | null;
+}
+
+/** Throws ATPC-307 for what the target has no kernel for, ATPC-399 for a parameter in blocks where plain numbers are read. */
+export function lower(stage: Stage, target: Target, options: LowerOptions = {}): DispatchList {
+  return new Lowering(stage, target, options).run();
 }
 
 class Lowering {
@@ -41,14 +48,15 @@ class Lowering {
   readonly #dispatches: Dispatch[] = [];
   readonly #needs: ReturnType<typeof neededFrom>;
 
-  constructor(stage: Stage, target: Target) {
+  constructor(stage: Stage, target: Target, { formatOf = () => null }: LowerOptions) {
     this.#stage = stage;
     this.#target = target;
     this.#needs = neededFrom(stage.graph);
-    this.#memory = new NodeMemory(stage, {
+    const writer: Writer = {
       copy: (node, from, to) => this.#emitCopy(node, from, to),
       fill: (node, to) => this.#emitMap({ kind: 'map', root: node, nodes: [node], boundary: 'user reads tiles' }, to),
-    });
+    };
+    this.#memory = new NodeMemory(stage, writer, formatOf);
   }
 
   run(): DispatchList {
@@ -98,6 +106,7 @@ class Lowering {
 
   readonly #emit: { readonly [K in GroupKind]: (group: Group) => void } = {
     gemm: (group) => this.#emitGemm(group),
+    lookup: (group) => this.#emitLookup(group),
     map: (group) => this.#emitMap(group, this.#memory.result(group.root)),
     norm: (group) => this.#emitNorm(group),
     attention: (group) => this.#emitAttention(group),
@@ -211,8 +220,8 @@ class Lowering {
     const product = group.nodes.find(isGemm) as Node;
     const [x, weight] = product.inputs as [Node, Node<'parameter'> & Node];
     const left = this.#memory.rows(x);
-    const { panelWidth } = this.#target.gemmSchedule;
-    const right = contiguousView(this.#memory.weight(weight, { kind: 'panels', width: panelWidth }), weight.attributes.shape);
+    const blocks = this.#memory.blocks(weight);
+    const right = blocks?.views ?? [this.#panels(weight)];
     const [m, k] = left.shape as [Size, Size];
     const n = weight.attributes.shape[0] as Size;
     const epilogue: EpilogueStep[] = [];
@@ -236,16 +245,30 @@ class Lowering {
     }
     const result = this.#memory.result(group.root);
     const rows = reshapeView(result, [m, n]) as View;
-    const schedule = this.#target.gemmSchedule;
+    const { gemmSchedule, blockGemmSchedule } = this.#target;
+    const kernel: Kernel = blocks
+      ? { kind: 'block_gemm', format: blocks.format, epilogue, schedule: blockGemmSchedule }
+      : { kind: 'gemm', epilogue, schedule: gemmSchedule };
+    const items = blocks
+      ? multiplySizes(ceilDivideSizes(m, blockGemmSchedule.rowTile), ceilDivideSizes(n, blockGemmSchedule.columnTile))
+      : ceilDivideSizes(m, gemmSchedule.rowTile);
     const integers = [m, n, k, left.strides[0] as Size, rows.strides[0] as Size, ...residualStrides];
-    this.#push(
-      { kind: 'gemm', epilogue, schedule },
-      group,
-      [left, right, ...extra],
-      [rows],
-      integers,
-      ceilDivideSizes(m, schedule.rowTile),
-    );
+    this.#push(kernel, group, [left, ...right, ...extra], [rows], integers, items);
+  }
+  #panels(weight: Node<'parameter'>): View {
+    const buffer = this.#memory.weight(weight, { kind: 'panels', width: this.#target.gemmSchedule.panelWidth });
+    return contiguousView(buffer, weight.attributes.shape);
+  }
+
+  #emitLookup(group: Group): void {
+    const [table, indices] = group.root.inputs as [Node<'parameter'> & Node, Node];
+    const blocks = this.#memory.blocks(table);
+    if (!blocks) throw new AtpcError('ATPC-399', `The table '${table.attributes.name}' of a look-up is not kept in blocks.`);
+    const ids = this.#memory.contiguous(indices);
+    const result = this.#memory.result(group.root);
+    const count = elementCount(ids.shape);
+    const kernel: Kernel = { kind: 'block_lookup', format: blocks.format };
+    this.#push(kernel, group, [ids, ...blocks.views], [result], [count, table.attributes.shape[1] as Size], count);
   }
 
   #emitAttention(group: Group): void {

@@ -5,7 +5,8 @@ import type { TensorType } from '../../ir/type.ts';
 import type { Group } from '../../passes/fuse/groups.ts';
 import type { Stage } from '../../passes/pass.ts';
 import { AtpcError } from '../../runtime/errors.ts';
-import type { WeightPacking } from '../../runtime/format/program.ts';
+import type { BufferElementType, WeightPacking } from '../../runtime/format/program.ts';
+import { formatBlockFormat, type BlockFormat } from '../weights/block-format.ts';
 import {
   broadcastView,
   contiguousView,
@@ -28,6 +29,7 @@ export interface Writer {
 export class NodeMemory {
   readonly #stage: Stage;
   readonly #writer: Writer;
+  readonly #formatOf: (parameter: string) => BlockFormat | null;
   readonly #buffers: Buffer[] = [];
   readonly #views = new Map<Node, readonly View[]>();
   readonly #weights = new Map<string, Buffer>();
@@ -37,8 +39,10 @@ export class NodeMemory {
   readonly #places = new Map<Node, { readonly concat: Node<'concat'>; readonly start: Size }>();
   readonly #concats = new Map<Node, View>();
 
-  constructor(stage: Stage, writer: Writer) {
+  /** `formatOf`: parameters that are kept in blocks, which only kernels of blocks read. */
+  constructor(stage: Stage, writer: Writer, formatOf: (parameter: string) => BlockFormat | null) {
     this.#stage = stage;
+    this.#formatOf = formatOf;
     this.#writer = writer;
     this.#outputNodes = new Set(stage.graph.outputs.map((output) => output.node));
     for (const group of stage.fusion?.groups ?? []) this.#groupOf.set(group.root, group);
@@ -80,14 +84,39 @@ export class NodeMemory {
     this.#buffers.push(buffer);
     return buffer;
   }
-  /** The buffer of a parameter in one packing; used in two packings, it has two. */
+  /** The buffer of a parameter in one packing; used in two packings, it has two. Throws ATPC-399 for one in blocks. */
   weight(node: Node<'parameter'>, packing: WeightPacking): Buffer {
-    const key = `${JSON.stringify(packing)} ${node.attributes.name}`;
+    const { name, elementType, shape } = node.attributes;
+    const format = this.#formatOf(name);
+    if (format !== null) {
+      const found = `'${name}' is kept as ${formatBlockFormat(format)}, and what reads it takes plain numbers`;
+      throw new AtpcError('ATPC-399', `The parameter ${found}: it has to be expanded before lowering.`);
+    }
+    return this.#weightBuffer(name, elementType, shape.map(Number), packing);
+  }
+  /** Quants, scales and minima of a matrix in blocks, or null for one of plain numbers; all that read it share them. */
+  blocks(node: Node<'parameter'>): { readonly format: BlockFormat; readonly views: readonly View[] } | null {
+    const { name, shape } = node.attributes;
+    const format = this.#formatOf(name);
+    if (format === null) return null;
+    const [rows = 0, columns = 0] = shape.map(Number);
+    if (shape.length !== 2 || columns % format.block !== 0) {
+      const found = `[${shape.map(String).join(', ')}] in ${formatBlockFormat(format)}`;
+      throw new AtpcError('ATPC-399', `The parameter '${name}' is no matrix of whole blocks: ${found}.`);
+    }
+    const part = (suffix: string, elementType: BufferElementType, width: number): View => {
+      const partShape = [rows, width];
+      return contiguousView(this.#weightBuffer(`${name}.${suffix}`, elementType, partShape, { kind: 'rows' }), partShape);
+    };
+    const scales = columns / format.block;
+    const views = [part('quants', 'u8', (columns * format.bits) / 8), part('scales', 'f32', scales)];
+    return { format, views: format.minima ? [...views, part('minima', 'f32', scales)] : views };
+  }
+  #weightBuffer(name: string, elementType: BufferElementType, shape: readonly number[], packing: WeightPacking): Buffer {
+    const key = `${JSON.stringify(packing)} ${name}`;
     const known = this.#weights.get(key);
     if (known) return known;
-    const shape = node.attributes.shape.map(Number);
     const elements = packing.kind === 'panels' ? panelElements(shape[0] ?? 1, shape[1] ?? 1, packing.width) : elementCount(shape);
-    const { name, elementType } = node.attributes;
     const buffer: Buffer = { name, class: 'weights', elementType, elements, weight: { tensor: name, shape, packing } };
     this.#weights.set(key, buffer);
     this.#buffers.push(buffer);

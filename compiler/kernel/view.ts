@@ -1,12 +1,11 @@
 import { addSizes, ceilDivideSizes, elementCount, multiplySizes, sizesEqual, type Size } from '../../ir/size.ts';
-import type { ElementType } from '../../ir/element-type.ts';
-import type { BufferClass, WeightPacking } from '../../runtime/format/program.ts';
+import type { BufferClass, BufferElementType, WeightPacking } from '../../runtime/format/program.ts';
 
 /** Memory that kernels read and write; the memory plan gives it an offset later. */
 export interface Buffer {
   readonly name: string;
   readonly class: Exclude<BufferClass, 'scratch'>;
-  readonly elementType: ElementType;
+  readonly elementType: BufferElementType;
   readonly elements: Size;
   /** For weights: the tensor that fills it, and how. */
   readonly weight: { readonly tensor: string; readonly shape: readonly number[]; readonly packing: WeightPacking } | null;

@@ -2,6 +2,7 @@ import type { SymbolicDim } from '../../ir/graph.ts';
 import { maxSize, multiplySizes, type Size } from '../../ir/size.ts';
 import { placeInOrder, planMemory } from '../../passes/memory.ts';
 import type {
+  BufferElementType,
   DispatchStep,
   EntryPoint,
   EntryPointName,
@@ -87,8 +88,9 @@ class BufferTable {
     return index !== undefined;
   }
 }
-function bytesOf(buffer: Buffer): Size {
-  return multiplySizes(buffer.elements, 4);
+const elementBytes: { readonly [K in BufferElementType]: number } = { f32: 4, i32: 4, bool: 4, u8: 1 };
+function bytesOf({ elements, elementType }: Buffer): Size {
+  return multiplySizes(elements, elementBytes[elementType]);
 }
 const largestOf = (sizes: readonly Size[]): Size => sizes.reduce((most, size) => (most === 0 ? size : maxSize(most, size)), 0);
 

@@ -5,10 +5,10 @@
 import { graphNodes, isOp, tensorOf, useCounts, type Graph, type Node } from '../../ir/graph.ts';
 import type { OpName } from '../../ir/ops/attributes.ts';
 import { shapesEqual, sizesEqual } from '../../ir/size.ts';
-import type { Pass } from '../pass.ts';
+import type { Pass, PassContext } from '../pass.ts';
 
 export type GroupKind =
-  'gemm' | 'map' | 'norm' | 'attention' | 'cached_attention' | 'cluster' | 'segment_means' | 'principal_rows';
+  'gemm' | 'lookup' | 'map' | 'norm' | 'attention' | 'cached_attention' | 'cluster' | 'segment_means' | 'principal_rows';
 
 /** Why a kernel ends where it does. */
 export type Boundary =
@@ -16,6 +16,7 @@ export type Boundary =
   | 'several users'
   | 'user reads tiles' // a gemm or attention kernel reads its input more than once
   | 'user is a mode kernel'
+  | 'table in blocks' // rows of a block-quantised table: a kernel of its own reads blocks
   | 'user moves data' // reshape, transpose, slice or concat of a computed value: the view needs memory to look at
   | 'reduction';
 
@@ -136,7 +137,14 @@ function isCachedResult(node: Node): boolean {
   return isOp(node, 'get') && node.attributes.index === 0 && node.inputs[0]?.op === 'cached_attention';
 }
 
-function planGroups(graph: Graph): FusionPlan {
+/** Rows of a table [N, K] in blocks by ids of any shape: an embedding. */
+function isLookup(node: Node, storageOf: NonNullable<PassContext['storageOf']>): boolean {
+  if (!isOp(node, 'gather') || node.attributes.batchAxes !== 0) return false;
+  const table = node.inputs[0];
+  return table !== undefined && isOp(table, 'parameter') && storageOf(table.attributes.name) !== null;
+}
+
+function planGroups(graph: Graph, storageOf: NonNullable<PassContext['storageOf']>): FusionPlan {
   const nodes = graphNodes(graph);
   const uses = useCounts(graph);
   const outputs = new Set(graph.outputs.map((output) => output.node));
@@ -159,10 +167,11 @@ function planGroups(graph: Graph): FusionPlan {
     gemmByRoot.set(chain.at(-1) as Node, chain);
   }
 
-  const role = (node: Node): Role => roles[node.op];
+  const role = (node: Node): Role => (isLookup(node, storageOf) ? 'lookup' : roles[node.op]);
   /** The loop that takes a node in, or why none does. */
   const boundaryOf = (node: Node): Boundary | null => {
     if (outputs.has(node)) return 'output of the model';
+    if (role(node) === 'lookup') return 'table in blocks';
     const user = onlyUser(node);
     if (!user) return 'several users';
     const tiled: readonly Role[] = ['attention', 'cached_attention', 'inside attention', 'matmul'];
@@ -202,6 +211,7 @@ function planGroups(graph: Graph): FusionPlan {
     else {
       const is = role(node);
       if (is === 'attention') groups.push({ kind: is, root: node, nodes: insideAttention(node), boundary });
+      else if (is === 'lookup') groups.push({ kind: is, root: node, nodes: [node], boundary });
       else if (isCachedResult(node)) {
         groups.push({ kind: 'cached_attention', root: node, nodes: [node.inputs[0] as Node, node], boundary });
       } else if (is === 'cluster' || is === 'segment_means' || is === 'principal_rows') {
@@ -221,5 +231,5 @@ export const group: Pass = {
   requires: ['attention planned', 'parameters folded'],
   ensures: ['grouped'],
   error: 'exact',
-  run: (stage) => ({ ...stage, fusion: planGroups(stage.graph) }),
+  run: (stage, { storageOf = () => null }) => ({ ...stage, fusion: planGroups(stage.graph, storageOf) }),
 };

@@ -67,7 +67,7 @@ function alikeLayers(layers: readonly Linear[], storageOf: StorageOf): readonly 
 
 /**
  * Linear layers of one input become one product with stacked weights (query, key and value of a layer; gate and up of a
- * gated MLP): the input is read once, and the product is larger.
+ * gated MLP): the input is read once, and the product is larger. Weights in blocks are stacked where their formats are the same.
  */
 export const mergeProjections: Pass = {
   name: 'merge projections',

@@ -56,6 +56,23 @@ describe('weights, streamed into a memory', () => {
     );
   });
 
+  it('arrive as bytes where they are quants, however they are split', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(300), (bytes, cut) => {
+        const memory = new Uint8Array(bytes.length + 10).fill(7);
+        const rows = { kind: 'rows' } as const;
+        const writer = tensorWriter(memory.buffer, 'U8', [{ address: 5, shape: [bytes.length], packing: rows }]);
+        writer.write(bytes.subarray(0, cut));
+        writer.write(bytes.subarray(cut));
+        expect(writer.written).to.equal(bytes.length);
+        expect([...memory]).to.deep.equal([7, 7, 7, 7, 7, ...bytes, 7, 7, 7, 7, 7]);
+      }),
+      { numRuns: 100, seed: 1 },
+    );
+    const panels = { address: 0, shape: [4, 4], packing: { kind: 'panels', width: 4 } } as const;
+    expect(() => tensorWriter(new ArrayBuffer(16), 'U8', [panels])).to.throw('ATPC-403');
+  });
+
   it('decodes every half as its definition says', () => {
     const halves = Uint16Array.from({ length: 65536 }, (_, bits) => bits);
     for (const storage of ['F16', 'BF16'] as const) {

@@ -7,7 +7,7 @@ import { verifyGraph } from '../../ir/verify.ts';
 import { causalModes, uniformCachePlan, type CachePlan } from '../../passes/atp/cache-plan.ts';
 import { withCaches } from '../../passes/cache.ts';
 import { entryGraph } from '../../passes/entry-points.ts';
-import { idsTensor, llamaTokens, positionsTensor, tinyLlama, type TinyLlama } from '../models/tiny-llama.ts';
+import { llamaInputs, positionsTensor, tinyLlama, tokenIds, type TinyLlama } from '../models/tiny-llama.ts';
 import { expectClose } from './tensors.ts';
 
 const capacity = 120;
@@ -56,7 +56,7 @@ function run(
     const derived = [...built.stage.derived.values()];
     const values = evaluateNodes(derived, { parameters: model.parameters, precision: 'f64' });
     const { outputs, states: after } = interpretStep(graph, {
-      inputs: { input_ids: idsTensor(ids.slice(past, past + count)), position_ids: positionsTensor(past, count) },
+      inputs: { ...llamaInputs(ids.slice(past, past + count)), position_ids: positionsTensor(past, count) },
       states,
       dims: graph.dims.some(({ name }) => name === 'seq') ? { seq: count, past } : { past },
       parameters: (name) => {
@@ -77,14 +77,14 @@ const row = (logits: Tensor, index: number): Tensor => {
 
 describe('passes: caches for causal models', () => {
   let model: TinyLlama;
-  const ids = llamaTokens(70);
+  const ids = tokenIds(70);
   const buildWith = (plan: CachePlan): Built =>
     buildStateful(model.graph, { plan, maxTokens: capacity, target: wasmTarget, verify: true });
   let whole: Tensor;
   before(async () => {
-    model = await tinyLlama();
+    model = await tinyLlama({ heads: 6, kvHeads: 3 });
     const outputs = interpret(model.graph, {
-      inputs: { input_ids: idsTensor(ids) },
+      inputs: llamaInputs(ids),
       parameters: model.parameters,
       precision: 'f64',
     });

@@ -3,6 +3,7 @@
  * queries of one batch row and head) with its running softmax.
  */
 import type { AttentionKernel, TokenRange } from '../../kernel/kernel.ts';
+import { accumulateFew, biasFew, fewKeys, fewRows, limitFew, scoreFew, softmaxFew } from './attention-few.ts';
 import type { FunctionBuilder } from './wat-builder.ts';
 import { f32, f32x4, i32, select } from './wat-code.ts';
 import type { Code, I32, Local } from './wat-code.ts';
@@ -35,9 +36,11 @@ export interface ScratchLayout {
   readonly addresses: number;
   /** f32 [queryTile / 8][headSize][8]: the queries times the scale. */
   readonly panels: number;
-  /** f32 [keyTile][queryTile]. */
+  /** The same queries where they are few: f32 [headSize / 4][rows][4]. */
+  readonly few: number;
+  /** f32 [keyTile][queryTile], or [fewRows][fewKeys]. */
   readonly scores: number;
-  /** f32 [keyTile]. */
+  /** f32 [keyTile] or [fewKeys]. */
   readonly bias: number;
   /** f32 [queryTile] each. */
   readonly maximum: number;
@@ -50,8 +53,10 @@ export interface ScratchLayout {
   readonly segments: number;
 }
 const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
-export function scratchLayout({ headSize, valueSize, schedule }: AttentionKernel): ScratchLayout {
+export function scratchLayout(kernel: AttentionKernel): ScratchLayout {
+  const { headSize, valueSize, schedule } = kernel;
   const { queryTile, keyTile } = schedule;
+  const few = servesFew(kernel) ? fewKeys : 0;
   const resultStride = Math.ceil(valueSize / 4) * 16;
   let used = 0;
   const place = (bytes: number): number => {
@@ -62,8 +67,9 @@ export function scratchLayout({ headSize, valueSize, schedule }: AttentionKernel
   return {
     addresses: place(32),
     panels: place(queryTile * headSize * 4),
-    scores: place(keyTile * queryTile * 4),
-    bias: place(keyTile * 4),
+    few: place(few === 0 ? 0 : fewRows * headSize * 4),
+    scores: place(Math.max(keyTile * queryTile, fewRows * few) * 4),
+    bias: place(Math.max(keyTile, few) * 4),
     maximum: place(queryTile * 4),
     sum: place(queryTile * 4),
     correction: place(queryTile * 4),
@@ -157,6 +163,58 @@ export interface KeyRows {
 
 /** Online softmax of the tile's queries over rows of keys. */
 export function emitKeyRows(frame: AttentionFrame, keys: KeyRows): void {
+  const { f, rows, kernel } = frame;
+  if (process.env['NOFEW'] || !servesFew(kernel)) return emitKeyTiles(frame, keys);
+  f.if(
+    i32.le_s(rows, fewRows),
+    () => emitFewRows(frame, keys),
+    () => emitKeyTiles(frame, keys),
+  );
+}
+/** Whether the kernel has a way of its own for few queries. */
+export function servesFew({ headSize, valueSize }: AttentionKernel): boolean {
+  return headSize % 4 === 0 && valueSize % 4 === 0;
+}
+
+/** The same for at most four queries. */
+function emitFewRows(frame: AttentionFrame, keys: KeyRows): void {
+  const { f, kernel, layout, rows } = frame;
+  const [start, count] = [f.local('few_start', 'i32'), f.local('few_count', 'i32')];
+  const biased = f.local('few_biased', 'i32');
+  const isBiased = keys.bias !== null || keys.mask !== null;
+  const [scores, correction] = [at(frame, layout.scores), at(frame, layout.correction)];
+  f.for(start, keys.first, keys.end, fewKeys, () => {
+    f.set(count, f.minimum(fewKeys, i32.sub(keys.end, start)));
+    if (isBiased) emitBiasTile(frame, keys, start, count, biased);
+    f.if(i32.gt_s(count, 0), () => {
+      const first = i32.add(keys.key, i32.mul(start, keys.keyStride));
+      f.run(scoreFew, rows, at(frame, layout.few), kernel.headSize, first, keys.keyStride, count, scores);
+      if (isBiased) f.if(biased, () => f.run(biasFew, rows, scores, count, at(frame, layout.bias)));
+      if (keys.visible !== null) {
+        emitLimits(frame, keys.visible, start, count, (low, high) => f.run(limitFew, rows, scores, count, low, high));
+      }
+      f.run(softmaxFew, rows, scores, count, at(frame, layout.maximum), at(frame, layout.sum), correction);
+      const value = i32.add(keys.value, i32.mul(start, keys.valueStride));
+      const result = at(frame, layout.result);
+      const { valueSize } = kernel;
+      f.run(
+        accumulateFew,
+        rows,
+        scores,
+        count,
+        value,
+        keys.valueStride,
+        valueSize,
+        result,
+        layout.resultStride,
+        correction,
+        at(frame, layout.addresses),
+      );
+    });
+  });
+}
+
+function emitKeyTiles(frame: AttentionFrame, keys: KeyRows): void {
   const { f, kernel, layout, groups } = frame;
   const { queryTile, keyTile } = kernel.schedule;
   const stride = queryTile * 4;
@@ -172,27 +230,30 @@ export function emitKeyRows(frame: AttentionFrame, keys: KeyRows): void {
       const first = i32.add(keys.key, i32.mul(start, keys.keyStride));
       f.run(scoreTile, at(frame, layout.panels), groups, kernel.headSize, first, keys.keyStride, count, scores, stride);
       if (isBiased) f.if(biased, () => f.run(addBias, scores, stride, groups, count, at(frame, layout.bias)));
-      if (keys.visible !== null) emitLimits(frame, keys.visible, start, count);
+      if (keys.visible !== null) {
+        emitLimits(frame, keys.visible, start, count, (low, high) => f.run(limitTile, scores, stride, groups, count, low, high));
+      }
       f.run(padTile, scores, stride, groups, count);
       emitMerge(frame, scores, count, i32.add(keys.value, i32.mul(start, keys.valueStride)), keys.valueStride);
     });
   });
 }
 
-/** Hides the keys of the tile [start, start + count) that a query may not see. */
+/** Hides the keys of the tile [start, start + count) that a query may not see: query r of the tile sees low + r <= j <= high + r. */
 function emitLimits(
   frame: AttentionFrame,
   visible: NonNullable<KeyRows['visible']>,
   start: Local<'i32'>,
   count: Local<'i32'>,
+  hide: (low: Local<'i32'>, high: Local<'i32'>) => void,
 ): void {
-  const { f, kernel, layout, groups, firstQuery, rows } = frame;
+  const { f, firstQuery, rows } = frame;
   const anywhere = 1 << 29;
   const low = f.let('low', visible.from === null ? i32.const(-anywhere) : i32.sub(i32.add(firstQuery, visible.from), start));
   const high = f.let('high', visible.to === null ? i32.const(anywhere) : i32.sub(i32.add(firstQuery, visible.to), start));
   f.comment('only where the first query does not see the last key, or the last query not the first key');
   const outside = i32.or(i32.lt_s(high, i32.sub(count, 1)), i32.gt_s(i32.add(low, rows, -1), 0));
-  f.if(outside, () => f.run(limitTile, at(frame, layout.scores), kernel.schedule.queryTile * 4, groups, count, low, high));
+  f.if(outside, () => hide(low, high));
 }
 
 /** Softmax of a finished tile of scores, and its values into the result. */

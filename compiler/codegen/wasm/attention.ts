@@ -7,7 +7,8 @@ import { addSizes } from '../../../ir/size.ts';
 import type { Size } from '../../../ir/size.ts';
 import type { AttentionKernel, AttentionKernelSegment, KeysSegment } from '../../kernel/kernel.ts';
 import { clustersParameters, clustersScratch, emitClusters } from './attention-clusters.ts';
-import { at, emitKeyRows, emitPanels, emitReset, headAddress, scratchLayout, whereTokens } from './attention-frame.ts';
+import { fewRows, packFew } from './attention-few.ts';
+import { at, emitKeyRows, emitPanels, emitReset, headAddress, scratchLayout, servesFew, whereTokens } from './attention-frame.ts';
 import type { AttentionFrame, SegmentLocals, SegmentParameters } from './attention-frame.ts';
 import { emitRanked, rankedParameters, rankedScratch } from './attention-ranked.ts';
 import { panelLanes } from './attention-tile.ts';
@@ -159,6 +160,10 @@ export function renderAttention(kernel: AttentionKernel, { module, name }: Kerne
       f.set(query, i32.add(start, i32.mul(firstQuery, queryStride)));
       f.comment('pack the queries, times the scale');
       emitPanels(frame, query, queryStride, headSize, at(frame, layout.panels));
+      if (servesFew(kernel)) {
+        const few = at(frame, layout.few);
+        f.if(i32.le_s(rows, fewRows), () => f.run(packFew, query, queryStride, rows, headSize, kernel.scale, few));
+      }
       emitReset(frame);
       for (const { segment, named } of segments) {
         f.comment(`segment of ${segment.kind}`);
