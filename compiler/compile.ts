@@ -105,7 +105,7 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
 
 /** What paths of source files start from. */
 export function modelFolder(model: string): string {
-  return /\.m?ts$/.test(model) ? path.dirname(model) : model;
+  return /\.(?:m?ts|gguf)$/.test(model) ? path.dirname(model) : model;
 }
 
 /** Builds that differ in nothing but where their memory lies go into the package once: the one for threads serves both. */

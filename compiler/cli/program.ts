@@ -47,7 +47,7 @@ export function createProgram(terminal: Terminal): Command {
   program.addHelpText('after', () => `\nDocumentation: ${documentation('cli.md')}`);
 
   const compile = command(program.command('compile'), 'Compile a model into an npm package.')
-    .argument('[model]', 'model file (.ts) or Hugging Face folder; may come from --config instead')
+    .argument('[model]', 'model file (.ts), Hugging Face folder or GGUF file; may come from --config instead')
     .action((model: string | undefined, flags: CompileFlags) =>
       import('./compile-command.ts').then(({ runCompile }) => runCompile(terminal, model, flags)),
     );
@@ -83,7 +83,7 @@ export function createProgram(terminal: Terminal): Command {
     program.command('explain'),
     'Show what each kernel computes, from which lines of the model, why it ends there, and what it costs.',
   )
-    .argument('<package|model>', 'folder of a compiled package, model file (.ts) or Hugging Face folder')
+    .argument('<package|model>', 'folder of a compiled package, model file (.ts), Hugging Face folder or GGUF file')
     .action((source: string, flags: CompileFlags & ExplainFlags) =>
       import('./explain-command.ts').then(({ runExplain }) => runExplain(terminal, source, flags)),
     );
@@ -116,7 +116,7 @@ function addProjectCommands(program: Command, terminal: Terminal): void {
 
 function addInspect(inspect: Command, terminal: Terminal): void {
   const model = command(inspect.command('model'), 'Show the parameters, inputs and outputs of a model.')
-    .argument('<model>', 'model file (.ts) or Hugging Face folder')
+    .argument('<model>', 'model file (.ts), Hugging Face folder or GGUF file')
     .action((source: string, flags: { readonly weights?: string }) =>
       import('./inspect-command.ts').then(({ runInspectModel }) => runInspectModel(terminal, source, flags.weights)),
     );
@@ -127,7 +127,7 @@ function addInspect(inspect: Command, terminal: Terminal): void {
     inspect.command('plan'),
     'Show the attention plan of a model: work and predicted time, dense and planned, a layer and a length.',
   )
-    .argument('[model]', 'model file (.ts) or Hugging Face folder; may come from --config instead')
+    .argument('[model]', 'model file (.ts), Hugging Face folder or GGUF file; may come from --config instead')
     .action((source: string | undefined, flags: CompileFlags & { readonly lengths?: readonly number[] }) =>
       import('./inspect-command.ts').then(({ runInspectPlan }) => runInspectPlan(terminal, source, flags)),
     );
