@@ -9,7 +9,8 @@ import type { Target } from './codegen/target.ts';
 import type { PlanReport, PlanRow, PlanTotal } from './compile-options.ts';
 import type { SourceModel } from './source-model.ts';
 
-const shownLengths = [2048, 8192, 32768];
+/** Where a plan pays, and how much more with length: a session that is shorter can be compiled longer (`--max-seq`). */
+export const cachePlanLengths: readonly number[] = [2048, 8192, 32768];
 
 export function cachePlanReport(
   source: Pick<SourceModel, 'graph'>,
@@ -19,7 +20,7 @@ export function cachePlanReport(
   maxTokens: number,
   asked?: readonly number[],
 ): PlanReport {
-  const fitting = shownLengths.filter((length) => length <= maxTokens);
+  const fitting = cachePlanLengths.filter((length) => length <= maxTokens);
   const lengths = asked ?? (fitting.length > 0 ? fitting : [maxTokens]);
   const parts = shapes.flatMap((shape) =>
     (plan.layers[shape.layer] ?? []).map((group) => ({ shape, group, dense: denseGroup(group, maxTokens) })),
@@ -63,7 +64,7 @@ export function cachePlanReport(
       planStateBytes: sum(parts.map(({ shape, group }) => bytes(shape, group, tokens))),
     };
   });
-  return { reason: plan.reason, rows, totals };
+  return { reason: plan.reason, rows, totals, sessionTokens: maxTokens };
 }
 
 function denseGroup({ kvHeads }: CacheGroup, maxTokens: number): CacheGroup {

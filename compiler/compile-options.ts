@@ -23,6 +23,8 @@ export interface CompileOptions {
   readonly typicalLength?: number;
   /** Plan file (YAML): a mode for each layer and head; excludes `attention` and `keys`. */
   readonly plan?: string;
+  /** Text file on which mode hybrid finds the retrieval heads of a generating model. */
+  readonly calibrate?: string;
   /** Tokens that a session of a generating model can hold; default: the length that it was trained for. */
   readonly maxLength?: number;
   /** Allows a `maxLength` above the trained length. */
@@ -66,6 +68,8 @@ export interface PlanReport {
   readonly reason: string;
   readonly rows: readonly PlanRow[];
   readonly totals: readonly PlanTotal[];
+  /** Tokens that a session can hold, for a model with state; longer lengths in the report are for comparison. */
+  readonly sessionTokens?: number;
 }
 export interface PlanRow {
   readonly layer: number;

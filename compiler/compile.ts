@@ -37,7 +37,11 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
   await checkOutputFolder(options.out);
 
   report('read model');
-  const source = await openModel(options.model, options);
+  const source = await openModel(options.model, {
+    ...options,
+    onDownload: ({ file, bytes, totalBytes }) =>
+      report('read model', bytes / totalBytes, downloadDetail(file, bytes, totalBytes)),
+  });
   const encode = encoderOf(source);
   const stages = options.dump === undefined ? undefined : new Map<string, string>();
   const preparation: Preparation = {
@@ -106,6 +110,11 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
 /** What paths of source files start from. */
 export function modelFolder(model: string): string {
   return /\.(?:m?ts|gguf)$/.test(model) ? path.dirname(model) : model;
+}
+
+function downloadDetail(file: string, bytes: number, totalBytes: number): string {
+  const megabytes = (count: number): string => (count / 1e6).toFixed(1);
+  return `${file}, ${megabytes(bytes)} of ${megabytes(totalBytes)} MB from the hub`;
 }
 
 /** Builds that differ in nothing but where their memory lies go into the package once: the one for threads serves both. */

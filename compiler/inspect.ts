@@ -2,20 +2,26 @@ import { formatType } from '../ir/type.ts';
 import { graphNodes, isOp, tensorOf, type Node } from '../ir/graph.ts';
 import type { Manifest } from '../runtime/format/manifest.ts';
 import { attentionShapes, modelFolder } from './compile.ts';
+import { chooseCachePlan } from './attention/choose-cache-plan.ts';
 import { choosePlan } from './attention/choose-plan.ts';
-import { build } from './build.ts';
+import { build, buildStateful, type Built } from './build.ts';
+import { cachePlanLengths, cachePlanReport } from './cache-plan-report.ts';
 import { targetNamed } from './codegen/targets.ts';
 import type { CompileOptions, ModelReport, PlanReport } from './compile-options.ts';
 import { explainProgram } from './explain/explain.ts';
 import type { Explanation } from './explain/explanation.ts';
 import { approximationsOf, attentionOf } from './manifest-parts.ts';
+import { approximationsOf as cacheApproximationsOf, attentionOf as cacheAttentionOf } from './prepare-generator.ts';
 import { planReport } from './plan-report.ts';
-import { longestSequence, openModel } from './source-model.ts';
+import { longestSequence, openModel, type OpenModelOptions } from './source-model.ts';
 import { formatsOf } from './weights/tensor-source.ts';
 import { storedTensorBytes } from './weights/stored-as.ts';
 
 /** What a model is, without compiling it. Reads headers and configuration, no weights. */
-export async function inspectModel(location: string, options: { readonly weights?: string } = {}): Promise<ModelReport> {
+export async function inspectModel(
+  location: string,
+  options: Pick<OpenModelOptions, 'weights' | 'signal' | 'onDownload'> = {},
+): Promise<ModelReport> {
   const source = await openModel(location, options);
   const shapes = attentionShapes(source);
   const parameters = graphNodes(source.graph).flatMap((node) => {
@@ -38,28 +44,31 @@ export async function inspectModel(location: string, options: { readonly weights
     tokenizer: source.tokenizer
       ? String((source.tokenizer.json['model'] as { type?: string } | undefined)?.type ?? 'unknown')
       : null,
-    maxLength: longestSequence(source.graph),
+    maxLength: source.context?.maxLength ?? longestSequence(source.graph),
     unusedTensors: source.unused,
   };
 }
 
+/** What decides a plan, and how the model is to be opened for it. */
+export type PlannedOptions = Pick<
+  CompileOptions,
+  | 'model'
+  | 'weights'
+  | 'targets'
+  | 'attention'
+  | 'keys'
+  | 'typicalLength'
+  | 'plan'
+  | 'force'
+  | 'maxLength'
+  | 'beyondTrainedContext'
+  | 'storage'
+  | 'signal'
+> &
+  Pick<OpenModelOptions, 'onDownload'>;
+
 /** What a package of the model would say of itself; nothing is measured, and approximations of weights are not known. */
-export async function explainModel(
-  options: Pick<
-    CompileOptions,
-    | 'model'
-    | 'weights'
-    | 'targets'
-    | 'attention'
-    | 'keys'
-    | 'typicalLength'
-    | 'plan'
-    | 'force'
-    | 'maxLength'
-    | 'beyondTrainedContext'
-    | 'storage'
-  >,
-): Promise<{
+export async function explainModel(options: PlannedOptions): Promise<{
   readonly name: string;
   readonly dims: Manifest['dims'];
   readonly explanation: Explanation;
@@ -69,38 +78,42 @@ export async function explainModel(
   const source = await openModel(options.model, options);
   const target = targetNamed(options.targets?.[0] ?? 'wasm');
   const shapes = attentionShapes(source);
-  const plan = await choosePlan(options, { shapes, maxTokens: longestSequence(source.graph), target, tuned: source.tuned });
-  const built = build(source.graph, { plan, target, verify: false, formatOf: formatsOf(source.tensors) });
-  return {
+  const common = { target, verify: false, formatOf: formatsOf(source.tensors) };
+  const described = async (
+    built: Built,
+    attention: Manifest['attention'],
+    approximations: readonly string[],
+  ): ReturnType<typeof explainModel> => ({
     name: source.name,
     dims: built.program.dims,
     explanation: await explainProgram(built, target, modelFolder(options.model)),
-    attention: attentionOf(plan, shapes, options.keys ?? null, { keysRead: () => null, textHash: null }),
-    approximations: [...approximationsOf(plan, false), ...source.approximations],
-  };
+    attention,
+    approximations: [...approximations, ...source.approximations],
+  });
+  if (source.context !== null) {
+    const { maxLength: maxTokens } = source.context;
+    const plan = await chooseCachePlan(options, { shapes, maxTokens, target });
+    const built = buildStateful(source.graph, { ...common, plan, maxTokens });
+    return await described(built, cacheAttentionOf(plan), cacheApproximationsOf(plan, false));
+  }
+  const plan = await choosePlan(options, { shapes, maxTokens: longestSequence(source.graph), target, tuned: source.tuned });
+  const attention = attentionOf(plan, shapes, options.keys ?? null, { keysRead: () => null, textHash: null });
+  return await described(build(source.graph, { ...common, plan }), attention, approximationsOf(plan, false));
 }
 
 /** The plan that `compile` would take, with its cost at some lengths. */
 export async function inspectPlan(
-  options: Pick<
-    CompileOptions,
-    | 'model'
-    | 'weights'
-    | 'targets'
-    | 'attention'
-    | 'keys'
-    | 'typicalLength'
-    | 'plan'
-    | 'force'
-    | 'maxLength'
-    | 'beyondTrainedContext'
-    | 'storage'
-  >,
+  options: PlannedOptions,
   { lengths }: { readonly lengths?: readonly number[] } = {},
 ): Promise<PlanReport> {
   const source = await openModel(options.model, options);
   const target = targetNamed(options.targets?.[0] ?? 'wasm');
   const shapes = attentionShapes(source);
+  if (source.context !== null) {
+    const { maxLength: maxTokens } = source.context;
+    const plan = await chooseCachePlan(options, { shapes, maxTokens, target });
+    return cachePlanReport(source, plan, shapes, target, maxTokens, lengths ?? cachePlanLengths);
+  }
   const plan = await choosePlan(options, { shapes, maxTokens: longestSequence(source.graph), target, tuned: source.tuned });
   const { program } = build(source.graph, { plan, target, verify: false, formatOf: formatsOf(source.tensors) });
   return planReport(source, program, plan, shapes, target, lengths);

@@ -100,7 +100,7 @@ function stateOf(
   };
 }
 
-function attentionOf({ reason, layers }: CachePlan): Manifest['attention'] {
+export function attentionOf({ reason, layers }: CachePlan): Manifest['attention'] {
   return {
     keys: null,
     reason,
@@ -125,7 +125,7 @@ function numbersOf({ kind: _kind, ...numbers }: CacheGroup['cache']): Readonly<R
   return Object.fromEntries(entries);
 }
 
-function approximationsOf({ layers }: CachePlan, rounded: boolean): readonly string[] {
+export function approximationsOf({ layers }: CachePlan, rounded: boolean): readonly string[] {
   const words = layers
     .flat()
     .flatMap(({ mode }) => (mode === 'dense' ? [] : [`attention mode ${mode}: ${causalModes[mode].summary}`]));

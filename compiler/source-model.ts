@@ -6,6 +6,8 @@ import { graphNodes, isOp, type Graph } from '../ir/graph.ts';
 import { AtpcError } from '../runtime/errors.ts';
 import type { Task } from '../runtime/format/manifest.ts';
 import { openCheckpointTensors } from './import/checkpoint-tensors.ts';
+import { isHubLocation } from './hub/hub-location.ts';
+import type { HubProgress } from './hub/hub-model.ts';
 import { refuseContextOptions, type ContextOptions } from './import/context-length.ts';
 import { openGguf } from './import/gguf-model.ts';
 import { openHuggingFace } from './import/hugging-face.ts';
@@ -53,10 +55,14 @@ export interface OpenModelOptions extends ContextOptions {
   readonly storage?: WeightType;
   /** Folder with the weights, for a model file. */
   readonly weights?: string;
+  readonly signal?: AbortSignal;
+  /** Called while a model comes from the hub. */
+  readonly onDownload?: (progress: HubProgress) => void;
 }
 
 /** Opens a model and checks that its weights fit. Throws 1xx for the model and 2xx for what is imported. */
 export async function openModel(location: string, options: OpenModelOptions = {}): Promise<SourceModel> {
+  if (isHubLocation(location)) return await openHubModel(location, options);
   const stats = await stat(location).catch(() => undefined);
   if (!stats) throw new AtpcError('ATPC-201', `There is no model file or folder ${location}.`);
   const isGguf = !stats.isDirectory() && location.endsWith('.gguf');
@@ -65,6 +71,18 @@ export async function openModel(location: string, options: OpenModelOptions = {}
     throw new AtpcError('ATPC-301', `${location} brings its own weights; --weights is for model files.`);
   }
   return await checkpointModel(await (isGguf ? openGguf : openHuggingFace)(location, options), options);
+}
+
+/** The one form of a model that uses the network. */
+async function openHubModel(location: string, { onDownload, ...options }: OpenModelOptions): Promise<SourceModel> {
+  const { fetchHubModel } = await import('./hub/hub-model.ts');
+  const found = await fetchHubModel(location, {
+    ...(options.signal ? { signal: options.signal } : {}),
+    ...(onDownload ? { onProgress: onDownload } : {}),
+  });
+  const source = await openModel(found.path, options);
+  // Its folder is named for the commit.
+  return { ...source, name: found.name, notes: [...found.notes, ...source.notes] };
 }
 
 function familyModel<F extends Family>({ family, config }: Imported<F>): Promise<Model> {

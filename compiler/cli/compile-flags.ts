@@ -1,6 +1,7 @@
 /**
  * The options of `atpc compile`, one row each: what the command line, the help, docs/cli.md and the configuration file share.
  */
+import { causalModeNames } from '../../passes/atp/cache-plan.ts';
 import { modeNames } from '../../passes/atp/modes/table.ts';
 import { suggestion } from '../../runtime/suggest.ts';
 import { weightTypes, type WeightType } from '../compile-options.ts';
@@ -8,6 +9,10 @@ import { usageError } from './usage-error.ts';
 
 /** Kernel sets that the compiler can emit. */
 export const targetNames = ['wasm'] as const;
+
+/** Which of them a model can have is decided by the model: encoders read a text at once, the others keep caches. */
+const generatingModes = [...causalModeNames, 'hybrid'];
+export const attentionNames: readonly string[] = [...new Set([...modeNames, ...generatingModes])];
 
 export const optionGroups = ['Model:', 'Input, one of:', 'Attention:', 'Execution:', 'Output:', 'Debugging:'] as const;
 export type OptionGroup = (typeof optionGroups)[number];
@@ -32,6 +37,7 @@ export interface CompileFlags {
   readonly keys?: string;
   readonly typicalLength?: number;
   readonly plan?: string;
+  readonly calibrate?: string;
   readonly quant?: WeightType;
   readonly maxSeq?: number;
   readonly beyondTrainedContext?: true;
@@ -45,9 +51,9 @@ export const attentionFlags = {
   attn: {
     flags: '--attn <mode>',
     group: 'Attention:',
-    summary: `attention of every layer and head: ${modeNames.join(', ')}`,
+    summary: `attention of every layer and head: ${modeNames.join(', ')}; of models that generate: ${generatingModes.join(', ')}`,
     defaultText: 'the cheapest for each layer at --typical-length; svd where the checkpoint was tuned with it',
-    parse: (text) => oneOf('--attn', 'ATPC-302', text, modeNames),
+    parse: (text) => oneOf('--attn', 'ATPC-302', text, attentionNames),
   },
   keys: {
     flags: '--keys <share|count>',
@@ -68,6 +74,13 @@ export const attentionFlags = {
     group: 'Attention:',
     summary: 'YAML file with the mode of each layer and head, instead of --attn and --keys',
     defaultText: 'none',
+    parse: (text) => text,
+  },
+  calibrate: {
+    flags: '--calibrate <file>',
+    group: 'Attention:',
+    summary: 'with --attn hybrid: text on which the heads that need every token are found, as atpc calibrate does',
+    defaultText: 'none; --plan names the heads instead',
     parse: (text) => text,
   },
 } as const satisfies FlagTable;

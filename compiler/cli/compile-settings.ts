@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { parseKeys } from '../../passes/atp/share.ts';
 import type { CompileOptions } from '../compile-options.ts';
+import { isHubLocation, nameOfHubModel, parseHubLocation } from '../hub/hub-location.ts';
 import { withCodes } from '../pass-fault.ts';
 import type { CompileFlags } from './compile-flags.ts';
 import type { ConfigFile } from './config-file.ts';
@@ -49,6 +50,13 @@ function attentionSettings(flags: CompileFlags, config: ConfigFile): Partial<Com
   const plan = chosenByFlag ? flags.plan : config.attention?.plan;
   const configKeys = flags.plan === undefined && config.attention?.keys !== undefined ? String(config.attention.keys) : undefined;
   const keys = flags.keys ?? configKeys;
+  const calibrate = flags.calibrate ?? (chosenByFlag ? undefined : config.attention?.calibrate);
+  if (calibrate !== undefined && mode !== 'hybrid') {
+    throw usageError(
+      '--calibrate finds the heads of --attn hybrid, and goes with nothing else.',
+      'Example: atpc compile MODEL --attn hybrid --calibrate text.txt',
+    );
+  }
   const typicalLength = flags.typicalLength ?? config.attention?.typicalLength;
   if (plan !== undefined && (mode !== undefined || keys !== undefined)) {
     const other = mode !== undefined ? 'a mode (--attn)' : 'a number of keys (--keys)';
@@ -64,11 +72,13 @@ function attentionSettings(flags: CompileFlags, config: ConfigFile): Partial<Com
     ...(keys !== undefined && { keys }),
     ...(typicalLength !== undefined && { typicalLength }),
     ...(plan !== undefined && { plan }),
+    ...(calibrate !== undefined && { calibrate }),
   };
 }
 
-/** `examples/embed/model.ts` -> `model`; `models/all-MiniLM-L6-v2/` -> `all-MiniLM-L6-v2`. */
+/** `examples/embed/model.ts` -> `model`; `models/all-MiniLM-L6-v2/` and `hf:org/all-MiniLM-L6-v2` -> `all-MiniLM-L6-v2`. */
 function lastPart(model: string): string {
+  if (isHubLocation(model)) return nameOfHubModel(parseHubLocation(model));
   return path.basename(path.resolve(model)).replace(/\.([cm]?ts|gguf)$/, '');
 }
 

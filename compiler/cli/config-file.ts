@@ -5,11 +5,11 @@ import { Ajv } from 'ajv';
 import type { ErrorObject } from 'ajv';
 import { LineCounter, isMap, isNode, isPair, isScalar, parseDocument } from 'yaml';
 import type { Document } from 'yaml';
-import { modeNames } from '../../passes/atp/modes/table.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import { suggestion } from '../../runtime/suggest.ts';
 import { weightTypes, type WeightType } from '../compile-options.ts';
-import { targetNames } from './compile-flags.ts';
+import { isHubLocation } from '../hub/hub-location.ts';
+import { attentionNames, targetNames } from './compile-flags.ts';
 
 export interface ConfigFile {
   readonly model?: string;
@@ -22,6 +22,7 @@ export interface ConfigFile {
     readonly keys?: string | number;
     readonly typicalLength?: number;
     readonly plan?: string;
+    readonly calibrate?: string;
   };
   readonly quant?: WeightType;
   readonly maxSeq?: number;
@@ -44,10 +45,11 @@ export const configSchema = {
       type: 'object',
       additionalProperties: false,
       properties: {
-        mode: { enum: modeNames },
+        mode: { enum: attentionNames },
         keys: { type: ['string', 'number'] },
         typicalLength: { type: 'integer', minimum: 1 },
         plan: text,
+        calibrate: text,
       },
     },
     quant: { enum: weightTypes },
@@ -127,11 +129,23 @@ function withPathsFrom(folder: string, config: ConfigFile): ConfigFile {
   const { model, weights, out, dump, attention } = config;
   return {
     ...config,
-    ...(model !== undefined && { model: absoluteOr(model, resolved) }),
+    ...(model !== undefined && { model: isHubLocation(model) ? model : absoluteOr(model, resolved) }),
     ...(weights !== undefined && { weights: absoluteOr(weights, resolved) }),
     ...(out !== undefined && { out: absoluteOr(out, resolved) }),
     ...(dump !== undefined && { dump: absoluteOr(dump, resolved) }),
-    ...(attention?.plan !== undefined && { attention: { ...attention, plan: absoluteOr(attention.plan, resolved) } }),
+    ...(attention !== undefined && { attention: attentionWithPaths(attention, resolved) }),
+  };
+}
+
+function attentionWithPaths(
+  attention: NonNullable<ConfigFile['attention']>,
+  resolved: (file: string) => string,
+): NonNullable<ConfigFile['attention']> {
+  const { plan, calibrate } = attention;
+  return {
+    ...attention,
+    ...(plan !== undefined && { plan: absoluteOr(plan, resolved) }),
+    ...(calibrate !== undefined && { calibrate: absoluteOr(calibrate, resolved) }),
   };
 }
 

@@ -56,6 +56,7 @@ const packageNames = [
   'binaryen',
   'esbuild',
   'ts-morph',
+  '@huggingface/hub',
   '@huggingface/tokenizers',
   'webgpu',
   'koffi',

@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { AtpcError } from '../../runtime/errors.ts';
 import { explainReport, type ExplainInput, type ExplainReport } from '../explain/report.ts';
+import type { Manifest } from '../../runtime/format/manifest.ts';
 import type { CompileFlags } from './compile-flags.ts';
 import { compileSettings } from './compile-settings.ts';
+import { withDownloads } from './downloads.ts';
 import { explainDefaults, type ExplainFlags } from './explain-flags.ts';
 import { explainText } from './explain-text.ts';
 import { executionOptions, loadModel } from './load-model.ts';
@@ -16,7 +18,20 @@ import { count } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 import { usageError } from './usage-error.ts';
 
-type AllFlags = ExplainFlags & Pick<CompileFlags, 'weights' | 'attn' | 'keys' | 'typicalLength' | 'plan' | 'config' | 'force'>;
+/** Options that say how a model is compiled, and nothing to a package. */
+const modelFlags = [
+  'weights',
+  'attn',
+  'keys',
+  'typicalLength',
+  'plan',
+  'calibrate',
+  'maxSeq',
+  'beyondTrainedContext',
+  'config',
+  'force',
+] as const;
+type AllFlags = ExplainFlags & Pick<CompileFlags, (typeof modelFlags)[number]>;
 
 /** `atpc explain`. */
 export async function runExplain(terminal: Terminal, source: string, flags: AllFlags): Promise<void> {
@@ -34,17 +49,16 @@ export async function runExplain(terminal: Terminal, source: string, flags: AllF
 
 async function reportOf(terminal: Terminal, source: string, flags: AllFlags): Promise<ExplainReport> {
   if (existsSync(path.join(source, 'manifest.json'))) {
-    const chosen = (['weights', 'attn', 'keys', 'typicalLength', 'plan', 'config', 'force'] as const).find(
-      (flag) => flags[flag] !== undefined,
-    );
+    const chosen = modelFlags.find((flag) => flags[flag] !== undefined);
     if (chosen !== undefined) {
-      const option = chosen === 'typicalLength' ? '--typical-length' : `--${chosen}`;
+      const option = `--${chosen.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
       throw usageError(`${option} is for models: the package ${source} is compiled.`, `Leave ${option} out, or name the model.`);
     }
     return explainReport(await packageInput(terminal, source, flags));
   }
   const settings = await compileSettings(source, flags);
-  if (flags.profile !== true) return explainReport(await modelInput(settings, flags));
+  if (flags.profile !== true)
+    return explainReport(await withDownloads(terminal, (download) => modelInput({ ...settings, ...download }, flags)));
   const folder = await mkdtemp(path.join(tmpdir(), 'atpc-explain-'));
   try {
     const { compile } = await import('../index.ts');
@@ -98,7 +112,12 @@ async function modelInput(
   return { ...input, name, dims: dimsOf({ name, dims }, flags), measured: null };
 }
 
-function dimsOf(manifest: Parameters<typeof dimsFor>[0], { tokens, batch }: ExplainFlags): ExplainInput['dims'] {
+function dimsOf(
+  manifest: Parameters<typeof dimsFor>[0] & { readonly state?: Manifest['state'] },
+  { tokens, batch }: ExplainFlags,
+): ExplainInput['dims'] {
   const length = tokens ?? Math.min(explainDefaults.tokens, tokenDim(manifest)?.max ?? 1);
-  return dimsFor(manifest, length, batch ?? explainDefaults.batch);
+  const dims = dimsFor(manifest, length, batch ?? explainDefaults.batch);
+  // A session that has read nothing: the manifest of a package leaves out what a session counts by itself.
+  return manifest.state ? { past: 0, ...dims } : dims;
 }

@@ -6,6 +6,7 @@ import type { CompileFlags } from './compile-flags.ts';
 import { compileSettings } from './compile-settings.ts';
 import { attentionLines, describeTask, percent, portType } from './describe-package.ts';
 import { checkPackageFiles, readPackageManifest } from './package-manifest.ts';
+import { withDownloads } from './downloads.ts';
 import { formatTable } from './table.ts';
 import { count, formatBytes, formatFlops, formatMilliseconds, formatPairs } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
@@ -13,7 +14,9 @@ import type { Terminal } from './terminal.ts';
 /** `atpc inspect model`. */
 export async function runInspectModel(terminal: Terminal, source: string, weights: string | undefined): Promise<void> {
   const { inspectModel } = await import('../index.ts');
-  const report = await inspectModel(source, weights === undefined ? {} : { weights });
+  const report = await withDownloads(terminal, (download) =>
+    inspectModel(source, { ...download, ...(weights === undefined ? {} : { weights }) }),
+  );
   if (terminal.json) {
     terminal.print(JSON.stringify(report, null, 2));
     return;
@@ -42,27 +45,24 @@ export async function runInspectPlan(
 ): Promise<void> {
   const settings = await compileSettings(source, flags);
   const { inspectPlan } = await import('../index.ts');
-  const report = await inspectPlan(settings, lengths === undefined ? {} : { lengths: [...lengths] });
+  const report = await withDownloads(terminal, (download) =>
+    inspectPlan({ ...settings, ...download }, lengths === undefined ? {} : { lengths: [...lengths] }),
+  );
   if (terminal.json) terminal.print(JSON.stringify(report, null, 2));
   else printPlan(terminal, report);
 }
 
-function printPlan(terminal: Terminal, { reason, rows, totals }: PlanReport): void {
-  const { bold } = terminal.colors.stdout;
+function printPlan(terminal: Terminal, report: PlanReport): void {
+  const { reason, totals, sessionTokens } = report;
+  const { bold, dim } = terminal.colors.stdout;
   terminal.print(reason);
   terminal.print(`\n${bold('Attention, a layer and a length')} (work of both products and of the mode)`);
-  const attention = rows.flatMap(({ layer, mode, heads, keys, atLengths }) =>
-    atLengths.map(({ tokens, denseFlops, planFlops }) => {
-      const which = [String(layer), formatHeads(heads), mode, percent(keys), String(tokens)];
-      return [...which, formatFlops(denseFlops), formatFlops(planFlops), ratio(planFlops, denseFlops)];
-    }),
-  );
-  terminal.print(
-    formatTable(
-      [['layer', 'heads', 'mode', 'keys', 'tokens', 'dense', 'plan', 'plan / dense'], ...attention],
-      [0, 3, 4, 5, 6, 7],
-    ),
-  );
+  const head = ['layer', 'heads', 'mode', 'keys', 'tokens', 'dense', 'plan', 'plan / dense'];
+  const attention = attentionRows(report);
+  // Caches count tokens; a share of the keys is what models without state have.
+  const shown = [head, ...attention].map((row) => row.filter((_, column) => sessionTokens === undefined || column !== 3));
+  const right = sessionTokens === undefined ? [0, 3, 4, 5, 6, 7] : [0, 3, 4, 5, 6];
+  terminal.print(formatTable(shown, right));
   terminal.print(`\n${bold('Whole model')} (predicted, not measured)`);
   const whole = totals.map((total) => [
     String(total.tokens),
@@ -76,13 +76,39 @@ function printPlan(terminal: Terminal, { reason, rows, totals }: PlanReport): vo
     ),
   ]);
   const memory = totals[0]?.peakBytes === undefined ? ['dense state', 'plan state'] : ['peak memory'];
-  const head = ['tokens', 'dense', 'plan', 'dense time', 'plan time', 'plan / dense', ...memory];
+  const wholeHead = ['tokens', 'dense', 'plan', 'dense time', 'plan time', 'plan / dense', ...memory];
   terminal.print(
     formatTable(
-      [head, ...whole],
-      head.map((_, column) => column),
+      [wholeHead, ...whole],
+      wholeHead.map((_, column) => column),
     ),
   );
+  if (sessionTokens !== undefined && totals.some(({ tokens }) => tokens > sessionTokens)) {
+    terminal.print(dim(`A session holds ${sessionTokens} tokens; --max-seq makes it longer.`));
+  }
+}
+
+/** A row a run of layers of one plan and a length. */
+function attentionRows({ rows }: PlanReport): readonly (readonly string[])[] {
+  const runs: { first: number; last: number; text: string; lines: readonly (readonly string[])[] }[] = [];
+  const layers = new Map<number, (readonly string[])[]>();
+  for (const { layer, mode, heads, keys, atLengths } of rows) {
+    const lines = atLengths.map(({ tokens, denseFlops, planFlops }) => {
+      const which = [formatHeads(heads), mode, percent(keys), String(tokens)];
+      return [...which, formatFlops(denseFlops), formatFlops(planFlops), ratio(planFlops, denseFlops)];
+    });
+    layers.set(layer, [...(layers.get(layer) ?? []), ...lines]);
+  }
+  for (const [layer, lines] of layers) {
+    const text = JSON.stringify(lines);
+    const run = runs.at(-1);
+    if (run !== undefined && run.last === layer - 1 && run.text === text) run.last = layer;
+    else runs.push({ first: layer, last: layer, text, lines });
+  }
+  return runs.flatMap(({ first, last, lines }) => {
+    const which = first === last ? String(first) : `${first}-${last}`;
+    return lines.map((line) => [which, ...line]);
+  });
 }
 
 /** `0-11`, `0, 3, 5`. */

@@ -31,9 +31,12 @@ const lengthsFlag = {
   flags: '--lengths <tokens>',
   group: 'Output:',
   summary: 'lengths to show, as a list: 128,512,2048',
-  defaultText: '128, 256, 512, 2048, 8192 and 32768, as far as the model goes',
+  defaultText: '128, 256, 512, 2048, 8192 and 32768, as far as the model goes; 2048, 8192 and 32768 of one that generates',
   parse: (text: string) => text.split(',').map((part) => positiveInteger('--lengths', part.trim())),
 } as const satisfies Flag;
+
+/** Every form of a model that commands take. */
+const modelWords = 'model file (.ts), Hugging Face folder, GGUF file, or hf:org/name[@revision][:file.gguf] from the hub';
 
 const weightsFlag = compileFlags.weights;
 
@@ -47,7 +50,7 @@ export function createProgram(terminal: Terminal): Command {
   program.addHelpText('after', () => `\nDocumentation: ${documentation('cli.md')}`);
 
   const compile = command(program.command('compile'), 'Compile a model into an npm package.')
-    .argument('[model]', 'model file (.ts), Hugging Face folder or GGUF file; may come from --config instead')
+    .argument('[model]', `${modelWords}; may come from --config instead`)
     .action((model: string | undefined, flags: CompileFlags) =>
       import('./compile-command.ts').then(({ runCompile }) => runCompile(terminal, model, flags)),
     );
@@ -55,6 +58,7 @@ export function createProgram(terminal: Terminal): Command {
   addExamples(compile, [
     'atpc compile examples/sentiment/model -o dist/sentiment',
     'atpc compile examples/sentiment/model -o dist/sentiment-quarter --attn expand --keys 1/4',
+    'atpc compile hf:sentence-transformers/all-MiniLM-L6-v2 -o dist/minilm',
   ]);
 
   const run = command(program.command('run'), 'Run a compiled package on a text or on tensors.')
@@ -83,12 +87,12 @@ export function createProgram(terminal: Terminal): Command {
     program.command('explain'),
     'Show what each kernel computes, from which lines of the model, why it ends there, and what it costs.',
   )
-    .argument('<package|model>', 'folder of a compiled package, model file (.ts), Hugging Face folder or GGUF file')
+    .argument('<package|model>', `folder of a compiled package, or ${modelWords}`)
     .action((source: string, flags: CompileFlags & ExplainFlags) =>
       import('./explain-command.ts').then(({ runExplain }) => runExplain(terminal, source, flags)),
     );
-  const { weights, config, force } = compileFlags;
-  addFlags(explain, { weights, config, ...attentionFlags, force, ...explainFlags, ...commonFlags });
+  const { weights, config, force, maxSeq, beyondTrainedContext } = compileFlags;
+  addFlags(explain, { weights, config, ...attentionFlags, force, maxSeq, beyondTrainedContext, ...explainFlags, ...commonFlags });
   addExamples(explain, [
     'atpc explain dist/sentiment --tokens 512 --profile',
     'atpc explain examples/sentiment/model --attn expand --html explain.html',
@@ -116,7 +120,7 @@ function addProjectCommands(program: Command, terminal: Terminal): void {
 
 function addInspect(inspect: Command, terminal: Terminal): void {
   const model = command(inspect.command('model'), 'Show the parameters, inputs and outputs of a model.')
-    .argument('<model>', 'model file (.ts), Hugging Face folder or GGUF file')
+    .argument('<model>', modelWords)
     .action((source: string, flags: { readonly weights?: string }) =>
       import('./inspect-command.ts').then(({ runInspectModel }) => runInspectModel(terminal, source, flags.weights)),
     );
@@ -127,13 +131,15 @@ function addInspect(inspect: Command, terminal: Terminal): void {
     inspect.command('plan'),
     'Show the attention plan of a model: work and predicted time, dense and planned, a layer and a length.',
   )
-    .argument('[model]', 'model file (.ts), Hugging Face folder or GGUF file; may come from --config instead')
+    .argument('[model]', `${modelWords}; may come from --config instead`)
     .action((source: string | undefined, flags: CompileFlags & { readonly lengths?: readonly number[] }) =>
       import('./inspect-command.ts').then(({ runInspectPlan }) => runInspectPlan(terminal, source, flags)),
     );
   addFlags(plan, {
     weights: weightsFlag,
     ...attentionFlags,
+    maxSeq: compileFlags.maxSeq,
+    beyondTrainedContext: compileFlags.beyondTrainedContext,
     config: compileFlags.config,
     force: compileFlags.force,
     lengths: lengthsFlag,

@@ -21,17 +21,27 @@ function holds(bounds: TokenBounds | undefined, dims: Dims): boolean {
 }
 
 export function workOf(step: ExplainedStep, target: Explanation['target'], dims: Dims): StepWork {
-  if (!holds(step.when, dims)) return { runs: false, flops: 0, gatheredFlops: 0, bytes: 0, predictedMilliseconds: 0 };
-  const parts = step.costs.filter(({ when }) => holds(when, dims));
+  const rounds = roundsOf(step, dims).filter((round) => holds(step.when, round));
+  const [first] = rounds;
+  if (first === undefined) return { runs: false, flops: 0, gatheredFlops: 0, bytes: 0, predictedMilliseconds: 0 };
+  // FLOPs are those of the graph's nodes, for the whole call; bytes are those of one dispatch.
+  const parts = step.costs.filter(({ when }) => holds(when, first));
   const sum = (gathered: boolean): number =>
-    parts.reduce((total, part) => total + ((part.gathered ?? false) === gathered ? evaluateExpression(part.flops, dims) : 0), 0);
+    parts.reduce((total, part) => total + ((part.gathered ?? false) === gathered ? evaluateExpression(part.flops, first) : 0), 0);
   const [streamed, gathered] = [sum(false), sum(true)];
   const seconds = streamed / target.flopsPerSecond + gathered / target.gatheredFlopsPerSecond;
   return {
     runs: true,
     flops: streamed + gathered,
     gatheredFlops: gathered,
-    bytes: evaluateExpression(step.bytes, dims),
+    bytes: rounds.reduce((total, round) => total + evaluateExpression(step.bytes, round), 0),
     predictedMilliseconds: seconds * 1000,
   };
+}
+
+/** The dims of each round of a step. */
+function roundsOf({ rounds }: ExplainedStep, dims: Dims): readonly Dims[] {
+  if (rounds === undefined) return [dims];
+  const count = evaluateExpression(rounds.count, dims);
+  return Array.from({ length: count }, (_, round) => ({ ...dims, [rounds.variable]: round }));
 }

@@ -50,6 +50,7 @@ export async function explainProgram({ entries }: Built, target: Target, modelFo
       costs: costsOfStep(dispatch.nodes),
       bytes: bytesOf(dispatch),
       ...(when ? { when } : {}),
+      ...(dispatch.repeat ? { rounds: { variable: dispatch.repeat.variable, count: dispatch.repeat.count } } : {}),
     };
   });
   const { name, flopsPerSecond, gatheredFlopsPerSecond } = target;

@@ -65,6 +65,8 @@ export interface ExplainedStep {
   readonly bytes: SizeExpression;
   /** Not run for fewer tokens. */
   readonly when?: TokenBounds;
+  /** Runs so often in a call, with the dim `variable` counting from 0; once where it is missing. */
+  readonly rounds?: { readonly variable: string; readonly count: SizeExpression };
 }
 export interface StepCost {
   readonly flops: SizeExpression;

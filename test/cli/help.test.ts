@@ -65,7 +65,7 @@ describe('atpc --help', () => {
 describe('start-up', () => {
   it('loads none of the heavy packages for help and usage errors', async () => {
     // Not esbuild, which tsx itself loads in a checkout.
-    const heavy = ['ts-morph', 'binaryen', 'listr2', 'ajv', 'yaml', '@huggingface/tokenizers'];
+    const heavy = ['ts-morph', 'binaryen', 'listr2', 'ajv', 'yaml', '@huggingface/hub', '@huggingface/tokenizers'];
     const traced = await atpc(['compile', '--help'], { env: { NODE_DEBUG: 'esm,module' } });
     for (const name of heavy) expect(traced.stderr).not.to.include(`node_modules/${name}/`);
     // The trace itself works: commander is loaded.

@@ -1,0 +1,90 @@
+/** `hf:org/name` on the command line, against a server that speaks the hub's protocol. */
+import { expect } from 'chai';
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { minilmFolder, requires } from '../requirements.ts';
+import { atpc, inScratch, listing, sentimentModel, type Outcome } from './command-line.ts';
+import { filesOf, startHub, type Hub } from './hub-server.ts';
+
+describe('models from the hub', () => {
+  let hub: Hub;
+  before(async () => {
+    hub = await startHub({
+      'some/sentiment': { files: await filesOf(sentimentModel) },
+      ...(existsSync(minilmFolder) ? { 'sentence-transformers/all-MiniLM-L6-v2': { files: await filesOf(minilmFolder) } } : {}),
+    });
+  });
+  after(async () => {
+    await hub.close();
+  });
+  const run = (folder: string, args: readonly string[], interruptAt?: string): Promise<Outcome> =>
+    atpc(args, {
+      cwd: folder,
+      env: { HF_ENDPOINT: hub.endpoint, HF_HOME: path.join(folder, 'home'), HF_HUB_CACHE: '', HF_TOKEN: '' },
+      ...(interruptAt === undefined ? {} : { interruptAt }),
+    });
+
+  it('inspects and compiles a model as its folder would be, under the name of the repository', async () => {
+    await inScratch(async (folder) => {
+      const inspected = await run(folder, ['inspect', 'model', 'hf:some/sentiment', '--json']);
+      expect(inspected.code, inspected.stderr + inspected.stdout).to.equal(0);
+      const local = await run(folder, ['inspect', 'model', sentimentModel, '--json']);
+      expect(JSON.parse(inspected.stdout)).to.deep.equal({ ...(JSON.parse(local.stdout) as object), name: 'sentiment' });
+
+      const compiled = await run(folder, ['compile', 'hf:some/sentiment', '--json', '--quiet']);
+      expect(compiled.code, compiled.stderr + compiled.stdout).to.equal(0);
+      const report = JSON.parse(compiled.stdout) as {
+        readonly out: string;
+        readonly notes: readonly string[];
+        readonly manifest: { readonly name: string; readonly modelHash: string };
+      };
+      expect(report.out).to.equal(path.join('dist', 'sentiment'));
+      expect(report.manifest.name).to.equal('sentiment');
+      expect(report.notes).to.include(`From the hub: some/sentiment at commit ${hub.commit('some/sentiment')}.`);
+      const fromFolder = await run(folder, ['compile', sentimentModel, '-o', 'local', '--json', '--quiet']);
+      const { manifest } = JSON.parse(fromFolder.stdout) as typeof report;
+      expect(report.manifest.modelHash).to.equal(manifest.modelHash);
+    });
+  });
+  it('compiles a model of sentence-transformers', async function () {
+    requires(this, 'minilm', existsSync(minilmFolder));
+    this.timeout(120_000);
+    await inScratch(async (folder) => {
+      const compiled = await run(folder, ['compile', 'hf:sentence-transformers/all-MiniLM-L6-v2', '-o', 'minilm', '--json']);
+      expect(compiled.code, compiled.stderr + compiled.stdout).to.equal(0);
+      const { manifest } = JSON.parse(compiled.stdout) as { readonly manifest: { readonly task: { readonly kind: string } } };
+      expect(manifest.task.kind).to.equal('embed');
+    });
+  });
+  it('takes a model of the hub from a configuration file', async () => {
+    await inScratch(async (folder) => {
+      await writeFile(path.join(folder, 'atpc.yaml'), 'model: hf:some/sentiment\n');
+      const { code, stdout } = await run(folder, ['inspect', 'plan', '--config', 'atpc.yaml', '--json', '--lengths', '128']);
+      expect(code, stdout).to.equal(0);
+    });
+  });
+  it('says what is not there, and writes nothing', async () => {
+    await inScratch(async (folder) => {
+      const { code, stdout } = await run(folder, ['compile', 'hf:some/nothing', '-o', 'out', '--json']);
+      expect(code).to.equal(1);
+      expect(JSON.parse(stdout)).to.have.nested.property('error.code', 'ATPC-212');
+      expect(await listing(folder)).to.not.include('out');
+    });
+  });
+  it('ends at ctrl-C in a download, and goes on the next time', async () => {
+    await inScratch(async (folder) => {
+      hub.faults['model.safetensors'] = { stallAfter: 20_000 };
+      const stopped = await run(folder, ['compile', 'hf:some/sentiment', '-o', 'out'], 'read model');
+      hub.faults['model.safetensors'] = {};
+      expect(stopped.code).to.equal(130);
+      expect(stopped.stderr).to.include('Interrupted');
+      const kept = await listing(folder);
+      expect(kept).to.not.include('out');
+      expect(kept.filter((name) => name.endsWith('model.safetensors'))).to.deep.equal([]);
+      const { code } = await run(folder, ['compile', 'hf:some/sentiment', '-o', 'out', '--quiet']);
+      expect(code).to.equal(0);
+      expect(await readFile(path.join(folder, 'out/manifest.json'), 'utf8')).to.include('"sentiment"');
+    });
+  });
+});
