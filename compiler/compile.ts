@@ -53,7 +53,7 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
     dump: stages && ((name, text) => void stages.set(name, text)),
     report,
   };
-  const prepared = await (source.task.kind === 'generate' ? prepareGenerator : prepareForward)(preparation);
+  const prepared = await (source.context === null ? prepareForward : prepareGenerator)(preparation);
   if (stages && options.dump !== undefined) await writeStages(options.dump, stages);
   const { built, emission, tensors, manifest: facts } = prepared;
   const { program } = built;
