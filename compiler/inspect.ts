@@ -38,7 +38,7 @@ export async function inspectModel(location: string, options: { readonly weights
     tokenizer: source.tokenizer
       ? String((source.tokenizer.json['model'] as { type?: string } | undefined)?.type ?? 'unknown')
       : null,
-    maxLength: longestSequence(source.graph),
+    maxLength: source.context?.maxLength ?? longestSequence(source.graph),
     unusedTensors: source.unused,
   };
 }
