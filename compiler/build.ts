@@ -15,7 +15,7 @@ import { lower } from './kernel/lower.ts';
 import { AtpcError } from '../runtime/errors.ts';
 import type { EntryPointName } from '../runtime/format/program.ts';
 import { withCodes } from './pass-fault.ts';
-import { blockParameters, plainNumbers, type FormatOf } from './program/block-parameters.ts';
+import { blockParameters, plainNumbers, withoutPlainReads, type FormatOf } from './program/block-parameters.ts';
 import { buildProgram, type BuiltProgram } from './program/build-program.ts';
 import { formatBlockFormat, type BlockFormat } from './weights/block-format.ts';
 
@@ -74,6 +74,10 @@ export function buildEntries(
   plan: AttentionPlan,
   { target, verify, dump, formatOf = plainNumbers }: CommonOptions,
 ): Built {
+  const keptInBlocks = withoutPlainReads(
+    graphs.map(({ graph }) => graph),
+    formatOf,
+  );
   const stages = graphs.map(({ name, graph }) => {
     const prefix = graphs.length === 1 ? '' : `${name}-`;
     const stage = withCodes(() =>
@@ -81,7 +85,7 @@ export function buildEntries(
         plan,
         nativeOps,
         verify,
-        storageOf: (parameter) => formatKey(formatOf(parameter)),
+        storageOf: (parameter) => formatKey(keptInBlocks(parameter)),
         onStage: (index, pass, { graph: current }) =>
           dump?.(`${prefix}${String(index).padStart(2, '0')}-${slug(pass)}.ir`, printGraph(current, { provenance: true })),
       }),
@@ -92,7 +96,7 @@ export function buildEntries(
   const formats = blockParameters(
     stages.map(({ stage }) => stage.graph),
     derived,
-    formatOf,
+    keptInBlocks,
   );
   const entries = stages.map(({ name, stage }): BuiltEntry => ({
     name,

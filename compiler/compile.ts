@@ -53,7 +53,7 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
     dump: stages && ((name, text) => void stages.set(name, text)),
     report,
   };
-  const prepared = await (source.task.kind === 'generate' ? prepareGenerator : prepareForward)(preparation);
+  const prepared = await (source.context === null ? prepareForward : prepareGenerator)(preparation);
   if (stages && options.dump !== undefined) await writeStages(options.dump, stages);
   const { built, emission, tensors, manifest: facts } = prepared;
   const { program } = built;
@@ -109,7 +109,7 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
 
 /** What paths of source files start from. */
 export function modelFolder(model: string): string {
-  return /\.m?ts$/.test(model) ? path.dirname(model) : model;
+  return /\.(?:m?ts|gguf)$/.test(model) ? path.dirname(model) : model;
 }
 
 function downloadDetail(file: string, bytes: number, totalBytes: number): string {

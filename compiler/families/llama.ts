@@ -3,8 +3,8 @@ import { defineModel, dim, input, nn, type Tensor } from 'atpc';
 import type { LlamaConfig } from './llama-config.ts';
 
 const activations = { silu: nn.silu, gelu: nn.gelu, gelu_tanh: nn.geluTanh, relu: nn.relu };
-/** The longest piece of a prompt that one call reads; memory grows with it. */
-const chunk = 512;
+/** The longest piece of a prompt that one call reads: products run at full speed from 64 rows on, and memory grows with it. */
+const chunk = 128;
 type Hidden = Tensor<'f32', ['sequence', 'seq', 'hidden']>;
 
 export default function llama(config: LlamaConfig) {

@@ -9,6 +9,12 @@ export type FormatOf = (parameter: string) => BlockFormat | null;
 /** No parameter is in blocks. */
 export const plainNumbers: FormatOf = () => null;
 
+/** The formats without those of parameters that a graph also reads in a way that needs plain numbers. */
+export function withoutPlainReads(graphs: readonly Graph[], formatOf: FormatOf): FormatOf {
+  const matrices = graphs.map((graph) => matrixParameters(graph, true));
+  return (parameter) => (matrices.every((names) => names.has(parameter)) ? formatOf(parameter) : null);
+}
+
 /**
  * Formats of the parameters that every graph (one an entry point) reads as matrices, and that are blocks of the checkpoint:
  * its own tensors, or (right sides of products only) what rows and runs of columns of them make. All others are expanded.
@@ -18,7 +24,7 @@ export function blockParameters(
   derived: ReadonlyMap<string, Node>,
   formatOf: FormatOf,
 ): ReadonlyMap<string, BlockFormat> {
-  const matrices = graphs.map(matrixParameters);
+  const matrices = graphs.map((graph) => matrixParameters(graph));
   const tables = new Set(graphs.flatMap(tableParameters));
   const formats = new Map<string, BlockFormat>();
   for (const name of new Set(matrices.flatMap((names) => [...names]))) {

@@ -1,13 +1,21 @@
 /** Runs a freshly compiled program in this process: for calibration, for golden outputs and for tests. */
 import type { TensorOutput } from '../../runtime/api.ts';
 import { WasmExecutor } from '../../runtime/backends/wasm/executor.ts';
-import type { Program } from '../../runtime/format/program.ts';
+import type { EntryPointName, Program } from '../../runtime/format/program.ts';
 
 export type RunInputs = Readonly<Record<string, Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>>>;
 export interface RunnableProgram {
   /** Inputs by name, row-major, bool as i32; every input must be given. */
-  run(dims: Readonly<Record<string, number>>, inputs: RunInputs): Readonly<Record<string, TensorOutput>>;
+  run(dims: Readonly<Record<string, number>>, inputs: RunInputs, call?: StatefulCall): Readonly<Record<string, TensorOutput>>;
+  openState(): number;
+  closeState(state: number): void;
+  /** A copy of the first state buffer whose name ends like this, such as `position`. */
+  readState(state: number, name: string): Float32Array | Int32Array;
   readonly memoryBytes: number;
+}
+export interface StatefulCall {
+  readonly entry: EntryPointName;
+  readonly state: number;
 }
 
 export async function instantiateProgram(
@@ -24,9 +32,20 @@ export async function instantiateProgram(
     writer?.write(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
   }
   return {
-    run(dims, inputs) {
+    openState: () => executor.openState(),
+    closeState: (state) => executor.closeState(state),
+    readState(state, name) {
+      const buffer = program.buffers.find((candidate) => candidate.class === 'state' && candidate.name.endsWith(name));
+      if (buffer === undefined) throw new RangeError(`The program has no state '${name}'.`);
+      const bytes = executor.readState(state);
+      const [offset, elements] = [Number(buffer.offset), Number(buffer.bytes) / 4];
+      return buffer.elementType === 'i32'
+        ? new Int32Array(bytes.buffer, offset, elements)
+        : new Float32Array(bytes.buffer, offset, elements);
+    },
+    run(dims, inputs, call) {
       const tensors = Object.entries(inputs).map(([name, data]) => ({ name, data }));
-      const running = executor.run({ dims, tensors });
+      const running = executor.run({ ...call, dims, tensors });
       for (let step = running.next(); ; step = running.next()) if (step.done) return step.value;
     },
     get memoryBytes() {

@@ -17,8 +17,11 @@ export function readsMatrix(node: Node, operand: number): boolean {
   return isOp(node, 'gather') && operand === 0 && node.attributes.batchAxes === 0;
 }
 
-/** Parameters of a graph that are read as matrices of rows only: right sides of products and embedding tables. */
-export function matrixParameters(graph: Graph): ReadonlySet<string> {
+/**
+ * Parameters of a graph that are read as matrices of rows only: right sides of products and embedding tables. `inParts`: also
+ * those of which rows or columns are taken or joined.
+ */
+export function matrixParameters(graph: Graph, inParts = false): ReadonlySet<string> {
   const matrices = new Set<string>();
   const others = new Set<string>();
   const visit = (input: Node, isMatrix: boolean): void => {
@@ -26,7 +29,9 @@ export function matrixParameters(graph: Graph): ReadonlySet<string> {
     const { name, shape, elementType } = input.attributes;
     (isMatrix && shape.length === 2 && elementType === 'f32' ? matrices : others).add(name);
   };
-  for (const node of graphNodes(graph)) node.inputs.forEach((input, index) => visit(input, readsMatrix(node, index)));
+  const isMovement = ({ op }: Node): boolean => op === 'slice' || op === 'concat';
+  for (const node of graphNodes(graph))
+    node.inputs.forEach((input, index) => visit(input, readsMatrix(node, index) || (inParts && isMovement(node))));
   for (const { node } of graph.outputs) visit(node, false);
   return new Set([...matrices].filter((name) => !others.has(name)));
 }

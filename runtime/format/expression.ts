@@ -2,7 +2,7 @@
 export type SizeOperator = '+' | '*' | 'floor/' | 'ceil/' | 'min' | 'max';
 export type SizeExpression = number | string | readonly [SizeOperator, SizeExpression, SizeExpression];
 
-const operators: { readonly [K in SizeOperator]: (a: number, b: number) => number } = {
+export const sizeOperators: { readonly [K in SizeOperator]: (a: number, b: number) => number } = {
   '+': (a, b) => a + b,
   '*': (a, b) => a * b,
   'floor/': (a, b) => Math.floor(a / b),
@@ -18,5 +18,5 @@ export function evaluateExpression(expression: SizeExpression, dims: Readonly<Re
     if (value === undefined) throw new RangeError(`The dim '${expression}' has no value.`);
     return value;
   }
-  return operators[expression[0]](evaluateExpression(expression[1], dims), evaluateExpression(expression[2], dims));
+  return sizeOperators[expression[0]](evaluateExpression(expression[1], dims), evaluateExpression(expression[2], dims));
 }

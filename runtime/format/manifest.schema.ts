@@ -18,11 +18,24 @@ const variant = object({
   file: reference('path'),
   features: arrayOf({ enum: ['simd128', 'threads', 'relaxed-simd'] }),
 });
-const headPlan = object({
-  mode: text,
-  kvHeads: reference('counts'),
-  keys: number,
-  measuredKeys: nullable(object({ mean: number, max: number })),
+const cache = object({ kind: text, parameters: { type: 'object', additionalProperties: nullable(number) } });
+const headPlan = object(
+  {
+    mode: text,
+    kvHeads: reference('counts'),
+    keys: number,
+    measuredKeys: nullable(object({ mean: number, max: number })),
+    cache,
+  },
+  ['cache'],
+);
+const state = object({
+  bytes: reference('count'),
+  elementType: { const: 'f32' },
+  maxTokens: reference('count'),
+  trainedTokens: reference('count'),
+  chunk: reference('count'),
+  rewinds: { type: 'boolean' },
 });
 
 /** The schema of manifest.json; the types are in manifest.ts. */
@@ -43,6 +56,13 @@ export const manifestSchema: object = {
         object({ kind: { const: 'tensors' } }),
         object({ kind: { const: 'embed' }, output: text, normalized: { type: 'boolean' }, size: reference('count') }),
         object({ kind: { const: 'classify' }, output: text, labels: arrayOf(text) }),
+        object({
+          kind: { const: 'generate' },
+          output: text,
+          vocabulary: reference('count'),
+          endIds: reference('counts'),
+          chat: { type: 'boolean' },
+        }),
       ],
     },
     dims: reference('dims'),
@@ -79,6 +99,7 @@ export const manifestSchema: object = {
       calibration: nullable(text),
       layers: arrayOf(object({ layer: reference('count'), heads: arrayOf(headPlan) })),
     }),
+    state: nullable(state),
     tokenizer: nullable(
       object({
         file: reference('path'),

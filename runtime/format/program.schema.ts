@@ -1,4 +1,5 @@
 import { arrayOf, definitions, object, reference, text } from './common.schema.ts';
+import { entryPointNames } from './program.ts';
 
 const port = object({
   name: text,
@@ -25,7 +26,11 @@ const repeat = object({ kind: { const: 'repeat' }, variable: text, count: refere
 /** The schema of program.json; the types are in program.ts. */
 export const programSchema: object = {
   $id: 'program',
-  definitions: { ...definitions, step: { type: 'object', required: ['kind'], oneOf: [dispatch, repeat] } },
+  definitions: {
+    ...definitions,
+    step: { type: 'object', required: ['kind'], oneOf: [dispatch, repeat] },
+    entryPoint: object({ inputs: arrayOf(port), outputs: arrayOf(port), steps }),
+  },
   ...object({
     formatVersion: { const: 1 },
     name: text,
@@ -34,7 +39,7 @@ export const programSchema: object = {
       object({
         name: text,
         class: { enum: ['weights', 'workspace', 'state', 'io', 'scratch'] },
-        elementType: reference('elementType'),
+        elementType: { enum: ['f32', 'i32', 'bool', 'u8'] },
         offset: reference('size'),
         bytes: reference('size'),
         firstStep: { type: 'integer' },
@@ -63,6 +68,9 @@ export const programSchema: object = {
         },
       }),
     ),
-    entryPoints: object({ forward: object({ inputs: arrayOf(port), outputs: arrayOf(port), steps }) }),
+    entryPoints: {
+      ...object(Object.fromEntries(entryPointNames.map((name) => [name, { $ref: '#/definitions/entryPoint' }])), entryPointNames),
+      minProperties: 1,
+    },
   }),
 };

@@ -72,6 +72,12 @@ export interface EntryPoint {
   readonly outputs: readonly ProgramPort[];
   readonly steps: readonly Step[];
 }
+/** The dim that says how many tokens the state holds. It alone changes with every call of a session. */
+export const pastDim = 'past';
+/** Whether sessions keep something between calls. */
+export function hasState({ arenas }: Pick<Program, 'arenas'>): boolean {
+  return arenas.state !== 0;
+}
 /** The entry point that stands for a program where one is shown: `forward`, or `prefill`. Every valid program has one of them. */
 export function mainEntryPoint({ entryPoints }: Program): EntryPoint {
   const entry = entryPoints.forward ?? entryPoints.prefill;

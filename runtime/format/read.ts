@@ -1,7 +1,7 @@
 import { AtpcError } from '../errors.ts';
 import type { SizeExpression } from './expression.ts';
 import type { Manifest } from './manifest.ts';
-import type { Program, Step } from './program.ts';
+import { entryPointNames, hasState, type EntryPoint, type Program, type Step } from './program.ts';
 import type { Validator, Validators } from './validators.ts';
 
 /** The newest version of manifest.json and program.json that this runtime reads. */
@@ -18,6 +18,8 @@ export function readManifest(json: Uint8Array, validators: Validators): Manifest
     ...manifest.targets.flatMap((target) => target.variants.map((variant) => variant.file)),
     ...(manifest.tokenizer ? [manifest.tokenizer.file, manifest.tokenizer.config] : []),
   ];
+  if ((manifest.task.kind === 'generate') !== (manifest.state !== null))
+    throw invalid('manifest.json', `its task is ${manifest.task.kind}, and it has ${manifest.state ? 'a' : 'no'} state`);
   const missing = needed.find((path) => !listed.has(path));
   if (missing !== undefined) throw invalid('manifest.json', `it does not list the file ${missing}`);
   return manifest;
@@ -89,11 +91,16 @@ function checkProgram(program: Program): void {
   for (const dim of program.dims) if (dim.min > dim.max) fail(`the dim '${dim.name}' has min ${dim.min} above max ${dim.max}`);
   for (const arena of Object.values(program.arenas)) checkSize(arena, symbols);
   checkSize(program.arenas.weights, new Set());
-  // A forward pass keeps nothing between calls; a program with state needs entry points that this format does not have.
-  if (program.arenas.state !== 0) fail('its state arena is not empty, though forward keeps no state');
+  checkSize(program.arenas.state, new Set());
+  const given = entryPointNames.filter((name) => program.entryPoints[name] !== undefined);
+  const expected = entryPointNames.filter((name) => (name === 'forward') !== hasState(program));
+  if (String(given) !== String(expected)) {
+    const state = hasState(program) ? 'a state' : 'no state';
+    fail(`it has the entry points ${given.join(', ')}; with ${state} they are ${expected.join(', ')}`);
+  }
   for (const buffer of program.buffers) {
-    checkSize(buffer.offset, symbols);
-    checkSize(buffer.bytes, symbols);
+    checkSize(buffer.offset, buffer.class === 'state' ? new Set() : symbols);
+    checkSize(buffer.bytes, buffer.class === 'state' ? new Set() : symbols);
   }
   for (const weight of program.weights) {
     checkBuffer(weight.buffer);
@@ -101,10 +108,11 @@ function checkProgram(program: Program): void {
     if (buffer?.class !== 'weights' || typeof buffer.offset !== 'number')
       fail(`the tensor '${weight.tensor}' has no fixed place among the weights`);
   }
-  const { inputs, outputs, steps } = program.entryPoints.forward;
-  for (const port of [...inputs, ...outputs]) {
-    checkBuffer(port.buffer);
-    for (const size of port.shape) checkSize(size, symbols);
+  for (const { inputs, outputs, steps } of Object.values(program.entryPoints) as readonly EntryPoint[]) {
+    for (const port of [...inputs, ...outputs]) {
+      checkBuffer(port.buffer);
+      for (const size of port.shape) checkSize(size, symbols);
+    }
+    for (const step of steps) checkStep(step, symbols);
   }
-  for (const step of steps) checkStep(step, symbols);
 }

@@ -68,7 +68,13 @@ export async function measuredModel(folder: string, maxTokens: number): Promise<
       const built = build(source.graph, { plan, target, verify: false });
       const { files } = await emit(built, target);
       const { computed, tensors } = await calibrate(source, plan, shapes, encode, target, longest);
-      const parameters = new Parameters({ source: tensors, derived: built.stage.derived, computed, storage: null, formats: built.formats });
+      const parameters = new Parameters({
+        source: tensors,
+        derived: built.stage.derived,
+        computed,
+        storage: null,
+        formats: built.formats,
+      });
       const program = await instantiateProgram(built.program, moduleOf(files), (name) => parameters.read(name));
       return {
         run(ids) {

@@ -24,11 +24,11 @@ export interface Backend {
   readonly build: readonly string[];
   /** What the engine may lack for it. */
   readonly needs?: { readonly requirement: Requirement; readonly isThere: () => boolean };
-  /** Loads emitted kernels; the parameters are asked for by the names in the program. */
+  /** Loads emitted kernels; the tensors are asked for by the names in the program. */
   instantiate(
     program: Program,
     files: readonly TargetFile[],
-    parameter: (name: string) => Promise<Float32Array>,
+    tensor: (name: string) => Promise<Float32Array | Uint8Array>,
   ): Promise<RunnableProgram>;
 }
 

@@ -251,6 +251,66 @@ describe('attention kernels for wasm', () => {
     });
   });
 
+  describe('few queries', () => {
+    for (const { title, relaxedSimd, skip } of simdBuilds) {
+      for (const queries of [1, 2, 3, 4]) {
+        const of = { ...shape, queries };
+        const from = rowsFirst(70, 2, 6, queries, 32, 3);
+        const cases: Readonly<Record<string, KeysOptions>> = {
+          'one key': { keys: 1 },
+          'keys of one tile': { keys: 127 },
+          'keys of several tiles, at any stride': {
+            keys: 389,
+            key: rowsFirst(71, 2, 2, 389, 32, 5),
+            value: rowsFirst(72, 2, 2, 389, 32, 1),
+          },
+          'a bias, also of -inf': {
+            keys: 300,
+            bias: randomFloats(73, 2 * 2 * 300, 3).map((x, i) => (i % 7 === 0 ? -Infinity : x)),
+          },
+          'padding in holes and whole tiles': { keys: 300, mask: holes(74, 600, 0.5).fill(0, 10, 290) },
+          'a causal rule': { keys: 300, causal: true },
+          'fewer keys than queries': { keys: Math.max(1, queries - 1), causal: true },
+          'a window': { keys: 300, causal: true, window: 131 },
+          'a window of one key': { keys: 130, causal: true, window: 1 },
+          'a window that is open at the end': { keys: 300, window: 9 },
+        };
+        for (const [what, options] of Object.entries(cases)) {
+          it(`${queries} with ${what} (${title})`, async function () {
+            skip(this);
+            await expectReference({ ...one(options, of, from), relaxedSimd });
+          });
+        }
+        it(`${queries} with values of other sizes (${title})`, async function () {
+          skip(this);
+          for (const [headSize, valueSize] of [
+            [4, 60],
+            [12, 4],
+            [64, 72],
+            [20, 7],
+          ] as const) {
+            const sized = { ...of, headSize, valueSize };
+            await expectReference({ ...one({ keys: 200 }, sized, headsFirst(75, 2, 6, queries, headSize, 2)), relaxedSimd });
+          }
+        });
+        it(`${queries} with clusters (${title})`, async function () {
+          skip(this);
+          const segments = [
+            keysSegment(of, from, { keys: 150 }),
+            clusters(of, from, { sizes: clusterSizes(76), expand: { most: 6, share: 0.01 }, spare: 1 }),
+          ];
+          await expectReference({ ...of, query: from, segments, relaxedSimd });
+          const unexpanded = clusters(of, from, { sizes: clusterSizes(77), expand: null, spare: 2 });
+          await expectReference({ ...of, query: from, segments: [unexpanded], relaxedSimd });
+        });
+      }
+    }
+    it('are those of the last tile', () => {
+      const of = { ...shape, queries: 35 };
+      return expectReference(one({ keys: 300, causal: true }, of, headsFirst(78, 2, 6, 35, 32, 2)));
+    });
+  });
+
   describe('log sum exps', () => {
     for (const { title, relaxedSimd, skip } of simdBuilds) {
       for (const queries of [1, 3, 37]) {

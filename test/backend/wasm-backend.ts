@@ -8,7 +8,7 @@ function backendOf(build: readonly string[]): Pick<Backend, 'target' | 'build' |
   return {
     target: wasmTarget,
     build,
-    instantiate: (program, files, parameter) => instantiateProgram(program, moduleOf(files, build), parameter),
+    instantiate: (program, files, tensor) => instantiateProgram(program, moduleOf(files, build), tensor),
   };
 }
 export const wasmBackend: Backend = { name: 'wasm', ...backendOf(['simd128']) };

@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { build, emit, moduleOf, type Built } from '../../compiler/build.ts';
 import { wasmTarget } from '../../compiler/codegen/wasm/target.ts';
+import { lower } from '../../compiler/kernel/lower.ts';
 import { dequantise, type BlockFormat, type BlockMatrix } from '../../compiler/weights/block-format.ts';
 import { concatRows } from '../../compiler/weights/block-matrix.ts';
 import { graphNodes, isOp, NodeTable, type Graph, type Node } from '../../ir/graph.ts';
@@ -203,16 +204,31 @@ describe('weights in blocks, lowered for wasm', () => {
       expectClose(logits ?? [], (expected['logits'] as Tensor).data, 1e-5, `${n} rows`);
     }
   });
-  it('a parameter in blocks that something else reads is refused', async () => {
+  /** Rows of the table, and the table (or a row of it) as numbers. */
+  const readTwice = (numbers: (graph: Graph, table: Node) => Node): Graph => {
     const graph = tied();
-    const { nodes } = graph;
     const table = graphNodes(graph).find((node) => isOp(node, 'parameter')) as Node;
-    const added = nodes.make('add', {}, [
-      nodes.make('gather', { batchAxes: 0 }, [table, graph.inputs[0] as Node]) as Node,
-      nodes.make('slice', { axis: 0, start: 3, length: 1 }, [table]) as Node,
-    ]);
-    const sliced = { ...graph, outputs: [{ name: 'logits', node: added as Node }] };
-    const fault = await faultOf(() => build(sliced, { plan: densePlan, target: wasmTarget, verify: true, formatOf: oneFormat }));
+    const rows = graph.nodes.make('gather', { batchAxes: 0 }, [table, graph.inputs[0] as Node]) as Node;
+    const added = graph.nodes.make('add', {}, [rows, numbers(graph, table)]) as Node;
+    return { ...graph, outputs: [{ name: 'logits', node: added }] };
+  };
+  const lastRow = ({ nodes }: Graph, table: Node): Node => nodes.make('slice', { axis: 0, start: 3, length: 1 }, [table]);
+  const largest = ({ nodes }: Graph, table: Node): Node => nodes.make('reduce_max', { axis: 0 }, [table]);
+
+  it('what something else reads is expanded: a part of a table, or the table', async () => {
+    for (const [numbers, inBlocks] of [
+      [lastRow, ['table']],
+      [largest, []],
+    ] as const) {
+      const graph = readTwice(numbers);
+      const built = build(graph, { plan: densePlan, target: wasmTarget, verify: true, formatOf: oneFormat });
+      expect([...built.formats.keys()]).to.deep.equal(inBlocks);
+      expect(kinds(built)[0]).to.equal(inBlocks.length > 0 ? 'block_lookup' : 'map');
+    }
+  });
+  it('a parameter in blocks where plain numbers are read is refused', async () => {
+    const { stage } = build(readTwice(lastRow), { plan: densePlan, target: wasmTarget, verify: true, formatOf: oneFormat });
+    const fault = await faultOf(() => lower(stage, wasmTarget, { formatOf: oneFormat }));
     expect(fault).to.be.instanceOf(AtpcError);
     expect(String(fault)).to.include("'table#2' is kept as signed q8 in blocks of 32");
   });

@@ -1,7 +1,14 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { dequantise, type BlockFormat, type BlockMatrix } from '../../compiler/weights/block-format.ts';
-import { concatRows, permuteRows, quantBytes, takeColumnRuns, takeRows } from '../../compiler/weights/block-matrix.ts';
+import {
+  concatColumns,
+  concatRows,
+  permuteRows,
+  quantBytes,
+  takeColumnRuns,
+  takeRows,
+} from '../../compiler/weights/block-matrix.ts';
 
 const formats: readonly BlockFormat[] = [
   { bits: 4, block: 32, signed: false, minima: true },
@@ -47,6 +54,22 @@ function valueRows({ shape }: BlockMatrix, values: Float32Array): readonly (read
 const rowsOf = (matrix: BlockMatrix): readonly (readonly number[])[] => valueRows(matrix, dequantise(matrix));
 
 describe('matrices in blocks', () => {
+  it('are put side by side, column by column', () => {
+    fc.assert(
+      fc.property(someMatrix, ({ matrix, run, runs }) => {
+        const indices = Array.from({ length: runs }, (_, index) => index);
+        const parts = indices.map((index) => takeColumnRuns(matrix, run, [index]));
+        expect(concatColumns(parts)).to.deep.equal(matrix);
+        expect(rowsOf(concatColumns([...parts].reverse()))).to.deep.equal(
+          rowsOf(takeColumnRuns(matrix, run, [...indices].reverse())),
+        );
+      }),
+    );
+    const [first, second] = [formats[0], formats[1]].map((format) => matrixOf(format as BlockFormat, 2, 32, 1));
+    expect(() => concatColumns([first as BlockMatrix, second as BlockMatrix])).to.throw(RangeError, 'do not make one matrix');
+    expect(() => concatColumns([])).to.throw(RangeError);
+  });
+
   it('give the rows that are asked for, in any order and also twice', () => {
     fc.assert(
       fc.property(someMatrix, fc.array(fc.nat(), { maxLength: 9 }), ({ matrix }, picks) => {

@@ -210,7 +210,7 @@ describe('threads', () => {
       ${code}
       const { lane, lanes, control, counts, rounds } = workerData;
       const barrier = new LaneBarrier(control, { lane, lanes });
-      barrier.awaitStart([]);
+      barrier.awaitStart(0);
       for (let round = 1; barrier.arrive(lane === lanes - 1 && round === rounds); round++) {
         counts[lane] += 1;
         for (const count of counts) if (Math.abs(count - round) > 1) throw new Error('out of step');
@@ -220,7 +220,7 @@ describe('threads', () => {
       return new Worker(new URL(`data:text/javascript,${encodeURIComponent(text)}`), { workerData });
     });
     const ends = workers.map((worker) => new Promise((resolve, reject) => worker.once('exit', resolve).once('error', reject)));
-    new LaneBarrier(control, { lane: 0, lanes }).start(0, []);
+    new LaneBarrier(control, { lane: 0, lanes }).start({ call: 0, entry: 0, stateAddress: 0, dims: [] });
     await Promise.all(ends);
     expect([...counts]).to.deep.equal([rounds - 1, rounds - 1, rounds - 1]);
   });

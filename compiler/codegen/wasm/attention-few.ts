@@ -6,7 +6,7 @@ import { emitExp, keyStep, roundUp } from './attention-tile.ts';
 import { maxF32x4, sumF32x4 } from './math.ts';
 import { defineFunction } from './wat-builder.ts';
 import type { FunctionBuilder } from './wat-builder.ts';
-import { f32, f32x4, i32, i32x4, v128 } from './wat-code.ts';
+import { f32, f32x4, i32, v128 } from './wat-code.ts';
 import type { Local, V128 } from './wat-code.ts';
 
 /** The most queries that this serves. */
@@ -289,8 +289,11 @@ const accumulationsOf = indices(fewRows).map((index) => {
     },
   );
 });
-/** Reads one element of every cache line of `count` rows in order, so that what reads them by columns finds them. */
-const touchRows = defineFunction(
+/**
+ * Reads one element of every cache line of `count` rows in order, so that what reads them by columns finds them. `into` has room
+ * for what keeps the loads from being left out.
+ */
+export const touchRows = defineFunction(
   'attention_touch_rows',
   [
     ['rows', 'i32'],
@@ -303,9 +306,9 @@ const touchRows = defineFunction(
   (f, rows, stride, count, bytes, into) => {
     const [index, offset] = [f.local('index', 'i32'), f.local('offset', 'i32')];
     const row = f.let('row', rows);
-    const seen = f.let('seen', i32x4.splat(0));
+    const seen = f.let('seen', i32.const(0));
     f.for(index, 0, count, 1, () => {
-      f.for(offset, 0, bytes, lineBytes, () => f.set(seen, v128.or(seen, v128.load(i32.add(row, offset)))));
+      f.for(offset, 0, bytes, lineBytes, () => f.set(seen, i32.or(seen, i32.load(i32.add(row, offset)))));
       f.increment(row, stride);
     });
     f.store(into, seen);

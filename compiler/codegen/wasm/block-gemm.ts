@@ -10,7 +10,7 @@ import type { Size } from '../../../ir/size.ts';
 import type { BlockGemmKernel, GemmKernel } from '../../kernel/kernel.ts';
 import type { BlockFormat } from '../../weights/block-format.ts';
 import { dotColumns, dotFunction, preparedBlockBytes, prepareFunction } from './block-dot.ts';
-import { elementsPerLoad, quantIntegers, quantVectors, transposed } from './block-quants.ts';
+import { elementsPerLoad, quantConstants, quantIntegers, quantVectors, transposed } from './block-quants.ts';
 import { epilogueNames, gemmSchedule, gemmScratch, renderGemm } from './gemm.ts';
 import { defineFunction } from './wat-builder.ts';
 import type { InternalFunction, KernelContext } from './wat-builder.ts';
@@ -53,6 +53,7 @@ function unpackFunction(format: BlockFormat, kernelName: string): InternalFuncti
     null,
     (f, quants, quantBytes, scales, scaleBytes, minimaOffset, columns, panel, blocks) => {
       const lanes = [0, 1, 2, 3];
+      const constants = quantConstants(f, format);
       const quantBlockBytes = (format.block * format.bits) / 8;
       const [block, to] = [f.local('block', 'i32'), f.local('to', 'i32')];
       for (let first = 0; first < panelWidth; first += 4) {
@@ -79,7 +80,7 @@ function unpackFunction(format: BlockFormat, kernelName: string): InternalFuncti
             quantRows.forEach((row, lane) => f.set(words[lane] as Local<'v128'>, v128.load(row, (element * format.bits) / 8)));
             for (const vector of quantVectors(format)) {
               const values = lanes.map((lane) => {
-                const quant = f32x4.convert_i32x4_s(quantIntegers(format, words[lane] as Local<'v128'>, vector));
+                const quant = f32x4.convert_i32x4_s(quantIntegers(format, words[lane] as Local<'v128'>, vector, constants));
                 const scaled = f32x4.mul(quant, scale[lane] as Local<'v128'>);
                 return format.minima ? f32x4.add(scaled, minimum[lane] as Local<'v128'>) : scaled;
               });

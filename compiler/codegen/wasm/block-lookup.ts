@@ -1,6 +1,6 @@
 /** block_lookup: rows of a table in blocks, each value exactly fl(scale * q) + minimum. */
 import type { BlockLookupKernel } from '../../kernel/kernel.ts';
-import { elementsPerLoad, quantIntegers, quantVectors, transposed } from './block-quants.ts';
+import { elementsPerLoad, quantConstants, quantIntegers, quantVectors, transposed } from './block-quants.ts';
 import type { KernelContext } from './wat-builder.ts';
 import { f32x4, i32, v128 } from './wat-code.ts';
 
@@ -17,6 +17,7 @@ export function renderBlockLookup({ format }: BlockLookupKernel, { module, name,
     const to = f.let('to', i32.add(operand('result'), i32.mul(begin, i32.shl(K, 2))));
     const [item, id, last] = [f.local('item', 'i32'), f.local('id', 'i32'), f.local('last', 'i32')];
     const [quants, scale, minimum] = [f.local('quants', 'i32'), f.local('scale', 'v128'), f.local('minimum', 'v128')];
+    const constants = quantConstants(f, format);
     const scaleAt = f.local('scale_at', 'i32');
     f.for(item, begin, end, 1, () => {
       f.set(id, i32.load(f.element(operand('ids'), item)));
@@ -35,7 +36,7 @@ export function renderBlockLookup({ format }: BlockLookupKernel, { module, name,
               const values = vectors
                 .filter((vector) => vector.element >= group && vector.element < group + 16)
                 .map((vector) => {
-                  const scaled = f32x4.mul(f32x4.convert_i32x4_s(quantIntegers(format, word, vector)), scale);
+                  const scaled = f32x4.mul(f32x4.convert_i32x4_s(quantIntegers(format, word, vector, constants)), scale);
                   // Without minima the sum is with 0, which makes 0 of -0 as the reference has it.
                   return f32x4.add(scaled, minimum);
                 });

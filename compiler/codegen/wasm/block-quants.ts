@@ -27,13 +27,27 @@ export function elementsPerLoad({ bits }: BlockFormat): number {
   return 128 / bits;
 }
 
+export interface QuantConstants {
+  /** Ones in the lowest bits of each lane, as many as a quant has. */
+  readonly lowest: Local<'v128'>;
+  /** 128 in each byte, which added to signed quants (or taken from them: the same bit) makes them unsigned; null for unsigned ones. */
+  readonly offset: Local<'v128'> | null;
+}
+/** Shifted, they are no constants to V8, which would build each constant again wherever it is used, in three instructions. */
+export function quantConstants(f: FunctionBuilder, { bits, signed }: BlockFormat): QuantConstants {
+  const splat = (value: number): V128 => i32x4.const(value, value, value, value);
+  return {
+    lowest: f.let('lowest', i32x4.shr_u(splat(2 ** (bits + 1) - 2), 1)),
+    offset: signed ? f.let('offset', i32x4.shl(splat(0x40404040), 1)) : null,
+  };
+}
+
 /** The quants of one vector as i32. */
-export function quantIntegers({ bits, signed }: BlockFormat, word: V128, { bit }: QuantVector): V128 {
+export function quantIntegers({ bits, signed }: BlockFormat, word: V128, { bit }: QuantVector, { lowest }: QuantConstants): V128 {
   const top = 32 - bits;
   if (signed) return i32x4.shr_s(bit === top ? word : i32x4.shl(word, top - bit), top);
   const shifted = bit === 0 ? word : i32x4.shr_u(word, bit);
-  const mask = 2 ** bits - 1;
-  return bit === top ? shifted : v128.and(shifted, i32x4.const(mask, mask, mask, mask));
+  return bit === top ? shifted : v128.and(shifted, lowest);
 }
 
 type Rows = readonly [V128, V128, V128, V128];

@@ -4,6 +4,7 @@
  */
 import type { Size } from '../../../ir/size.ts';
 import type { ScoreKeysKernel } from '../../kernel/kernel.ts';
+import { fewKeys, fewRows, fewStride, packFew, scoreFew } from './attention-few.ts';
 import { emitExp, packPanel, panelLanes, panelRowBytes, scoreTile } from './attention-tile.ts';
 import { defineFunction } from './wat-builder.ts';
 import type { KernelContext } from './wat-builder.ts';
@@ -23,7 +24,7 @@ function layoutOf({ headSize, schedule }: ScoreKeysKernel) {
   const addresses = 0;
   const panels = addresses + 64;
   const scores = panels + keyTile * headSize * 4;
-  const sums = scores + rowsAtATime * keyTile * 4;
+  const sums = scores + Math.max(rowsAtATime * keyTile * 4, fewRows * fewStride);
   return { addresses, panels, scores, sums, end: sums + keyTile * 4 };
 }
 export function scoreKeysScratch(kernel: ScoreKeysKernel): Size {
@@ -87,6 +88,7 @@ export function renderScoreKeys(kernel: ScoreKeysKernel, { module, name }: Kerne
     ],
   };
   const layout = layoutOf(kernel);
+  const servesFew = headSize % 4 === 0 && keyTile <= fewKeys;
   module.kernel(name, parameters, (f, k) => {
     const at = (offset: number): Code<'i32'> => i32.add(k.scratch, offset);
     const [queries, rows, exact, atomsUsed] = [
@@ -121,6 +123,39 @@ export function renderScoreKeys(kernel: ScoreKeysKernel, { module, name }: Kerne
         const firstRow = f.let('first_row', i32.add(i32.mul(keyHead, rows), first));
         const key = f.let('key_rows', i32.add(k.operand('key'), i32.mul(firstRow, headSize * 4)));
         const groups = f.let('groups', i32.shr_u(i32.add(count, panelLanes - 1), 3));
+        const store = (): void =>
+          f.for(lane, 0, count, 1, () => {
+            const row = f.let('row', i32.add(first, lane));
+            f.if(i32.or(i32.lt_s(row, atomsUsed), i32.ge_s(row, atoms)), () => {
+              const score = f.let('score', f.element(k.operand('score'), i32.add(firstRow, lane)));
+              const before = f.local('before', 'f32');
+              f.if(
+                i32.ge_s(row, firstNew),
+                () => {
+                  f.set(before, 0);
+                  const position = f.element(k.operand('position'), i32.add(firstRow, lane));
+                  f.store(position, i32.add(k.integer('start'), i32.sub(row, firstNew)));
+                },
+                () => f.set(before, f32.mul(factor, f32.load(score))),
+              );
+              f.store(score, f32.add(before, f32.load(f.element(at(layout.sums), lane))));
+            });
+          });
+        f.fillMemory(at(layout.sums), 0, keyTile * 4);
+        if (servesFew) {
+          f.if(i32.and(single, i32.le_s(inner, fewRows)), () => {
+            f.comment('few rows: nothing is packed but the queries');
+            const queryHead = f.let('first_query_head', i32.mul(keyHead, headsPerKeyHead));
+            const query = f.element(k.operand('query'), i32.mul(queryHead, k.integer('query_head')));
+            const sums = f.element(k.operand('log_sum_exp'), i32.mul(queryHead, k.integer('log_sum_exp_head')));
+            const scores = at(layout.scores);
+            f.run(packFew, query, queryStride, inner, headSize, scale, at(layout.panels));
+            f.run(scoreFew, inner, at(layout.panels), headSize, key, headSize * 4, count, scores);
+            f.run(addWeights, scores, fewStride, groups, inner, sums, sumStride, keyTile, 0, at(layout.sums));
+            store();
+            leave();
+          });
+        }
         f.comment('pack the keys, times the scale');
         f.for(group, 0, groups, 1, () => {
           for (let panel = 0; panel < panelLanes; panel++) {
@@ -130,7 +165,6 @@ export function renderScoreKeys(kernel: ScoreKeysKernel, { module, name }: Kerne
           const panels = i32.add(at(layout.panels), i32.mul(group, headSize * panelRowBytes));
           f.run(packPanel, at(layout.addresses), headSize, scale, panels);
         });
-        f.fillMemory(at(layout.sums), 0, keyTile * 4);
         f.comment('queries before this one see no key of the tile');
         const seeing = i32.sub(first, firstNew);
         const from = f.let('from', select(single, i32.const(0), f.maximum(0, seeing)));
@@ -149,23 +183,7 @@ export function renderScoreKeys(kernel: ScoreKeysKernel, { module, name }: Kerne
             f.run(addWeights, scores, keyTile * 4, groups, now, sums, sumStride, last, step, at(layout.sums));
           });
         });
-        f.for(lane, 0, count, 1, () => {
-          const row = f.let('row', i32.add(first, lane));
-          f.if(i32.or(i32.lt_s(row, atomsUsed), i32.ge_s(row, atoms)), () => {
-            const score = f.let('score', f.element(k.operand('score'), i32.add(firstRow, lane)));
-            const before = f.local('before', 'f32');
-            f.if(
-              i32.ge_s(row, firstNew),
-              () => {
-                f.set(before, 0);
-                const position = f.element(k.operand('position'), i32.add(firstRow, lane));
-                f.store(position, i32.add(k.integer('start'), i32.sub(row, firstNew)));
-              },
-              () => f.set(before, f32.mul(factor, f32.load(score))),
-            );
-            f.store(score, f32.add(before, f32.load(f.element(at(layout.sums), lane))));
-          });
-        });
+        store();
       }),
     );
   });

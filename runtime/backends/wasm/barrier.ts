@@ -1,4 +1,3 @@
-import type { Dims } from '../../inputs.ts';
 import type { LanePlace } from './plan.ts';
 
 // Words of the block that the lanes share, in cache lines of their own.
@@ -7,13 +6,26 @@ const arrivedWord = 16;
 const phaseWord = 32;
 const stopWord = 17;
 const callWord = 48;
-const dimsWord = 49;
+const entryWord = 49;
+const stateWord = 50;
+const dimsWord = 51;
 // Looking this often takes some ten microseconds, about as long as it takes to be woken from Atomics.wait. Lanes get to a
 // barrier at nearly the same time, unless the machine has fewer free processors than lanes.
 const looks = 4000;
 
 export function createControlBlock(dims: number): Int32Array<SharedArrayBuffer> {
   return new Int32Array(new SharedArrayBuffer(4 * (dimsWord + dims)));
+}
+
+/** What the lanes have to know of a call. */
+export interface LaneCall {
+  readonly call: number;
+  /** Index into `entryPointNames`. */
+  readonly entry: number;
+  /** Where the state lies that the call reads and writes; 0 without one. */
+  readonly stateAddress: number;
+  /** Values of the program's dims, in its order. */
+  readonly dims: readonly number[];
 }
 
 /**
@@ -33,8 +45,10 @@ export class LaneBarrier implements LanePlace {
   }
 
   /** Lane 0 lets the others begin a call. Every call has to have a barrier, at which lane 0 knows that they did. */
-  start(call: number, dims: readonly number[]): void {
+  start({ call, entry, stateAddress, dims }: LaneCall): void {
     this.#control[callWord] = call;
+    this.#control[entryWord] = entry;
+    this.#control[stateWord] = stateAddress;
     this.#control.set(dims, dimsWord);
     this.#started = (this.#started + 1) | 0;
     // Atomic stores order the plain ones before them (ECMAScript, memory model).
@@ -43,11 +57,17 @@ export class LaneBarrier implements LanePlace {
   }
 
   /** The other lanes sleep here until the next call. */
-  awaitStart(dims: readonly string[]): { readonly call: number; readonly dims: Dims } {
-    while (Atomics.load(this.#control, startWord) === this.#started) Atomics.wait(this.#control, startWord, this.#started);
-    this.#started = Atomics.load(this.#control, startWord);
-    const values = dims.map((name, index) => [name, this.#control[dimsWord + index] as number]);
-    return { call: this.#control[callWord] as number, dims: Object.fromEntries(values) as Dims };
+  awaitStart(dims: number): LaneCall {
+    const control = this.#control;
+    while (Atomics.load(control, startWord) === this.#started) Atomics.wait(control, startWord, this.#started);
+    this.#started = Atomics.load(control, startWord);
+    return {
+      call: control[callWord] as number,
+      entry: control[entryWord] as number,
+      // Addresses reach up to 4 GiB.
+      stateAddress: (control[stateWord] as number) >>> 0,
+      dims: [...control.subarray(dimsWord, dimsWord + dims)],
+    };
   }
 
   /**

@@ -1,27 +1,30 @@
 import type { StepTime, TensorOutput } from '../../api.ts';
 import { AtpcError } from '../../errors.ts';
 import type { ManifestTensor } from '../../format/manifest.ts';
-import type { Program } from '../../format/program.ts';
+import { entryPointNames, hasState, pastDim, type EntryPointName, type Program } from '../../format/program.ts';
 import type { Dims, PreparedInputs } from '../../inputs.ts';
 import type { NamedResults } from '../backend.ts';
-import { checkMemory, describeDims, pageBytes, wasmMaximumBytes, weightsBase, weightsEnd } from './layout.ts';
 import type { LaneBarrier } from './barrier.ts';
 import {
-  kernelsOf,
-  onlyLane,
-  planRun,
-  type ExportedKernel,
-  type PreparedDispatch,
-  type PreparedPort,
-  type RunPlan,
-} from './plan.ts';
+  checkMemory,
+  checkReserved,
+  describeDims,
+  pageBytes,
+  reservedLayout,
+  wasmMaximumBytes,
+  weightsBase,
+  weightsEnd,
+  type Layout,
+} from './layout.ts';
+import { kernelsOf, onlyLane, RunPlan, type ExportedKernel, type PreparedDispatch, type PreparedPort } from './plan.ts';
+import { StateSlots } from './state-slots.ts';
 import { tensorWriter, type TensorWriter } from './weights.ts';
 
 // A run can be stopped within 50 ms: a dispatch runs in ranges of items that take about this long each. The first range is
 // shorter, because its length goes by the last run with these dims, and the work may depend on the data.
 const firstRangeMilliseconds = 4;
 const rangeMilliseconds = 20;
-// Plans of recent dims; batches of texts come in many lengths, and one plan is a few hundred numbers for each dispatch.
+// Plans of recent dims; batches of texts come in many lengths, and one plan is a few dozen numbers for each dispatch.
 const cachedPlans = 64;
 
 export interface RunOptions {
@@ -47,6 +50,8 @@ export class WasmExecutor {
   readonly #kernels: ReadonlyMap<string, ExportedKernel>;
   readonly #plans = new Map<string, RunPlan>();
   readonly #barrier: LaneBarrier | undefined;
+  readonly #layout: Layout | undefined;
+  readonly #states: StateSlots | undefined;
   readonly shared: SharedKernels;
 
   private constructor(
@@ -59,17 +64,21 @@ export class WasmExecutor {
     this.#memory = shared.memory;
     this.#kernels = kernels;
     this.#barrier = barrier;
+    this.#layout = reservedLayout(program, barrier?.lanes ?? 1);
+    this.#states = this.#layout && new StateSlots(this.#layout.totalBytes, Number(program.arenas.state));
     this.shared = shared;
   }
 
   /**
-   * Instantiates kernel code, which imports `atpc.memory`, on a memory that has room for the weights; a shared one, for code
-   * that wants it, where there is a barrier. Throws ATPC-403 for code that does not fit the program and ATPC-502 where there
+   * Instantiates kernel code, which imports `atpc.memory`, on a memory that has room for the weights, and for a program with state
+   * for all of its calls too; a shared one, for code that wants it, where there is a barrier. Throws ATPC-403 for code that does not fit the program and ATPC-502 where there
    * is no memory.
    */
   static async create(program: Program, code: Uint8Array, barrier?: LaneBarrier): Promise<WasmExecutor> {
-    const bytes = weightsEnd(program);
-    checkMemory(bytes, bytes, {});
+    const reserved = reservedLayout(program, barrier?.lanes ?? 1);
+    const bytes = reserved?.totalBytes ?? weightsEnd(program);
+    if (reserved) checkReserved(reserved, Number(program.arenas.state));
+    else checkMemory(bytes, bytes, {});
     let memory: WebAssembly.Memory;
     try {
       memory = new WebAssembly.Memory({
@@ -78,7 +87,7 @@ export class WasmExecutor {
         shared: barrier !== undefined,
       });
     } catch (cause) {
-      throw new AtpcError('ATPC-502', `There is no memory for ${bytes} bytes of weights.`, { cause });
+      throw new AtpcError('ATPC-502', `There is no memory for ${bytes} bytes${reserved ? '' : ' of weights'}.`, { cause });
     }
     try {
       const { module, instance } = await WebAssembly.instantiate(code, { atpc: { memory } });
@@ -122,19 +131,54 @@ export class WasmExecutor {
     return tensorWriter(this.#memory.buffer, tensor.storage, destinations);
   }
 
+  /** Makes room for one more state and returns its number. Throws ATPC-502 where there is none. */
+  openState(): number {
+    const states = this.#needStates();
+    const state = states.open();
+    try {
+      this.#grow(states.end, () => `the state of one more session, which takes ${states.bytes}`);
+    } catch (error) {
+      states.close(state);
+      throw error;
+    }
+    return state;
+  }
+  closeState(state: number): void {
+    this.#needStates().close(state);
+  }
+  readState(state: number): Uint8Array<ArrayBuffer> {
+    return this.#stateBytes(state).slice();
+  }
+  /** Throws ATPC-608 for another number of bytes than a state has. */
+  writeState(state: number, bytes: Uint8Array): void {
+    const target = this.#stateBytes(state);
+    if (bytes.length !== target.length)
+      throw new AtpcError('ATPC-608', `A state of this model has ${target.length} bytes, and not ${bytes.length}.`);
+    target.set(bytes);
+  }
+  #stateBytes(state: number): Uint8Array {
+    const states = this.#needStates();
+    return new Uint8Array(this.#memory.buffer, states.addressOf(state), states.bytes);
+  }
+  #needStates(): StateSlots {
+    if (this.#states) return this.#states;
+    throw new AtpcError('ATPC-605', 'The model keeps nothing between calls.');
+  }
+
   /**
-   * Runs the forward pass. The generator yields after every range of items, so that messages can come in; it is to be run
+   * Runs an entry point. The generator yields after every range of items, so that messages can come in; it is to be run
    * to its end. Throws RunAborted, and an Error with the name of a kernel that trapped.
    */
   *run(inputs: PreparedInputs, options: RunOptions = {}): Generator<void, NamedResults, void> {
-    const plan = this.#planOf(inputs.dims);
+    const { entry = 'forward', state, dims } = inputs;
+    const plan = this.#planOf(entry, dims);
+    const address = this.#states?.addressOf(state) ?? 0;
+    plan.begin(dims, address);
     // The other lanes sleep until `start`: the memory grows and is written to by this one alone.
-    this.#reserve(plan, inputs.dims);
+    if (!this.#layout) this.#reserve(plan, dims);
     for (const port of plan.inputs) this.#writeInput(port, inputs);
-    if (plan.dispatches.length > 0) {
-      const values = this.#program.dims.map((dim) => Number(inputs.dims[dim.name]));
-      this.#barrier?.start(options.call ?? 0, values);
-    }
+    const values = this.#program.dims.map((dim) => dims[dim.name] ?? 0);
+    this.#barrier?.start({ call: options.call ?? 0, entry: entryPointNames.indexOf(entry), stateAddress: address, dims: values });
     yield* this.#walk(plan, options);
     return Object.fromEntries(plan.outputs.map((port) => [port.name, this.#readOutput(port)]));
   }
@@ -145,9 +189,12 @@ export class WasmExecutor {
     if (barrier === undefined) throw new Error('An executor without a barrier has no other lanes.');
     const names = this.#program.dims.map((dim) => dim.name);
     for (;;) {
-      const { call, dims } = barrier.awaitStart(names);
+      const { call, entry, stateAddress, dims: values } = barrier.awaitStart(names.length);
+      const dims = Object.fromEntries(names.map((name, index) => [name, values[index] as number]));
       try {
-        const walk = this.#walk(this.#planOf(dims), { isAborted: () => isAborted(call) });
+        const plan = this.#planOf(entryPointNames[entry] as EntryPointName, dims);
+        plan.begin(dims, stateAddress);
+        const walk = this.#walk(plan, { isAborted: () => isAborted(call) });
         while (walk.next().done !== true);
       } catch (error) {
         if (!(error instanceof RunAborted)) throw error;
@@ -157,20 +204,27 @@ export class WasmExecutor {
 
   /** This lane's share of every dispatch, with all lanes together after each. */
   *#walk(plan: RunPlan, { times, isAborted = () => false }: RunOptions): Generator<void, void, void> {
-    for (const dispatch of plan.dispatches) {
+    let met = false;
+    for (const dispatch of plan.dispatches()) {
       const start = performance.now();
       const finished = yield* runDispatch(dispatch, isAborted);
       const goOn = this.#barrier ? this.#barrier.arrive(!finished) : finished;
+      met = true;
       if (!goOn) throw new RunAborted();
       times?.push({ step: dispatch.step, start, milliseconds: performance.now() - start });
     }
+    // Lane 0 has to know that the others have begun a call before it starts the next.
+    if (!met) this.#barrier?.arrive(false);
   }
 
-  #planOf(dims: Dims): RunPlan {
-    const key = this.#program.dims.map((dim) => dims[dim.name]).join(',');
+  /** The plan of the entry point for these dims; with a state, for any number of tokens in it. */
+  #planOf(entry: EntryPointName, dims: Dims): RunPlan {
+    const keyed = this.#program.dims.filter(({ name }) => !(name === pastDim && hasState(this.#program)));
+    const key = [entry, ...keyed.map(({ name }) => dims[name])].join(',');
     let plan = this.#plans.get(key);
     if (plan === undefined) {
-      plan = planRun(this.#program, this.#kernels, dims, this.#barrier ?? onlyLane);
+      const place = this.#barrier ?? onlyLane;
+      plan = new RunPlan({ program: this.#program, kernels: this.#kernels, entry, place, layout: this.#layout }, dims);
       const oldest = this.#plans.size >= cachedPlans ? this.#plans.keys().next().value : undefined;
       if (oldest !== undefined) this.#plans.delete(oldest);
     } else {
@@ -181,21 +235,19 @@ export class WasmExecutor {
   }
 
   /** Grows the memory where a run needs more than any run before. */
-  #reserve(plan: RunPlan, dims: Dims): void {
-    const missing = plan.totalBytes - this.memoryBytes;
+  #reserve({ totalBytes }: RunPlan, dims: Dims): void {
+    if (totalBytes <= this.memoryBytes) return;
+    checkMemory(totalBytes, weightsEnd(this.#program), dims);
+    const hint = 'Use a smaller batch or shorter inputs.';
+    this.#grow(totalBytes, () => `a call with ${describeDims(dims)}, which needs ${totalBytes}`, hint);
+  }
+  #grow(totalBytes: number, what: () => string, hint = 'Dispose of sessions that are no longer used.'): void {
+    const missing = totalBytes - this.memoryBytes;
     if (missing <= 0) return;
-    checkMemory(plan.totalBytes, weightsEnd(this.#program), dims);
     try {
       this.#memory.grow(Math.ceil(missing / pageBytes));
     } catch (cause) {
-      throw new AtpcError(
-        'ATPC-502',
-        `There is no memory for ${plan.totalBytes} bytes, which a call with ${describeDims(dims)} needs.`,
-        {
-          hint: 'Use a smaller batch or shorter inputs.',
-          cause,
-        },
-      );
+      throw new AtpcError('ATPC-502', `There is no memory for ${what()} bytes.`, { hint, cause });
     }
   }
 
@@ -211,6 +263,7 @@ export class WasmExecutor {
 
   #readOutput(port: PreparedPort): TensorOutput {
     const { shape, address, elements, elementType } = port;
+    if (elementType === 'u8') throw new AtpcError('ATPC-403', `The output '${port.name}' of program.json holds quants.`);
     if (elementType === 'f32')
       return { elementType, shape, data: new Float32Array(this.#memory.buffer, address, elements).slice() };
     const integers = new Int32Array(this.#memory.buffer, address, elements);

@@ -1,7 +1,7 @@
 import { AtpcError } from '../../errors.ts';
 import { evaluateExpression, type SizeExpression } from '../../format/expression.ts';
 import type { Manifest } from '../../format/manifest.ts';
-import type { BufferClass, Program } from '../../format/program.ts';
+import { hasState, type BufferClass, type Program } from '../../format/program.ts';
 import type { Dims } from '../../inputs.ts';
 
 /** A wasm32 memory has at most 65,536 pages of 64 KiB (WebAssembly core specification, 4.5.9 and the 32-bit address type). */
@@ -9,32 +9,44 @@ export const pageBytes = 65536;
 export const wasmMaximumBytes = 65536 * pageBytes;
 /** Address 0 stays unused, so that a kernel with a missing operand does not write over a weight. */
 export const weightsBase = 64;
-const arenaOrder = ['weights', 'io', 'state', 'workspace', 'scratch'] as const satisfies readonly BufferClass[];
+
+/** Arenas that all calls share; a state belongs to a session. */
+export type SharedArena = Exclude<BufferClass, 'state'>;
+const arenaOrder = ['weights', 'io', 'workspace', 'scratch'] as const satisfies readonly SharedArena[];
 
 export interface Layout {
-  /** Address of each arena. */
-  readonly bases: { readonly [K in BufferClass]: number };
+  /** Address and bytes of each arena; the scratch is that of one lane. */
+  readonly arenas: { readonly [K in SharedArena]: { readonly base: number; readonly bytes: number } };
   /** From the scratch of one lane to that of the next. */
   readonly scratchStride: number;
   readonly totalBytes: number;
 }
 
-/** [64 B reserved | weights | io | state | workspace | scratch of every lane] for one run with these dims. */
+/** [64 B reserved | weights | io | workspace | scratch of every lane] for calls with these dims. */
 export function layoutOf(program: Program, dims: Dims, lanes = 1): Layout {
-  const bases = { weights: 0, io: 0, state: 0, workspace: 0, scratch: 0 };
+  const none = { base: 0, bytes: 0 };
+  const arenas = { weights: none, io: none, workspace: none, scratch: none };
   let end = weightsBase;
   for (const arena of arenaOrder) {
-    bases[arena] = align(end);
-    end = bases[arena] + evaluateExpression(program.arenas[arena], dims);
+    arenas[arena] = { base: align(end), bytes: evaluateExpression(program.arenas[arena], dims) };
+    end = arenas[arena].base + arenas[arena].bytes;
   }
-  const scratchStride = align(end - bases.scratch);
-  return { bases, scratchStride, totalBytes: end + (lanes - 1) * scratchStride };
+  const scratchStride = align(arenas.scratch.bytes);
+  return { arenas, scratchStride, totalBytes: end + (lanes - 1) * scratchStride };
+}
+/**
+ * The layout of all calls of a program with state, which is that of its largest dims: the states lie behind it and stay where they
+ * are. Undefined for a program without state, whose layout goes by the dims of each call.
+ */
+export function reservedLayout(program: Program, lanes: number): Layout | undefined {
+  if (!hasState(program)) return undefined;
+  return layoutOf(program, Object.fromEntries(program.dims.map(({ name, max }) => [name, max])), lanes);
 }
 /** The formula of `totalBytes` for a number of lanes, from the manifest's, which is for one. */
 export function totalFormula({ total, scratch }: Pick<Manifest['memory'], 'total' | 'scratch'>, lanes: number): SizeExpression {
   return lanes === 1 || scratch === 0 ? total : ['+', total, ['*', lanes - 1, ['*', 64, ['ceil/', scratch, 64]]]];
 }
-const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
+export const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
 /** Bytes up to the end of the weights, which is what a model needs before its first run. */
 export function weightsEnd(program: Program): number {
@@ -54,5 +66,15 @@ export function checkMemory(totalBytes: number, weightBytes: number, dims: Dims)
     'ATPC-502',
     `A call with ${call === '' ? 'these inputs' : call} needs ${totalBytes} bytes, ${weightBytes} of them weights; WebAssembly has ${wasmMaximumBytes}.`,
     { hint: 'Use a smaller batch or shorter inputs.' },
+  );
+}
+/** The same for the memory that calls and one session of a program with state need. */
+export function checkReserved({ arenas, totalBytes }: Layout, stateBytes: number): void {
+  if (align(totalBytes) + stateBytes <= wasmMaximumBytes) return;
+  const { weights, io, workspace } = arenas;
+  throw new AtpcError(
+    'ATPC-502',
+    `The model needs ${align(totalBytes) + stateBytes} bytes: ${weights.bytes} of weights, ${io.bytes} of inputs and outputs, ${workspace.bytes} of workspace, ${stateBytes} for the state of a session, the rest scratch; WebAssembly has ${wasmMaximumBytes}.`,
+    { hint: 'Compile it with a smaller --max-seq, with quantised weights, or with another --attn.' },
   );
 }

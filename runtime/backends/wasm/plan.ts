@@ -1,22 +1,33 @@
 import { AtpcError } from '../../errors.ts';
-import { evaluateExpression, type SizeExpression } from '../../format/expression.ts';
-import type { BufferElementType, DispatchStep, EntryPoint, Program, ProgramPort, Step } from '../../format/program.ts';
+import type { SizeExpression } from '../../format/expression.ts';
+import {
+  hasState,
+  pastDim,
+  type BufferElementType,
+  type DispatchStep,
+  type EntryPoint,
+  type EntryPointName,
+  type Program,
+  type ProgramPort,
+  type Step,
+} from '../../format/program.ts';
 import type { Dims } from '../../inputs.ts';
-import { layoutOf } from './layout.ts';
+import { layoutOf, type Layout } from './layout.ts';
+import { SizeTable, type SizeIndex, type SizeScope } from './size-table.ts';
 
 export type ExportedKernel = (...integers: number[]) => void;
 
 /** One call of a kernel with every expression evaluated. */
 export interface PreparedDispatch {
-  /** Position among the dispatches of the program, in the order in which they are written there. */
+  /** Position among the dispatches of the entry point, in the order in which they are written there. */
   readonly step: number;
   readonly label: string;
   readonly kernel: ExportedKernel;
   /** begin, end, scratch, operand addresses, integers; begin and end are set for each range of items. */
   readonly parameters: number[];
   /** The items of this lane: [first, last). */
-  readonly first: number;
-  readonly last: number;
+  first: number;
+  last: number;
   /** Measured while it runs; undefined until the first run. */
   millisecondsPerItem: number | undefined;
 }
@@ -27,13 +38,6 @@ export interface PreparedPort {
   readonly shape: readonly number[];
   readonly elements: number;
 }
-/** A program with the dims of one call put in. */
-export interface RunPlan {
-  readonly totalBytes: number;
-  readonly dispatches: readonly PreparedDispatch[];
-  readonly inputs: readonly PreparedPort[];
-  readonly outputs: readonly PreparedPort[];
-}
 
 /** One of the threads that compute a call together. */
 export interface LanePlace {
@@ -42,77 +46,180 @@ export interface LanePlace {
 }
 export const onlyLane: LanePlace = { lane: 0, lanes: 1 };
 
+interface PlannedDispatch extends PreparedDispatch {
+  readonly items: SizeIndex;
+  readonly when: { readonly left: SizeIndex; readonly right: SizeIndex } | undefined;
+  /** Parameters that do not stay as they are: position in `parameters`, and value. */
+  readonly changing: readonly { readonly at: number; readonly value: SizeIndex }[];
+}
+interface PlannedRepeat {
+  readonly count: SizeIndex;
+  readonly variable: string;
+  readonly scope: SizeScope;
+  readonly steps: readonly PlannedStep[];
+}
+type PlannedStep = PlannedDispatch | PlannedRepeat;
+interface PlannedPort extends Pick<ProgramPort, 'name' | 'elementType'> {
+  readonly address: SizeIndex;
+  readonly shape: readonly SizeIndex[];
+}
+interface BufferPlace {
+  readonly name: string;
+  readonly offset: SizeIndex;
+  readonly end: SizeIndex;
+  readonly arenaBytes: number;
+}
+
+/** What a plan is for. */
+export interface PlanOptions {
+  readonly program: Program;
+  readonly kernels: ReadonlyMap<string, ExportedKernel>;
+  readonly entry: EntryPointName;
+  readonly place?: LanePlace;
+  /** Where the shared arenas lie, for a program with state (reservedLayout); others go by the dims. */
+  readonly layout?: Layout | undefined;
+}
+/** Address of the state of a session, among the symbols of a plan. */
+const stateSymbol = '#state';
+
 /**
- * The plan of one lane: all lanes make the same one, but for the address of their scratch and their shares of the items.
- * Throws ATPC-403 for a buffer that does not fit its arena.
+ * An entry point with all dims put in but how much the state holds, for one lane: all lanes make the same plan, but for the address
+ * of their scratch and their shares of the items. Whatever else a call changes, the number of tokens in the state or which state
+ * it is, `begin` puts in, in a few microseconds.
  */
-export function planRun(
-  program: Program,
-  kernels: ReadonlyMap<string, ExportedKernel>,
-  dims: Dims,
-  { lane, lanes }: LanePlace = onlyLane,
-): RunPlan {
-  const { bases, scratchStride, totalBytes } = layoutOf(program, dims, lanes);
-  const addresses = program.buffers.map((buffer) => {
-    const offset = evaluateExpression(buffer.offset, dims);
-    const end = offset + evaluateExpression(buffer.bytes, dims);
-    const arena = evaluateExpression(program.arenas[buffer.class], dims);
-    if (offset < 0 || end > arena) {
+export class RunPlan {
+  readonly totalBytes: number;
+  readonly #table = new SizeTable();
+  readonly #call: SizeScope;
+  readonly #place: LanePlace;
+  readonly #steps: readonly PlannedStep[];
+  readonly #inputs: readonly PlannedPort[];
+  readonly #outputs: readonly PlannedPort[];
+  readonly #places: readonly BufferPlace[];
+
+  /** Throws ATPC-403 for an entry point that is not there, and RangeError for a dim without a value. */
+  constructor({ program, kernels, entry: name, place = onlyLane, layout }: PlanOptions, dims: Dims) {
+    const entry = program.entryPoints[name];
+    if (entry === undefined) throw new AtpcError('ATPC-403', `program.json has no entry point '${name}'.`);
+    const { arenas, scratchStride, totalBytes } = layout ?? layoutOf(program, dims, place.lanes);
+    this.totalBytes = totalBytes;
+    this.#place = place;
+    const table = this.#table;
+    this.#call = table.scope(hasState(program) ? [pastDim, stateSymbol] : [], undefined, dims);
+
+    const stateBytes = Number(program.arenas.state);
+    const places = new Map<number, BufferPlace>();
+    const addressOf = (index: number, elements: SizeExpression, scope: SizeScope): SizeIndex => {
+      const buffer = program.buffers[index] as Program['buffers'][number];
+      const { base, bytes } = buffer.class === 'state' ? { base: stateSymbol, bytes: stateBytes } : arenas[buffer.class];
+      if (!places.has(index)) {
+        const offset = table.add(buffer.offset, this.#call);
+        const end = table.add(['+', buffer.offset, buffer.bytes], this.#call);
+        places.set(index, { name: buffer.name, offset, end, arenaBytes: bytes });
+      }
+      return table.add(['+', ['+', base, buffer.offset], ['*', 4, elements]], scope);
+    };
+
+    let position = 0;
+    const planDispatch = (step: DispatchStep, scope: SizeScope): PlannedDispatch => {
+      const values = [
+        table.add(arenas.scratch.base + place.lane * scratchStride, scope),
+        ...step.operands.map((operand) => addressOf(operand.buffer, operand.offset, scope)),
+        ...step.integers.map((integer) => table.add(integer, scope)),
+      ];
+      const [left, right] = step.when?.less.map((size) => table.add(size, scope)) ?? [];
+      return {
+        step: position++,
+        label: step.label,
+        kernel: kernels.get(step.kernel) as ExportedKernel,
+        parameters: [0, 0, ...values.map((value) => table.at(value))],
+        first: 0,
+        last: 0,
+        millisecondsPerItem: undefined,
+        items: table.add(step.items, scope),
+        when: left === undefined || right === undefined ? undefined : { left, right },
+        changing: values.flatMap((value, at) => (table.isConstant(value) ? [] : [{ at: at + 2, value }])),
+      };
+    };
+    const planSteps = (steps: readonly Step[], scope: SizeScope): readonly PlannedStep[] =>
+      steps.map((step) => {
+        if (step.kind === 'dispatch') return planDispatch(step, scope);
+        const rounds = table.scope([step.variable], scope);
+        const count = table.add(step.count, scope);
+        return { count, variable: step.variable, scope: rounds, steps: planSteps(step.steps, rounds) };
+      });
+    const planPort = ({ name: port, elementType, buffer, shape }: ProgramPort): PlannedPort => ({
+      name: port,
+      elementType,
+      address: addressOf(buffer, 0, this.#call),
+      shape: shape.map((size) => table.add(size, this.#call)),
+    });
+    this.#steps = planSteps(entry.steps, this.#call);
+    this.#inputs = entry.inputs.map(planPort);
+    this.#outputs = entry.outputs.map(planPort);
+    this.#places = [...places.values()];
+  }
+
+  /**
+   * Puts in what one call has of its own: its `past`, and the address of its state. Throws ATPC-403 for a buffer that does not fit
+   * its arena.
+   */
+  begin(dims: Dims, stateAddress?: number): void {
+    const table = this.#table;
+    if (this.#call.symbols.has(stateSymbol)) {
+      if (dims[pastDim] === undefined || stateAddress === undefined) throw new RangeError('A call has no state, or no past.');
+      table.set(this.#call, pastDim, dims[pastDim]);
+      table.set(this.#call, stateSymbol, stateAddress);
+    }
+    table.compute(this.#call);
+    for (const { name, offset, end, arenaBytes } of this.#places) {
+      if (table.at(offset) >= 0 && table.at(end) <= arenaBytes) continue;
       throw new AtpcError(
         'ATPC-403',
-        `The buffer '${buffer.name}' of program.json ends at byte ${end}; its arena has ${arena} bytes.`,
+        `The buffer '${name}' of program.json ends at byte ${table.at(end)}; its arena has ${arenaBytes} bytes.`,
       );
     }
-    return bases[buffer.class] + offset;
-  });
-  const addressOf = (buffer: number): number => addresses[buffer] as number;
+  }
 
-  const positions = new Map(dispatchSteps(program.entryPoints.forward.steps).map((step, position) => [step, position]));
-  const prepareDispatch = (step: DispatchStep, values: Dims): PreparedDispatch => ({
-    step: positions.get(step) as number,
-    label: step.label,
-    kernel: kernels.get(step.kernel) as ExportedKernel,
-    parameters: [
-      0,
-      0,
-      bases.scratch + lane * scratchStride,
-      ...step.operands.map((operand) => addressOf(operand.buffer) + 4 * evaluateExpression(operand.offset, values)),
-      ...step.integers.map((integer) => evaluateExpression(integer, values)),
-    ],
-    ...shareOf(evaluateExpression(step.items, values), { lane, lanes }),
-    millisecondsPerItem: undefined,
-  });
-  const holds = ([left, right]: readonly [SizeExpression, SizeExpression], values: Dims): boolean =>
-    evaluateExpression(left, values) < evaluateExpression(right, values);
-  const prepareSteps = (steps: readonly Step[], values: Dims): PreparedDispatch[] =>
-    steps.flatMap((step) => {
-      if (step.kind === 'dispatch') return step.when && !holds(step.when.less, values) ? [] : [prepareDispatch(step, values)];
-      const rounds = Array.from({ length: evaluateExpression(step.count, values) }, (_, round) => round);
-      return rounds.flatMap((round) => prepareSteps(step.steps, { ...values, [step.variable]: round }));
-    });
-  const preparePort = (port: ProgramPort): PreparedPort => {
-    const shape = port.shape.map((size) => evaluateExpression(size, dims));
+  /** The dispatches of the call that was begun, in order; each is to be run before the next is asked for. */
+  dispatches(): Generator<PreparedDispatch, void, void> {
+    return this.#walk(this.#steps);
+  }
+  *#walk(steps: readonly PlannedStep[]): Generator<PreparedDispatch, void, void> {
+    const table = this.#table;
+    for (const step of steps) {
+      if ('steps' in step) {
+        const count = table.at(step.count);
+        for (let round = 0; round < count; round++) {
+          table.set(step.scope, step.variable, round);
+          table.compute(step.scope);
+          yield* this.#walk(step.steps);
+        }
+        continue;
+      }
+      const { when, items, changing, parameters } = step;
+      if (when && !(table.at(when.left) < table.at(when.right))) continue;
+      for (const { at, value } of changing) parameters[at] = table.at(value);
+      // A static share: which lane computes an item never depends on time, and lanes need not agree on anything.
+      const { lane, lanes } = this.#place;
+      const all = table.at(items);
+      step.first = Math.floor((all * lane) / lanes);
+      step.last = Math.floor((all * (lane + 1)) / lanes);
+      yield step;
+    }
+  }
+
+  get inputs(): readonly PreparedPort[] {
+    return this.#inputs.map((port) => this.#preparePort(port));
+  }
+  get outputs(): readonly PreparedPort[] {
+    return this.#outputs.map((port) => this.#preparePort(port));
+  }
+  #preparePort({ name, elementType, address, shape: sizes }: PlannedPort): PreparedPort {
+    const shape = sizes.map((size) => this.#table.at(size));
     const elements = shape.reduce((product, size) => product * size, 1);
-    return { name: port.name, elementType: port.elementType, address: addressOf(port.buffer), shape, elements };
-  };
-
-  const entry: EntryPoint = program.entryPoints.forward;
-  return {
-    totalBytes,
-    dispatches: prepareSteps(entry.steps, dims),
-    inputs: entry.inputs.map(preparePort),
-    outputs: entry.outputs.map(preparePort),
-  };
-}
-
-/** A static share: which lane computes an item never depends on time, and lanes need not agree on anything. */
-function shareOf(items: number, { lane, lanes }: LanePlace): Pick<PreparedDispatch, 'first' | 'last'> {
-  return { first: Math.floor((items * lane) / lanes), last: Math.floor((items * (lane + 1)) / lanes) };
-}
-
-/** The dispatches among steps, those of repeats once. */
-function dispatchSteps(steps: readonly Step[]): readonly DispatchStep[] {
-  return steps.flatMap((step) => (step.kind === 'dispatch' ? [step] : dispatchSteps(step.steps)));
+    return { name, elementType, address: this.#table.at(address), shape, elements };
+  }
 }
 
 /** The exports that the program's steps call; throws ATPC-403 for one that is missing or takes another number of parameters. */
@@ -133,6 +240,6 @@ export function kernelsOf(program: Program, exports: WebAssembly.Exports): Map<s
     }
     kernels.set(step.kernel, kernel as ExportedKernel);
   };
-  program.entryPoints.forward.steps.forEach(visit);
+  for (const entry of Object.values(program.entryPoints) as readonly EntryPoint[]) entry.steps.forEach(visit);
   return kernels;
 }

@@ -5,7 +5,7 @@ import type { FileSource, WorkerHandle } from '../../platform/platform.ts';
 import type { Backend, NamedResults, Threads } from '../backend.ts';
 import { createControlBlock } from '../wasm/barrier.ts';
 import { sharesMemory } from '../wasm/feature-probe.ts';
-import { fromRecord, toRecord, type Request, type Response, type Team } from './protocol.ts';
+import { fromRecord, toRecord, type CallResults, type Request, type Response, type Team } from './protocol.ts';
 
 export interface WorkerLoad extends Omit<Extract<Request, { kind: 'load' }>, 'kind' | 'abortFlag' | 'team'> {
   /** Hands out the weight files where `urls` is null. */
@@ -19,7 +19,7 @@ export interface WorkerBackendOptions extends Pick<Backend, 'name' | 'why' | 'th
   readonly shareMemory?: boolean;
 }
 interface Pending {
-  resolve(results: NamedResults): void;
+  resolve(result: CallResults[keyof CallResults]): void;
   reject(reason: unknown): void;
   readonly signal: AbortSignal | undefined;
 }
@@ -90,13 +90,13 @@ export class WorkerBackend implements Backend {
     const lanes = this.#workers.length;
     const team: Team | null = lanes > 1 ? { lanes, control: createControlBlock(program.dims.length) } : null;
     this.#join = ({ shared }) => {
-      if (team === null || shared === null) return this.#pending.get(0)?.resolve({});
+      if (team === null || shared === null) return this.#pending.get(0)?.resolve(null);
       for (const [lane, worker] of this.#workers.entries())
         if (lane > 0) worker.post({ kind: 'join', program, shared, abortFlag, team, lane } satisfies Request);
     };
     const message = { kind: 'load', program, kernels, tensors, weightFiles, urls, abortFlag, team } as const;
     try {
-      await this.#call(() => message, [], signal);
+      await this.#call<'load'>(() => message, [], signal);
     } finally {
       this.#onProgress = () => {};
       this.#source = undefined;
@@ -107,14 +107,26 @@ export class WorkerBackend implements Backend {
   run(inputs: PreparedInputs, signal?: AbortSignal): Promise<NamedResults> {
     const buffers = inputs.tensors.map((tensor) => tensor.data.buffer);
     const profile = this.#onProfile !== undefined;
-    return this.#call((call) => ({ kind: 'run', call, inputs, profile }), buffers, signal);
+    return this.#call<'run'>((call) => ({ kind: 'run', call, inputs, profile }), buffers, signal);
+  }
+  openState(): Promise<number> {
+    return this.#call<'openState'>((call) => ({ kind: 'openState', call }));
+  }
+  closeState(state: number): void {
+    if (!this.#ended) this.#worker.post({ kind: 'closeState', state } satisfies Request);
+  }
+  readState(state: number, past: number): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#call<'readState'>((call) => ({ kind: 'readState', call, state, past }));
+  }
+  async writeState(state: number, past: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    await this.#call<'writeState'>((call) => ({ kind: 'writeState', call, state, past, bytes }), [bytes.buffer]);
   }
 
-  #call(
-    request: (call: number) => Request,
-    transfer: readonly ArrayBuffer[],
-    signal: AbortSignal | undefined,
-  ): Promise<NamedResults> {
+  #call<K extends keyof CallResults>(
+    request: (call: number) => Extract<Request, { kind: K }>,
+    transfer: readonly ArrayBuffer[] = [],
+    signal?: AbortSignal,
+  ): Promise<CallResults[K]> {
     if (this.#ended) return Promise.reject(this.#ended);
     const reason: unknown = signal?.reason;
     if (signal?.aborted) return Promise.reject(reason);
@@ -128,7 +140,9 @@ export class WorkerBackend implements Backend {
       this.#pending.delete(call);
       this.#worker.keepAlive(this.#pending.size > 0);
     };
-    const answered = new Promise<NamedResults>((resolve, reject) => this.#pending.set(call, { resolve, reject, signal }));
+    const answered = new Promise<CallResults[K]>((resolve, reject) => {
+      this.#pending.set(call, { resolve: (result) => resolve(result as CallResults[K]), reject, signal });
+    });
     signal?.addEventListener('abort', abort, { once: true });
     this.#worker.keepAlive(true);
     this.#worker.post(request(call), transfer);
@@ -146,12 +160,12 @@ export class WorkerBackend implements Backend {
         return this.#join?.(response);
       case 'joined':
         this.#joined += 1;
-        if (this.#joined === this.#workers.length - 1) this.#pending.get(0)?.resolve({});
+        if (this.#joined === this.#workers.length - 1) this.#pending.get(0)?.resolve(null);
         return;
       case 'result':
         this.#memoryBytes = response.memoryBytes;
         if (response.times) this.#onProfile?.(response.times);
-        return this.#pending.get(response.call)?.resolve(response.results);
+        return this.#pending.get(response.call)?.resolve(response.result);
       case 'aborted': {
         const pending = this.#pending.get(response.call);
         return pending?.reject(pending.signal?.reason);

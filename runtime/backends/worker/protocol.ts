@@ -36,8 +36,28 @@ export type Request =
     }
   | { readonly kind: 'bytes'; readonly read: number; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'unreadable'; readonly read: number; readonly error: ErrorRecord }
+  /** Calls run in the order in which they come. */
   | { readonly kind: 'run'; readonly call: number; readonly inputs: PreparedInputs; readonly profile: boolean }
+  | { readonly kind: 'openState'; readonly call: number }
+  | { readonly kind: 'closeState'; readonly state: number }
+  | { readonly kind: 'readState'; readonly call: number; readonly state: number; readonly past: number }
+  | {
+      readonly kind: 'writeState';
+      readonly call: number;
+      readonly state: number;
+      readonly past: number;
+      readonly bytes: Uint8Array<ArrayBuffer>;
+    }
   | { readonly kind: 'abort'; readonly call: number };
+
+/** What the calls of each kind give. */
+export interface CallResults {
+  readonly load: null;
+  readonly run: NamedResults;
+  readonly openState: number;
+  readonly readState: Uint8Array<ArrayBuffer>;
+  readonly writeState: null;
+}
 
 /** What the worker answers. `load` is call 0. */
 export type Response =
@@ -48,7 +68,7 @@ export type Response =
   | {
       readonly kind: 'result';
       readonly call: number;
-      readonly results: NamedResults;
+      readonly result: CallResults[keyof CallResults];
       readonly memoryBytes: number;
       /** Of every dispatch, where the run was asked to measure. */
       readonly times?: readonly StepTime[];

@@ -7,12 +7,13 @@ import type { NamedResults } from '../backend.ts';
 import { LaneBarrier } from '../wasm/barrier.ts';
 import { RunAborted, WasmExecutor } from '../wasm/executor.ts';
 import { storageBytes, type TensorWriter } from '../wasm/weights.ts';
-import { fromRecord, toRecord, type Request, type Response } from './protocol.ts';
+import { fromRecord, toRecord, type CallResults, type Request, type Response } from './protocol.ts';
 
 // Without shared memory an abort arrives as a message, which a run has to make room for this often.
 const messageMilliseconds = 40;
 
 type RunRequest = Extract<Request, { kind: 'run' }>;
+type StateRequest = Extract<Request, { kind: 'openState' | 'closeState' | 'readState' | 'writeState' }>;
 type JoinRequest = Extract<Request, { kind: 'join' }>;
 type LoadRequest = Extract<Request, { kind: 'load' }>;
 
@@ -25,6 +26,7 @@ export class WorkerServer {
   #abortFlag: Int32Array | null = null;
   #abortedCall = 0;
   #nextRead = 1;
+  #last: Promise<void> = Promise.resolve();
 
   constructor(port: Port, platform: Platform) {
     this.#port = port;
@@ -35,11 +37,17 @@ export class WorkerServer {
   #receive(request: Request): void {
     switch (request.kind) {
       case 'load':
-        return this.#answer(0, () => this.#load(request));
+        return void this.#answer(0, this.#load(request));
       case 'join':
-        return this.#answer(0, () => this.#join(request));
+        return void this.#answer(0, this.#join(request));
       case 'run':
-        return this.#answer(request.call, () => this.#run(request));
+        return this.#inOrder(request.call, () => this.#run(request));
+      case 'openState':
+      case 'readState':
+      case 'writeState':
+        return this.#inOrder(request.call, () => this.#useState(request));
+      case 'closeState':
+        return this.#inOrder(0, () => this.#useState(request));
       case 'abort':
         this.#abortedCall = request.call;
         return;
@@ -53,8 +61,12 @@ export class WorkerServer {
     }
   }
 
-  #answer(call: number, work: () => Promise<void>): void {
-    work().catch((error: unknown) => {
+  /** A run lets messages in on its way; what they ask for has to wait for it. */
+  #inOrder(call: number, work: () => Promise<void>): void {
+    this.#last = this.#answer(call, this.#last.then(work));
+  }
+  #answer(call: number, work: Promise<void>): Promise<void> {
+    return work.catch((error: unknown) => {
       // Anything but a refusal is a fault in a kernel or in here: the worker ends, and the main thread hears why.
       if (!(error instanceof AtpcError)) setTimeout(() => this.#crash(error), 0);
       else this.#post({ kind: 'failed', call, error: toRecord(error) });
@@ -145,9 +157,39 @@ export class WorkerServer {
     };
   }
 
+  #needExecutor(): WasmExecutor {
+    if (this.#executor) return this.#executor;
+    throw new AtpcError('ATPC-503', 'The worker got a call before it had loaded the model.');
+  }
+
+  async #useState(request: StateRequest): Promise<void> {
+    const executor = this.#needExecutor();
+    switch (request.kind) {
+      case 'openState':
+        return this.#result(request.call, executor.openState());
+      case 'closeState':
+        return executor.closeState(request.state);
+      case 'readState': {
+        const bytes = executor.readState(request.state);
+        return this.#result(request.call, bytes, [bytes.buffer]);
+      }
+      case 'writeState':
+        executor.writeState(request.state, request.bytes);
+        return this.#result(request.call, null);
+    }
+  }
+  #result(
+    call: number,
+    result: CallResults[keyof CallResults],
+    transfer: readonly ArrayBuffer[] = [],
+    times?: readonly StepTime[],
+  ): void {
+    const { memoryBytes } = this.#needExecutor();
+    this.#post({ kind: 'result', call, result, memoryBytes, ...(times ? { times } : {}) }, transfer);
+  }
+
   async #run({ call, inputs, profile }: RunRequest): Promise<void> {
-    const executor = this.#executor;
-    if (executor === undefined) throw new AtpcError('ATPC-503', 'The worker got a call before it had loaded the model.');
+    const executor = this.#needExecutor();
     const times: StepTime[] | undefined = profile ? [] : undefined;
     const run = executor.run(inputs, { times, call, isAborted: () => this.#isAborted(call) });
     let results: NamedResults | undefined;
@@ -166,7 +208,7 @@ export class WorkerServer {
       }
     }
     const buffers = Object.values(results).map((tensor) => tensor.data.buffer);
-    this.#post({ kind: 'result', call, results, memoryBytes: executor.memoryBytes, ...(times ? { times } : {}) }, buffers);
+    this.#result(call, results, buffers, times);
   }
   #isAborted(call: number): boolean {
     return this.#abortFlag === null ? this.#abortedCall === call : Atomics.load(this.#abortFlag, 0) === call;
