@@ -1,0 +1,59 @@
+/** A comparison as tables of text. */
+import { formatMilliseconds } from '../compiler/cli/terminal.ts';
+import type { ComparedCase, Comparison } from './compare-peers.ts';
+import { peerNames, peers, type PeerName } from './peers.ts';
+
+export type Rows = readonly (readonly string[])[];
+
+const rivals = peerNames.filter((peer) => peer !== 'atpc');
+const threadsOf = ({ cases }: Comparison): readonly number[] => [
+  ...new Set(cases.flatMap(({ times }) => times.map(({ threads }) => threads))),
+];
+const timeOf = ({ times }: ComparedCase, peer: PeerName, threads: number) =>
+  times.find((time) => time.peer === peer && time.threads === threads);
+const median = (one: ComparedCase, peer: PeerName, threads: number): number =>
+  timeOf(one, peer, threads)?.milliseconds.median ?? NaN;
+const ratio = (value: number): string => `${value.toFixed(2)}x`;
+
+/** Median and range of every peer, and how many times as long as atpc the others take. */
+export function timesTable(comparison: Comparison): Rows {
+  const head = [
+    ...['tokens', 'batch', 'threads'],
+    ...peerNames.map((peer) => `${peers[peer].label}, ms`),
+    ...rivals.map((peer) => `${peers[peer].label.split(' ')[0]} / atpc`),
+  ];
+  const rows = comparison.cases.flatMap((one) =>
+    threadsOf(comparison).map((threads) => [
+      ...[one.tokens, one.batch, threads].map(String),
+      ...peerNames.map((peer) => {
+        const spread = timeOf(one, peer, threads)?.milliseconds;
+        if (spread === undefined) return '-';
+        const [middle, least, most] = [spread.median, spread.min, spread.max].map(formatMilliseconds);
+        return `${middle} (${least} to ${most})`;
+      }),
+      ...rivals.map((peer) => ratio(median(one, peer, threads) / median(one, 'atpc', threads))),
+    ]),
+  );
+  return [head, ...rows];
+}
+
+/** What more threads than one give each peer, and how many cores it kept busy with them; null for one number of threads. */
+export function threadsTable(comparison: Comparison): Rows | null {
+  const [fewest, ...more] = [...threadsOf(comparison)].sort((a, b) => a - b);
+  if (fewest === undefined || more.length === 0) return null;
+  const head = [
+    ...['tokens', 'batch', 'threads'],
+    ...peerNames.flatMap((peer) => [`${peers[peer].label}, speed-up`, 'cores busy']),
+  ];
+  const rows = comparison.cases.flatMap((one) =>
+    more.map((threads) => [
+      ...[one.tokens, one.batch].map(String),
+      `${threads} over ${fewest}`,
+      ...peerNames.flatMap((peer) => [
+        ratio(median(one, peer, fewest) / median(one, peer, threads)),
+        (timeOf(one, peer, threads)?.coresBusy ?? NaN).toFixed(2),
+      ]),
+    ]),
+  );
+  return [head, ...rows];
+}
