@@ -19,7 +19,7 @@ export interface PeerTime {
 export interface ComparedCase {
   readonly tokens: number;
   readonly batch: number;
-  /** Largest difference between any two runners' outputs and the first one's. */
+  /** Largest difference between the outputs of any runner and those of the first one. */
   readonly largestDifference: number;
   readonly times: readonly PeerTime[];
 }
@@ -61,11 +61,19 @@ function largestDifference(a: Float32Array, b: Float32Array): number {
   return largest;
 }
 
-async function compareOutputs(runners: readonly PeerProcess[], inputs: TokenInputs): Promise<number> {
+interface FirstRuns {
+  readonly largestDifference: number;
+  /** Of each runner. */
+  readonly milliseconds: readonly number[];
+}
+/** Throws BenchError where the outputs of a runner are not those of the first one. */
+async function firstRuns(runners: readonly PeerProcess[], inputs: TokenInputs): Promise<FirstRuns> {
   let reference: Float32Array | undefined;
+  const times: number[] = [];
   let largest = 0;
   for (const runner of runners) {
-    const { output } = await runner.ask('prepare', inputs);
+    const { output, milliseconds } = await runner.ask('prepare', inputs);
+    times.push(milliseconds);
     reference ??= output;
     const difference = largestDifference(output, reference);
     if (difference > agreement) {
@@ -77,16 +85,16 @@ async function compareOutputs(runners: readonly PeerProcess[], inputs: TokenInpu
     }
     largest = Math.max(largest, difference);
   }
-  return largest;
+  return { largestDifference: largest, milliseconds: times };
 }
 
 async function compareCase(runners: readonly PeerProcess[], batch: number, tokens: number): Promise<ComparedCase> {
-  const largest = await compareOutputs(runners, tokenInputs(batch, tokens));
+  const first = await firstRuns(runners, tokenInputs(batch, tokens));
   const lanes: { runner: PeerProcess; perTurn: number; milliseconds: number[]; coresBusy: number[] }[] = [];
-  for (const runner of runners) {
-    // Engines and thread pools reach their speed after some runs; the last one says how many make a turn.
-    let last = 0;
-    for (let spent = 0; spent < warmUpMilliseconds; spent += last) {
+  for (const [index, runner] of runners.entries()) {
+    // Engines and thread pools reach their speed after a while; the last run says how many make a turn.
+    let last = first.milliseconds[index] ?? 0;
+    for (let spent = last; spent < warmUpMilliseconds; spent += last) {
       last = (await runner.ask('time', { untimed: 0, runs: 1 })).milliseconds[0] ?? warmUpMilliseconds;
     }
     lanes.push({ runner, perTurn: Math.max(1, Math.ceil(turnMilliseconds / last)), milliseconds: [], coresBusy: [] });
@@ -108,7 +116,7 @@ async function compareCase(runners: readonly PeerProcess[], batch: number, token
     runs: milliseconds.length,
     coresBusy: spreadOf(coresBusy).median,
   }));
-  return { tokens, batch, largestDifference: largest, times };
+  return { tokens, batch, largestDifference: first.largestDifference, times };
 }
 
 /** Throws BenchError where outputs differ. */

@@ -1,6 +1,7 @@
-/** A comparison as tables of text. */
+/** What was measured, as tables of text. */
 import { formatMilliseconds } from '../compiler/cli/terminal.ts';
 import type { ComparedCase, Comparison } from './compare-peers.ts';
+import type { KernelRates } from './kernel-rates.ts';
 import { peerNames, peers, type PeerName } from './peers.ts';
 
 export type Rows = readonly (readonly string[])[];
@@ -56,4 +57,25 @@ export function threadsTable(comparison: Comparison): Rows | null {
     ]),
   );
   return [head, ...rows];
+}
+
+const percent = (share: number): string => `${(share * 100).toFixed(0)} %`;
+
+/** Products and attention beside the limit of the cores that computed them. */
+export function ratesTable({ rates }: KernelRates): Rows {
+  const head = ['kernels', 'head size', 'tokens', 'threads', 'GFLOP/s', '% of SIMD limit', 'slowest kernel'];
+  const rows = rates.map(({ kind, headSize, tokens, threads, gflopsPerSecond, shareOfLimit, leastShareOfLimit }) => [
+    kind,
+    ...[headSize, tokens, threads].map(String),
+    ...[gflopsPerSecond.toFixed(1), percent(shareOfLimit), percent(leastShareOfLimit)],
+  ]);
+  return [head, ...rows];
+}
+
+/** `66.9 GFLOP/s of multiplies and adds, 67.1 fused`: the fastest of all measurements. */
+export function limitWords({ limits }: KernelRates): string {
+  const plain = Math.max(...limits.map((limit) => limit.plain));
+  const fused = limits.flatMap(({ relaxed }) => relaxed ?? []);
+  const words = fused.length === 0 ? 'no fused ones here' : `${Math.max(...fused).toFixed(1)} fused`;
+  return `${plain.toFixed(1)} GFLOP/s of multiplies and adds, ${words}`;
 }

@@ -2,28 +2,35 @@
  * Measures atpc beside its peers. `npm run bench`; --help lists the options. Prints tables, or with --json the figures; exit
  * code 1 where outputs differ or something is missing.
  */
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { format, resolveConfig } from 'prettier';
 import { integerList } from '../compiler/cli/bench-flags.ts';
 import { formatTable } from '../compiler/cli/table.ts';
+import { usageError } from '../compiler/cli/usage-error.ts';
 import { AtpcError } from '../runtime/errors.ts';
-import { comparePeers, type Comparison } from './compare-peers.ts';
-import { threadsTable, timesTable, type Rows } from './compare-tables.ts';
-import { thisMachine, type Machine } from './machine.ts';
+import { benchmarksPage, type BenchFigures } from './benchmarks-page.ts';
+import { comparePeers, type Comparison, type Extent } from './compare-peers.ts';
+import { limitWords, ratesTable, threadsTable, timesTable, type Rows } from './compare-tables.ts';
+import { measureKernelRates } from './kernel-rates.ts';
+import { thisMachine } from './machine.ts';
 import { BenchError, miniLmFiles } from './model-files.ts';
 
-export interface BenchFigures {
-  readonly machine: Machine;
-  readonly comparison: Comparison | null;
-}
-
 const sharedFolder = fileURLToPath(new URL('../../shared', import.meta.url));
+const page = fileURLToPath(new URL('../docs/benchmarks.md', import.meta.url));
+const parts = ['peers', 'kernels'] as const;
+/** Where products are long enough to be held against the limit, up to the most that MiniLM takes. */
+const kernelTokens = [256, 512] as const;
+
 const usage = `Usage: npm run bench -- [options]
   --shared FOLDER     the project's shared data, whose onnx/ holds the graph (default: ../shared beside the checkout)
   --tokens LIST       tokens of each sequence (default: 128,512)
   --batch LIST        sequences a run (default: 1,16)
   --threads LIST      threads of every peer (default: 1,2)
+  --only peers|kernels    measure one part (default: both)
+  --write             write docs/benchmarks.md
   --json              print the figures as one JSON document
 `;
 
@@ -47,6 +54,8 @@ async function main(args: readonly string[]): Promise<void> {
       tokens: { type: 'string', default: '128,512' },
       batch: { type: 'string', default: '1,16' },
       threads: { type: 'string', default: '1,2' },
+      only: { type: 'string' },
+      write: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -60,20 +69,35 @@ async function main(args: readonly string[]): Promise<void> {
     batch: integerList('--batch', values.batch),
     threads: integerList('--threads', values.threads),
   };
-  progress('compiling MiniLM');
-  const files = await miniLmFiles(path.resolve(values.shared));
-  const figures: BenchFigures = { machine: thisMachine(), comparison: await comparePeers(files, extent, progress) };
-  endProgress();
-  if (values.json) {
-    process.stdout.write(`${JSON.stringify(figures, null, 1)}\n`);
-    return;
+  const { only } = values;
+  if (only !== undefined && !parts.some((part) => part === only)) {
+    throw usageError(`--only takes ${parts.join(' or ')}, and is '${only}'.`, 'Without it, both parts are measured.');
   }
-  const { comparison } = figures;
+  const wanted = (part: (typeof parts)[number]): boolean => only === undefined || only === part;
+  const measured = wanted('peers') ? await measurePeers(path.resolve(values.shared), extent) : null;
+  const kernels = wanted('kernels') ? await measureKernelRates(kernelTokens, extent.threads, progress) : null;
+  const figures: BenchFigures = { machine: thisMachine(), comparison: measured, kernels };
+  endProgress();
+  if (values.json) process.stdout.write(`${JSON.stringify(figures, null, 1)}\n`);
+  else printFigures(figures);
+  if (values.write) {
+    const style = await resolveConfig(page);
+    await writeFile(page, await format(benchmarksPage(figures), { ...style, parser: 'markdown' }));
+  }
+}
+
+async function measurePeers(shared: string, extent: Extent): Promise<Comparison> {
+  progress('compiling MiniLM');
+  return comparePeers(await miniLmFiles(shared), extent, progress);
+}
+
+function printFigures({ comparison, kernels }: BenchFigures): void {
   if (comparison) {
     print('MiniLM, dense: median of the runs (fastest to slowest)', timesTable(comparison));
     const threads = threadsTable(comparison);
     if (threads) print('What threads give', threads);
   }
+  if (kernels) print(`Kernels beside the SIMD limit of a core: ${limitWords(kernels)}`, ratesTable(kernels));
 }
 
 try {

@@ -12,7 +12,7 @@ import type { ModelFiles } from './peers.ts';
 export class BenchError extends Error {}
 
 const checkout = fileURLToPath(new URL('..', import.meta.url));
-export const miniLmFolder = path.join(checkout, '.cache/models/all-MiniLM-L6-v2');
+const miniLmFolder = path.join(checkout, '.cache/models/all-MiniLM-L6-v2');
 const cache = path.join(checkout, '.cache/bench');
 const run = promisify(execFile);
 
@@ -75,14 +75,19 @@ async function compiledPackage(model: string, name: string): Promise<string> {
   return folder;
 }
 
-/** MiniLM, dense: compiled by this checkout as it is now, and as an ONNX file. */
-export async function miniLmFiles(shared: string): Promise<ModelFiles> {
+/** MiniLM, dense, compiled by this checkout as it is now. */
+export async function miniLmPackage(): Promise<string> {
   needed(miniLmFolder, 'run npm run fetch-models first');
+  await mkdir(cache, { recursive: true });
+  return compiledPackage(miniLmFolder, 'minilm-dense');
+}
+
+/** MiniLM for every peer. */
+export async function miniLmFiles(shared: string): Promise<ModelFiles> {
   for (const name of ['onnxruntime-web', 'onnxruntime-node']) {
     needed(path.join(checkout, 'bench/node_modules', name), 'run npm ci --ignore-scripts --prefix bench first');
   }
-  await mkdir(cache, { recursive: true });
-  return { package: await compiledPackage(miniLmFolder, 'minilm-dense'), graph: await filledGraph(shared) };
+  return { package: await miniLmPackage(), graph: await filledGraph(shared) };
 }
 
 /**
@@ -90,6 +95,7 @@ export async function miniLmFiles(shared: string): Promise<ModelFiles> {
  * model with such heads.
  */
 export async function wideHeadsPackage(): Promise<string> {
+  needed(miniLmFolder, 'run npm run fetch-models first');
   const folder = path.join(cache, 'minilm-heads-64-model');
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });

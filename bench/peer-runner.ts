@@ -9,9 +9,13 @@ export interface RunnerSettings {
 export interface Requests {
   readonly load: { readonly ask: RunnerSettings; readonly reply: { readonly version: string } };
   /** Takes other inputs, and gives what the model makes of them. */
-  readonly prepare: { readonly ask: TokenInputs; readonly reply: { readonly output: Float32Array } };
+  readonly prepare: { readonly ask: TokenInputs; readonly reply: FirstRun };
   /** `untimed` runs, then `runs` runs that count. */
   readonly time: { readonly ask: { readonly untimed: number; readonly runs: number }; readonly reply: RunTimes };
+}
+export interface FirstRun {
+  readonly output: Float32Array;
+  readonly milliseconds: number;
 }
 export interface RunTimes {
   readonly milliseconds: readonly number[];
@@ -33,7 +37,9 @@ const handlers: { readonly [K in RequestName]: (ask: Requests[K]['ask']) => Prom
   prepare: async (inputs) => {
     if (loaded === undefined) throw new Error('There are inputs before there is a model.');
     run = loaded.prepare(inputs);
-    return { output: await run() };
+    const before = performance.now();
+    const output = await run();
+    return { output, milliseconds: performance.now() - before };
   },
   time: async ({ untimed, runs }) => {
     if (run === undefined) throw new Error('There is nothing to time yet.');
