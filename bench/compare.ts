@@ -25,13 +25,13 @@ const parts = ['peers', 'kernels'] as const;
 const kernelTokens = [256, 512] as const;
 
 const usage = `Usage: npm run bench -- [options]
-  --shared FOLDER     the project's shared data, whose onnx/ holds the graph (default: ../shared beside the checkout)
-  --tokens LIST       tokens of each sequence (default: 128,512)
-  --batch LIST        sequences a run (default: 1,16)
-  --threads LIST      threads of every peer (default: 1,2)
-  --only peers|kernels    measure one part (default: both)
-  --write             write docs/benchmarks.md
-  --json              print the figures as one JSON document
+  --shared FOLDER       the project's shared data, whose onnx/ holds the graph (default: ../shared beside the checkout)
+  --tokens LIST         tokens of each sequence (default: 128,512)
+  --batch LIST          sequences a run (default: 1,16)
+  --threads LIST        threads of every peer (default: 1,2)
+  --only peers|kernels  measure one part (default: both)
+  --write               write docs/benchmarks.md
+  --json                print the figures as one JSON document
 `;
 
 function progress(text: string): void {
