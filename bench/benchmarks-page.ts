@@ -1,7 +1,7 @@
 /** docs/benchmarks.md: the tables with what they mean. */
 import { code, table } from '../scripts/docs/markdown.ts';
 import { agreement, type Comparison } from './compare-peers.ts';
-import { limitWords, ratesTable, threadsTable, timesTable, type Rows } from './compare-tables.ts';
+import { coreOfOneThread, enoughOfACore, limitWords, ratesTable, threadsTable, timesTable, type Rows } from './compare-tables.ts';
 import type { KernelRates } from './kernel-rates.ts';
 import type { Machine } from './machine.ts';
 
@@ -14,12 +14,12 @@ export interface BenchFigures {
 
 const markdown = ([head = [], ...rows]: Rows): string => table(head, rows);
 
-/** Whether other programs took time: what one thread got of a core, at least and at most. */
-function coresOfOneThread({ cases }: Comparison): string {
-  const busy = cases.flatMap(({ times }) => times.filter(({ threads }) => threads === 1).map(({ coresBusy }) => coresBusy));
-  if (busy.length === 0) return '';
-  const [least, most] = [Math.min(...busy), Math.max(...busy)].map((share) => share.toFixed(2));
-  return ` Peers with one thread had ${least} to ${most} of a core here: well below 1, other programs ran beside them.`;
+function coreWords(comparison: Comparison): string {
+  const core = coreOfOneThread(comparison);
+  if (core === null) return '';
+  const [least, most] = core.map((share) => share.toFixed(2));
+  const disturbed = core[0] < enoughOfACore ? ': **other programs ran beside them, measure again**' : '';
+  return ` Peers with one thread had ${least} to ${most} of a core${disturbed}.`;
 }
 
 function peersSection(comparison: Comparison): string {
@@ -40,7 +40,7 @@ ${markdown(timesTable(comparison))}
 - Every peer has a process of its own for each number of threads. All but the one that runs are stopped (SIGSTOP), since ONNX Runtime's
   idle threads wait in loops; so every peer keeps the settings that it is fastest with. They take turns, one after the other, in one run.
 - Warm-up: at least a second for each. The first run of a turn of short runs does not count.
-${threads ? `\nWhat more threads give, and how many cores a peer kept busy with them (waiting in loops counts).${coresOfOneThread(comparison)}\n\n${markdown(threads)}\n` : ''}`;
+${threads ? `\nWhat more threads give, and how many cores a peer kept busy with them (waiting in loops counts).${coreWords(comparison)}\n\n${markdown(threads)}\n` : ''}`;
 }
 
 function kernelsSection(kernels: KernelRates): string {

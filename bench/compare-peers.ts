@@ -50,12 +50,12 @@ function tokenInputs(batch: number, tokens: number): TokenInputs {
   return { batch, tokens, ids: Int32Array.from({ length: batch * tokens }, () => Math.floor((next() / 2 ** 32) * vocabulary)) };
 }
 
-function largestDifference(a: Float32Array, b: Float32Array): number {
+/** Infinity where the lengths differ or a number is none. */
+export function largestDifference(a: Float32Array, b: Float32Array): number {
   if (a.length !== b.length) return Infinity;
   let largest = 0;
   for (let index = 0; index < a.length; index += 1) {
     const difference = Math.abs((a[index] as number) - (b[index] as number));
-    // Not a number is no agreement.
     if (!(difference <= largest)) largest = Number.isNaN(difference) ? Infinity : difference;
   }
   return largest;

@@ -59,6 +59,17 @@ export function threadsTable(comparison: Comparison): Rows | null {
   return [head, ...rows];
 }
 
+/**
+ * What peers with one thread had of a core, at least and at most; null where none has one thread. Well below 1, other
+ * programs took the rest, and times and speed-ups are not those of this machine.
+ */
+export function coreOfOneThread({ cases }: Comparison): readonly [least: number, most: number] | null {
+  const busy = cases.flatMap(({ times }) => times.filter(({ threads }) => threads === 1).map(({ coresBusy }) => coresBusy));
+  return busy.length === 0 ? null : [Math.min(...busy), Math.max(...busy)];
+}
+/** Less than this of a core, and a measurement is said to be disturbed. */
+export const enoughOfACore = 0.9;
+
 const percent = (share: number): string => `${(share * 100).toFixed(0)} %`;
 
 /** Products and attention beside the limit of the cores that computed them. */

@@ -13,7 +13,7 @@ import { usageError } from '../compiler/cli/usage-error.ts';
 import { AtpcError } from '../runtime/errors.ts';
 import { benchmarksPage, type BenchFigures } from './benchmarks-page.ts';
 import { comparePeers, type Comparison, type Extent } from './compare-peers.ts';
-import { limitWords, ratesTable, threadsTable, timesTable, type Rows } from './compare-tables.ts';
+import { coreOfOneThread, enoughOfACore, limitWords, ratesTable, threadsTable, timesTable, type Rows } from './compare-tables.ts';
 import { measureKernelRates } from './kernel-rates.ts';
 import { thisMachine } from './machine.ts';
 import { BenchError, miniLmFiles } from './model-files.ts';
@@ -78,6 +78,13 @@ async function main(args: readonly string[]): Promise<void> {
   const kernels = wanted('kernels') ? await measureKernelRates(kernelTokens, extent.threads, progress) : null;
   const figures: BenchFigures = { machine: thisMachine(), comparison: measured, kernels };
   endProgress();
+  const core = measured ? coreOfOneThread(measured) : null;
+  if (core && core[0] < enoughOfACore) {
+    const share = core[0].toFixed(2);
+    process.stderr.write(
+      `A peer with one thread had ${share} of a core: other programs disturb this, measure again without them.\n`,
+    );
+  }
   if (values.json) process.stdout.write(`${JSON.stringify(figures, null, 1)}\n`);
   else printFigures(figures);
   if (values.write) {
