@@ -231,7 +231,7 @@ class Lowering {
       [left, right, ...extra],
       [rows],
       integers,
-      ceilDivideSizes(m, schedule.rowTile),
+      multiplySizes(ceilDivideSizes(m, schedule.rowTile), ceilDivideSizes(n, schedule.columnTile)),
     );
   }
 
