@@ -181,7 +181,11 @@ export interface AttentionKernel {
   readonly scale: number;
   readonly segments: readonly AttentionKernelSegment[];
   readonly logSumExp: boolean;
-  readonly schedule: { readonly queryTile: number; readonly keyTile: number };
+  /**
+   * fewQueries: tiles of at most four queries may take a way of their own, whose roundings differ from those of other tiles: for
+   * decoding, not where one row must have the bits of all.
+   */
+  readonly schedule: { readonly queryTile: number; readonly keyTile: number; readonly fewQueries: boolean };
 }
 export type AttentionKernelSegment = KeysSegment | ClustersSegment | RankedSegment;
 
