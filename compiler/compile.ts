@@ -132,7 +132,7 @@ async function writeStages(folder: string, stages: ReadonlyMap<string, string>):
 }
 
 /** Text to token ids; null for a model without a tokenizer. */
-function encoderOf({ tokenizer }: SourceModel): Encode | null {
+export function encoderOf({ tokenizer }: SourceModel): Encode | null {
   if (!tokenizer) return null;
   const text = new TextTokenizer(tokenizer.json, tokenizer.config, tokenizer.maxLength);
   return (value, maxTokens) => text.encode(value, maxTokens).ids;

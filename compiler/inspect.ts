@@ -1,7 +1,13 @@
 import { formatType } from '../ir/type.ts';
 import { graphNodes, isOp, tensorOf, type Node } from '../ir/graph.ts';
 import type { Manifest } from '../runtime/format/manifest.ts';
-import { attentionShapes, modelFolder } from './compile.ts';
+import {
+  calibrateHeads,
+  headCalibrator,
+  type HeadCalibration,
+  type HeadCalibrationOptions,
+} from './calibrate/calibrate-heads.ts';
+import { attentionShapes, encoderOf, modelFolder } from './compile.ts';
 import { chooseCachePlan } from './attention/choose-cache-plan.ts';
 import { choosePlan } from './attention/choose-plan.ts';
 import { build, buildStateful, type Built } from './build.ts';
@@ -13,7 +19,7 @@ import type { Explanation } from './explain/explanation.ts';
 import { approximationsOf, attentionOf } from './manifest-parts.ts';
 import { approximationsOf as cacheApproximationsOf, attentionOf as cacheAttentionOf } from './prepare-generator.ts';
 import { planReport } from './plan-report.ts';
-import { longestSequence, openModel, type OpenModelOptions } from './source-model.ts';
+import { longestSequence, openModel, type OpenModelOptions, type SourceModel } from './source-model.ts';
 import { formatsOf } from './weights/tensor-source.ts';
 import { storedTensorBytes } from './weights/stored-as.ts';
 
@@ -59,6 +65,7 @@ export type PlannedOptions = Pick<
   | 'keys'
   | 'typicalLength'
   | 'plan'
+  | 'calibrate'
   | 'force'
   | 'maxLength'
   | 'beyondTrainedContext'
@@ -92,13 +99,32 @@ export async function explainModel(options: PlannedOptions): Promise<{
   });
   if (source.context !== null) {
     const { maxLength: maxTokens } = source.context;
-    const plan = await chooseCachePlan(options, { shapes, maxTokens, target });
+    const plan = await chooseCachePlan(options, { shapes, maxTokens, target, calibrate: calibrator(source, options) });
     const built = buildStateful(source.graph, { ...common, plan, maxTokens });
     return await described(built, cacheAttentionOf(plan), cacheApproximationsOf(plan, false));
   }
   const plan = await choosePlan(options, { shapes, maxTokens: longestSequence(source.graph), target, tuned: source.tuned });
   const attention = attentionOf(plan, shapes, options.keys ?? null, { keysRead: () => null, textHash: null });
   return await described(build(source.graph, { ...common, plan }), attention, approximationsOf(plan, false));
+}
+
+function calibrator(source: SourceModel, { targets, signal }: PlannedOptions): ReturnType<typeof headCalibrator> {
+  const target = targetNamed(targets?.[0] ?? 'wasm');
+  const shapes = attentionShapes(source);
+  return headCalibrator({ source, shapes, target, encode: encoderOf(source), ...(signal ? { signal } : {}) });
+}
+
+/** The heads of a model that generates which need every token, found on texts: what `atpc calibrate` does. */
+export async function calibrate(
+  options: Pick<
+    PlannedOptions,
+    'model' | 'weights' | 'targets' | 'maxLength' | 'beyondTrainedContext' | 'signal' | 'onDownload'
+  > &
+    Pick<HeadCalibrationOptions, 'texts' | 'guards' | 'atoms' | 'tokens' | 'onProgress'>,
+): Promise<HeadCalibration> {
+  const source = await openModel(options.model, options);
+  const target = targetNamed(options.targets?.[0] ?? 'wasm');
+  return await calibrateHeads({ ...options, source, shapes: attentionShapes(source), target, encode: encoderOf(source) });
 }
 
 /** The plan that `compile` would take, with its cost at some lengths. */
@@ -111,7 +137,7 @@ export async function inspectPlan(
   const shapes = attentionShapes(source);
   if (source.context !== null) {
     const { maxLength: maxTokens } = source.context;
-    const plan = await chooseCachePlan(options, { shapes, maxTokens, target });
+    const plan = await chooseCachePlan(options, { shapes, maxTokens, target, calibrate: calibrator(source, options) });
     return cachePlanReport(source, plan, shapes, target, maxTokens, lengths ?? cachePlanLengths);
   }
   const plan = await choosePlan(options, { shapes, maxTokens: longestSequence(source.graph), target, tuned: source.tuned });

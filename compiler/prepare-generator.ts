@@ -10,6 +10,7 @@ import type { Manifest, ManifestState } from '../runtime/format/manifest.ts';
 import type { Program } from '../runtime/format/program.ts';
 import { chooseCachePlan } from './attention/choose-cache-plan.ts';
 import { buildStateful, emit, type Built } from './build.ts';
+import { headCalibrator } from './calibrate/calibrate-heads.ts';
 import { cachePlanReport } from './cache-plan-report.ts';
 import { recordedGolden, vocabularyOf } from './golden.ts';
 import { memoryOf, outputPorts } from './manifest-parts.ts';
@@ -23,7 +24,15 @@ export async function prepareGenerator(preparation: Preparation): Promise<Prepar
   const { graph, context } = source;
   if (context === null) throw new AtpcError('ATPC-399', 'A model that generates has no length.');
   const { maxLength: maxTokens } = context;
-  const plan = await chooseCachePlan(options, { shapes, maxTokens, target });
+  const calibrate = headCalibrator({
+    source,
+    shapes,
+    target,
+    encode,
+    ...(options.signal ? { signal: options.signal } : {}),
+    onProgress: (tokens, total) => report('read model', tokens / total, `calibration, ${tokens} of ${total} tokens`),
+  });
+  const plan = await chooseCachePlan(options, { shapes, maxTokens, target, calibrate });
   report('run passes');
   const built = buildStateful(graph, {
     plan,

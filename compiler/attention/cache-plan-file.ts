@@ -9,7 +9,7 @@
  *           - { kvHeads: [1], mode: expand }
  */
 import { readFile } from 'node:fs/promises';
-import { parse, stringify } from 'yaml';
+import { Document, parse, visit } from 'yaml';
 import {
   causalModeNames,
   causalModes,
@@ -103,7 +103,12 @@ export async function readCachePlanFile(path: string, heads: readonly number[], 
     throw new AtpcError('ATPC-304', `The plan ${path} cannot be read: ${reason}.`, { cause });
   }
   const file = validatePlanFile(value, (fault) => new AtpcError('ATPC-304', `The plan ${path} is not valid: ${fault}.`));
-  const fault = (sentence: string): AtpcError => new AtpcError('ATPC-304', `The plan ${path} ${sentence}.`);
+  return cachePlanOf(file, path, heads, maxTokens);
+}
+
+/** `name` is what errors call the plan. */
+export function cachePlanOf(file: CachePlanFile, name: string, heads: readonly number[], maxTokens: number): CachePlan {
+  const fault = (sentence: string): AtpcError => new AtpcError('ATPC-304', `The plan ${name} ${sentence}.`);
   const named = new Map<number, LayerEntry>();
   for (const layer of file.layers ?? []) {
     if (layer.layer >= heads.length) throw fault(`names layer ${layer.layer}; the model has ${heads.length} layers, from 0`);
@@ -112,8 +117,8 @@ export async function readCachePlanFile(path: string, heads: readonly number[], 
       throw fault(`gives layer ${layer.layer} a mode for all heads and a list of heads; it can have one of them`);
     named.set(layer.layer, layer);
   }
-  const group = ({ mode: name, ...rest }: ModeEntry, kvHeads: readonly number[]): CacheGroup => {
-    const causal = causalModeNamed(name);
+  const group = ({ mode: modeName, ...rest }: ModeEntry, kvHeads: readonly number[]): CacheGroup => {
+    const causal = causalModeNamed(modeName);
     const known: readonly CacheSetting[] = causalModes[causal].settings;
     const numbers = Object.entries(rest).filter(([key]) => Object.hasOwn(settings, key));
     const unknown = numbers.find(([key]) => !known.some((setting) => setting === key));
@@ -139,5 +144,8 @@ export async function readCachePlanFile(path: string, heads: readonly number[], 
 }
 
 export function writeCachePlanFile(file: CachePlanFile): string {
-  return stringify(file, { lineWidth: 120, flowCollectionPadding: true });
+  const document = new Document(file);
+  // One line for what has a mode: a layer with heads spans several.
+  visit(document, { Map: (_, map) => void (map.flow = map.has('mode')) });
+  return document.toString({ lineWidth: 120, flowCollectionPadding: true });
 }

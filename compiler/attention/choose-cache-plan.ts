@@ -5,15 +5,17 @@ import { cacheSeconds } from '../../passes/cache-cost.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import type { Target } from '../codegen/target.ts';
 import type { CompileOptions } from '../compile-options.ts';
-import { causalModeNamed, readCachePlanFile } from './cache-plan-file.ts';
+import { cachePlanOf, causalModeNamed, readCachePlanFile, type CachePlanFile } from './cache-plan-file.ts';
 
 export interface CachePlanInput {
   readonly shapes: readonly AttentionShape[];
   /** Tokens that a session can hold. */
   readonly maxTokens: number;
   readonly target: Target;
+  /** Finds the heads that need every token on the text in a file. */
+  readonly calibrate: (file: string) => Promise<CachePlanFile>;
 }
-export type CachePlanOptions = Pick<CompileOptions, 'attention' | 'keys' | 'typicalLength' | 'plan'>;
+export type CachePlanOptions = Pick<CompileOptions, 'attention' | 'keys' | 'typicalLength' | 'plan' | 'calibrate'>;
 
 export const defaultTypicalLength = 256;
 /** An approximation that saves less than a tenth of a layer's attention is not worth its error. */
@@ -22,7 +24,7 @@ const leastGain = 0.9;
 /** Throws ATPC-301 to 304 for options that do not fit together or the model. */
 export async function chooseCachePlan(options: CachePlanOptions, input: CachePlanInput): Promise<CachePlan> {
   const { shapes, maxTokens } = input;
-  const { attention, plan, keys } = options;
+  const { attention, plan, keys, calibrate } = options;
   if (plan !== undefined && attention !== undefined && attention !== 'hybrid')
     throw new AtpcError('ATPC-301', 'A plan file says the mode of every layer and head: it excludes --attn.');
   if (keys !== undefined) {
@@ -36,12 +38,18 @@ export async function chooseCachePlan(options: CachePlanOptions, input: CachePla
   }
   const heads = shapes.map(({ kvHeads }) => kvHeads);
   if (plan !== undefined) return readCachePlanFile(plan, heads, maxTokens);
+  if (calibrate !== undefined && attention !== 'hybrid') {
+    throw new AtpcError('ATPC-301', 'A text for calibration (--calibrate) goes with --attn hybrid, and with nothing else.');
+  }
   if (attention === 'hybrid') {
+    if (calibrate !== undefined) return cachePlanOf(await input.calibrate(calibrate), `of ${calibrate}`, heads, maxTokens);
     throw new AtpcError(
       'ATPC-301',
       '--attn hybrid gives retrieval heads one mode and the others another, and needs to know which heads those are.',
       {
-        hint: 'Find them with `atpc calibrate MODEL --text FILE -o plan.yaml`, then compile with --plan plan.yaml.',
+        hint:
+          'Find them with `atpc calibrate MODEL --text FILE -o plan.yaml`, then compile with --plan plan.yaml; or in one go ' +
+          'with --attn hybrid --calibrate FILE.',
       },
     );
   }

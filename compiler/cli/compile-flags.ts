@@ -14,7 +14,15 @@ export const targetNames = ['wasm'] as const;
 const generatingModes = [...causalModeNames, 'hybrid'];
 export const attentionNames: readonly string[] = [...new Set([...modeNames, ...generatingModes])];
 
-export const optionGroups = ['Model:', 'Input, one of:', 'Attention:', 'Execution:', 'Output:', 'Debugging:'] as const;
+export const optionGroups = [
+  'Model:',
+  'Input, one of:',
+  'Generation:',
+  'Attention:',
+  'Execution:',
+  'Output:',
+  'Debugging:',
+] as const;
 export type OptionGroup = (typeof optionGroups)[number];
 
 export interface Flag<T = unknown> {

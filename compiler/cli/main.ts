@@ -7,7 +7,12 @@ import { createTerminal } from './terminal.ts';
 export async function main(argv: readonly string[]): Promise<void> {
   const json = argv.includes('--json');
   const interrupt = new AbortController();
-  const onSignal = (): void => {
+  let handler: (() => void) | undefined;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (signal === 'SIGINT' && handler !== undefined) {
+      handler();
+      return;
+    }
     // A second Ctrl-C does not wait for the command to clean up.
     if (interrupt.signal.aborted) process.exit(interruptedExitCode);
     interrupt.abort();
@@ -29,7 +34,12 @@ export async function main(argv: readonly string[]): Promise<void> {
     throw error;
   });
 
-  const terminal = createTerminal({ json, quiet: argv.includes('--quiet'), signal: interrupt.signal });
+  const terminal = createTerminal({
+    json,
+    quiet: argv.includes('--quiet'),
+    signal: interrupt.signal,
+    onInterrupt: (given) => (handler = given),
+  });
   try {
     await createProgram(terminal).parseAsync(argv, { from: 'user' });
   } catch (error) {

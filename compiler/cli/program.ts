@@ -5,6 +5,10 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
 import { compileFlags, attentionFlags, optionGroups, positiveInteger } from './compile-flags.ts';
 import type { CompileFlags, Flag } from './compile-flags.ts';
+import { chatFlags, chatJsonFlag } from './chat-flags.ts';
+import type { ChatFlags } from './chat-flags.ts';
+import { calibrateFlags } from './calibrate-flags.ts';
+import type { CalibrateFlags } from './calibrate-flags.ts';
 import { benchFlags } from './bench-flags.ts';
 import type { BenchFlags } from './bench-flags.ts';
 import { explainFlags } from './explain-flags.ts';
@@ -61,7 +65,7 @@ export function createProgram(terminal: Terminal): Command {
     'atpc compile hf:sentence-transformers/all-MiniLM-L6-v2 -o dist/minilm',
   ]);
 
-  const run = command(program.command('run'), 'Run a compiled package on a text or on tensors.')
+  const run = command(program.command('run'), 'Run a compiled package on a text or on tensors, or let it continue a text.')
     .argument('<package>', 'folder of a compiled package')
     .action((folder: string, flags: RunFlags) =>
       import('./run-command.ts').then(({ runRun }) => runRun(terminal, folder, flags)),
@@ -70,6 +74,35 @@ export function createProgram(terminal: Terminal): Command {
   addExamples(run, [
     'atpc run dist/sentiment --text "A fine film."',
     'atpc run dist/sentiment --inputs in.json --outputs out.safetensors',
+    'atpc run dist/smollm2 --prompt "Once upon a time" --max-tokens 64 --temperature 0.8 --top-p 0.95',
+  ]);
+
+  const chat = command(
+    program.command('chat'),
+    'Talk to a compiled package that generates text, or answer one message a line of a pipe.',
+  )
+    .argument('<package>', 'folder of a compiled package')
+    .action((folder: string, flags: ChatFlags) =>
+      import('./chat-command.ts').then(({ runChat }) => runChat(terminal, folder, flags)),
+    );
+  addFlags(chat, { ...chatFlags, ...commonFlags, json: chatJsonFlag });
+  addExamples(chat, [
+    'atpc chat dist/smollm2 --system "You answer in one sentence."',
+    'atpc chat dist/smollm2 --json < questions.txt > answers.jsonl',
+  ]);
+
+  const calibrate = command(
+    program.command('calibrate'),
+    'Find the heads of a generating model that need every token, and write a plan in which all others keep a fixed number.',
+  )
+    .argument('<model>', modelWords)
+    .action((model: string, flags: CalibrateFlags) =>
+      import('./calibrate-command.ts').then(({ runCalibrate }) => runCalibrate(terminal, model, flags)),
+    );
+  addFlags(calibrate, { ...calibrateFlags, ...commonFlags });
+  addExamples(calibrate, [
+    'atpc calibrate models/smollm2.gguf --text novel.txt -o plan.yaml',
+    'atpc compile models/smollm2.gguf --plan plan.yaml -o dist/smollm2-hybrid',
   ]);
 
   const bench = command(program.command('bench'), 'Measure a compiled package: medians, spread, the time of each kernel.')

@@ -1,4 +1,6 @@
 import type { Classification, Model, NamedOutputs, TensorOutput } from '../../runtime/api.ts';
+import { describeAnswer, streamAnswer } from './answer.ts';
+import { generationFlags, generationOptions, type GenerationFlags } from './generation-flags.ts';
 import { executionOptions, loadModel } from './load-model.ts';
 import { readPackageManifest } from './package-manifest.ts';
 import type { RunFlags } from './run-flags.ts';
@@ -10,6 +12,8 @@ import { usageError } from './usage-error.ts';
 interface Result {
   readonly lines: readonly string[];
   readonly value: Readonly<Record<string, unknown>>;
+  /** In words, instead of the time alone. */
+  readonly cost?: string;
 }
 
 /** `atpc run`. */
@@ -18,7 +22,7 @@ export async function runRun(terminal: Terminal, folder: string, flags: RunFlags
   const model = await loadModel(terminal, folder, executionOptions(flags));
   try {
     const began = performance.now();
-    const result = await request(model, folder, terminal.signal);
+    const result = await request(model, folder, terminal);
     const milliseconds = performance.now() - began;
     const { name, backend } = model.info();
     if (terminal.json) {
@@ -26,31 +30,47 @@ export async function runRun(terminal: Terminal, folder: string, flags: RunFlags
       terminal.print(JSON.stringify({ ...head, ...result.value }, null, 2));
     } else {
       for (const line of result.lines) terminal.print(line);
-      terminal.say(terminal.colors.stderr.dim(`${formatMilliseconds(milliseconds)} ms on ${backend}`));
+      terminal.say(terminal.colors.stderr.dim(`${result.cost ?? `${formatMilliseconds(milliseconds)} ms`} on ${backend}`));
     }
   } finally {
     await model.dispose();
   }
 }
 
-type Request = (model: Model, folder: string, signal: AbortSignal) => Promise<Result>;
+type Request = (model: Model, folder: string, terminal: Terminal) => Promise<Result>;
+
+const inputWords = { text: 'A text (--text)', prompt: 'a prompt (--prompt)', inputs: 'tensors (--inputs)' } as const;
 
 /** Checks the options and reads the input file before anything is loaded. */
 async function readRequest(flags: RunFlags): Promise<Request> {
-  const { text, inputs, outputs } = flags;
-  if ((text === undefined) === (inputs === undefined)) {
-    const said = text === undefined ? 'Nothing to run was given' : 'A text (--text) and tensors (--inputs) exclude each other';
-    throw usageError(`${said}.`, 'Give one of: --text "A text", or --inputs inputs.json.');
+  const { text, prompt, inputs, outputs } = flags;
+  const given = (['text', 'prompt', 'inputs'] as const).filter((name) => flags[name] !== undefined);
+  if (given.length !== 1) {
+    const words = given.map((name) => inputWords[name]).join(' and ');
+    const said =
+      given.length === 0 ? 'Nothing to run was given' : `${words.charAt(0).toUpperCase()}${words.slice(1)} exclude each other`;
+    throw usageError(`${said}.`, 'Give one of: --text "A text", --prompt "A text to continue", or --inputs inputs.json.');
+  }
+  const sampling = Object.keys(generationOptions(flags))[0];
+  if (prompt === undefined && sampling !== undefined) {
+    throw usageError(`${generationFlags[sampling as keyof GenerationFlags].flags} goes with --prompt only.`, 'Leave it out.');
   }
   if (inputs === undefined) {
     if (outputs !== undefined)
-      throw usageError('--outputs goes with --inputs only.', 'With --text, --json prints the results for programs.');
-    return (model, folder, signal) => runTexts(model, folder, text ?? [], signal);
+      throw usageError('--outputs goes with --inputs only.', 'Otherwise --json prints the results for programs.');
+    if (prompt !== undefined) return (model, _folder, terminal) => continueText(model, prompt, flags, terminal);
+    return (model, folder, { signal }) => runTexts(model, folder, text ?? [], signal);
   }
   const { readTensorsFile, tensorsFormat } = await import('./tensors-file.ts');
   if (outputs !== undefined) tensorsFormat(outputs);
   const tensors = await readTensorsFile(inputs);
-  return async (model, _folder, signal) => await tensorsResult(await model.run(tensors, { signal }), outputs);
+  return async (model, _folder, { signal }) => await tensorsResult(await model.run(tensors, { signal }), outputs);
+}
+
+async function continueText(model: Model, prompt: string, flags: RunFlags, terminal: Terminal): Promise<Result> {
+  const options = { ...generationOptions(flags), signal: terminal.signal };
+  const result = await streamAnswer(terminal, model.generate(prompt, options));
+  return { lines: [], value: { prompt, ...result }, cost: describeAnswer(result) };
 }
 
 async function runTexts(model: Model, folder: string, texts: readonly string[], signal: AbortSignal): Promise<Result> {

@@ -1,12 +1,14 @@
 /** The options of `atpc run`. */
 import { oneOf, positiveInteger } from './compile-flags.ts';
 import type { Flag } from './compile-flags.ts';
+import { generationFlags, type GenerationFlags } from './generation-flags.ts';
 
 export const backendNames = ['auto', 'wasm'] as const;
 export type BackendName = (typeof backendNames)[number];
 
-export interface RunFlags {
+export interface RunFlags extends GenerationFlags {
   readonly text?: readonly string[];
+  readonly prompt?: string;
   readonly inputs?: string;
   readonly outputs?: string;
   readonly backend?: BackendName;
@@ -34,16 +36,24 @@ export const runFlags = {
     flags: '--text <text>',
     group: 'Input, one of:',
     summary: 'a text to embed or classify; may be given several times',
-    defaultText: 'none; this or --inputs is needed',
+    defaultText: 'none; this, --prompt or --inputs is needed',
     parse: (text, previous) => [...(previous ?? []), text],
   },
   inputs: {
     flags: '--inputs <file>',
     group: 'Input, one of:',
     summary: 'named input tensors (.json or .safetensors) instead of a text',
-    defaultText: 'none; this or --text is needed',
+    defaultText: 'none; this, --text or --prompt is needed',
     parse: (text) => text,
   },
+  prompt: {
+    flags: '--prompt <text>',
+    group: 'Input, one of:',
+    summary: 'a text that the model continues, as it is; atpc chat puts it into the template of the model',
+    defaultText: 'none; this, --text or --inputs is needed',
+    parse: (text) => text,
+  },
+  ...generationFlags,
   outputs: {
     flags: '--outputs <file>',
     group: 'Output:',

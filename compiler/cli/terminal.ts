@@ -12,6 +12,10 @@ export interface Terminal {
   /** Aborted by SIGINT. */
   readonly signal: AbortSignal;
   print(line: string): void;
+  /** To stdout, without a line break. */
+  write(text: string): void;
+  /** Takes SIGINT instead of `signal` until it is given undefined. */
+  onInterrupt(handler: (() => void) | undefined): void;
   /** To stderr; dropped under --quiet. */
   say(line: string): void;
 }
@@ -20,11 +24,15 @@ export function createTerminal(options: {
   readonly json: boolean;
   readonly quiet: boolean;
   readonly signal: AbortSignal;
+  /** Absent where no process listens to SIGINT. */
+  readonly onInterrupt?: Terminal['onInterrupt'];
 }): Terminal {
   return {
     ...options,
+    onInterrupt: options.onInterrupt ?? (() => undefined),
     colors: { stdout: colorsFor(process.stdout), stderr: colorsFor(process.stderr) },
     print: (line) => void process.stdout.write(`${line}\n`),
+    write: (text) => void process.stdout.write(text),
     say: (line) => {
       if (!options.quiet) process.stderr.write(`${line}\n`);
     },
