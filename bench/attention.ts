@@ -7,6 +7,8 @@ import { build, emit, moduleOf } from '../compiler/build.ts';
 import { principalDirections } from '../compiler/calibrate/principal-directions.ts';
 import { targetNamed } from '../compiler/codegen/targets.ts';
 import { instantiateProgram, type RunInputs, type RunnableProgram } from '../compiler/program/run-program.ts';
+import { hasFeature } from '../runtime/backends/wasm/feature-probe.ts';
+import type { WasmFeature } from '../runtime/format/manifest.ts';
 import { isOp, NodeTable, type Graph, type Node } from '../ir/graph.ts';
 import { rewriteGraph } from '../ir/rewrite.ts';
 import { modes, type ModeName } from '../passes/atp/modes/table.ts';
@@ -103,13 +105,16 @@ function attentionInputs(tokens: number, headSize: number): RunInputs {
   return { query: normals(count, 1), key: normals(count, 2), value: normals(count, 3), mask: new Int32Array(tokens).fill(1) };
 }
 
+/** The build that `load` would choose in this engine for one thread. */
+const features: readonly WasmFeature[] = hasFeature('relaxed-simd') ? ['simd128', 'relaxed-simd'] : ['simd128'];
+
 async function compiled(graph: Graph, parameter: (name: string) => Promise<Float32Array>): Promise<RunnableProgram> {
   const target = targetNamed('wasm');
   const built = build(graph, { plan: densePlan, target, verify: false });
-  const { files } = await emit(built, target);
+  const { files } = await emit(built, target, { build: features });
   const { derived } = built.stage;
   // One head's directions are used as they are: a derived parameter is that one under another name.
-  return instantiateProgram(built.program, moduleOf(files), (name) =>
+  return instantiateProgram(built.program, moduleOf(files, features), (name) =>
     parameter(derived.has(name) ? directionsParameter(0) : name),
   );
 }

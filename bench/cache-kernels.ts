@@ -81,7 +81,7 @@ async function measure({ kernel, operands, integers, items, prepare }: Bench): P
 
 const plain = { kind: 'keys', bias: false, mask: false, causal: false, window: null, tokens: null } as const;
 function attention(segments: readonly AttentionKernelSegment[], logSumExp = false): AttentionKernel {
-  const schedule = wasmTarget.attentionSchedule(headSize, headSize);
+  const schedule = wasmTarget.attentionSchedule(headSize, headSize, true);
   return { kind: 'attention', headSize, valueSize: headSize, scale, segments, logSumExp, schedule };
 }
 /** Of `kvHeads` heads with `rows` rows each. */

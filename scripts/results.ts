@@ -11,7 +11,7 @@ import { format, resolveConfig } from 'prettier';
 import { attentionLengths, headSizes, measureAttention, measurePrincipalRows } from '../bench/attention.ts';
 import { formatTable } from '../compiler/cli/table.ts';
 import { measureAccuracy } from './results/accuracy.ts';
-import { describeMachine, thisMachine } from './results/machine.ts';
+import { describeMachine, thisMachine } from '../bench/machine.ts';
 import { resultsPage } from './results/page.ts';
 import { readReviews, reviewsFile } from './results/reviews.ts';
 import { measureSimilarity } from './results/similarity.ts';

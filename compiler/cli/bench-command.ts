@@ -8,6 +8,7 @@ import { dimsFor, inputsFor, measure, ProfileRecorder, stepMedians, textCall, to
 import type { Dims, Spread } from './measure.ts';
 import { readExplanation } from './package-explanation.ts';
 import { readPackageManifest, readPackageProgram } from './package-manifest.ts';
+import { limitOfBuild, measureSimdLimit, type SimdLimit } from './simd-limit.ts';
 import { formatTable } from './table.ts';
 import { count, formatFlops, formatMilliseconds, type Terminal } from './terminal.ts';
 import { writeTrace } from './trace-file.ts';
@@ -33,6 +34,8 @@ export interface KernelProfile {
   /** Null where the package or the case does not say. */
   readonly flops: number | null;
   readonly gflopsPerSecond: number | null;
+  /** Of what the cores that computed it can do at most; null for kernels that multiply-adds do not bound. */
+  readonly shareOfLimit: number | null;
 }
 export interface BenchResult {
   readonly tokens: number | null;
@@ -48,8 +51,13 @@ export interface BenchReport {
   readonly why: string;
   readonly threads: ModelInfo['threads'];
   readonly warmup: number;
+  /** Of one core; only with a profile. */
+  readonly simdLimit?: SimdLimit;
   readonly results: readonly BenchResult[];
 }
+
+/** Kernels that are little else than multiply-adds; the others wait for memory or compute other functions. */
+const boundByMultiplyAdds: ReadonlySet<string | null> = new Set(['gemm', 'attention']);
 
 /** `atpc bench`. */
 export async function runBench(terminal: Terminal, folder: string, flags: BenchFlags): Promise<void> {
@@ -68,6 +76,8 @@ export async function runBench(terminal: Terminal, folder: string, flags: BenchF
   try {
     const { runs = benchDefaults.runs, warmup = benchDefaults.warmup } = flags;
     const labels = profiles ? await readPackageProgram(folder) : [];
+    const simdLimit = flags.profile ? await measureSimdLimit() : null;
+    const { backend, why, threads } = model.info();
     const results: BenchResult[] = [];
     const traced: { readonly one: BenchCase; readonly runs: readonly (readonly StepTime[])[] }[] = [];
     for (const one of cases) {
@@ -80,7 +90,9 @@ export async function runBench(terminal: Terminal, folder: string, flags: BenchF
         runs,
         milliseconds: measured.milliseconds,
         sequencesPerSecond: (one.batch * 1000) / measured.milliseconds.median,
-        ...(flags.profile ? { profile: profileOf(measured.runs, labels, explanation, one.dims) } : {}),
+        ...(simdLimit
+          ? { profile: profileOf(measured.runs, labels, explanation, one.dims, limitOfBuild(simdLimit) * threads.used) }
+          : {}),
       });
     }
     if (flags.trace !== undefined) {
@@ -91,8 +103,8 @@ export async function runBench(terminal: Terminal, folder: string, flags: BenchF
       }));
       await writeTrace(flags.trace, manifest.name, trace);
     }
-    const { backend, why, threads } = model.info();
-    const report: BenchReport = { package: manifest.name, backend, why, threads, warmup, results };
+    const limit = simdLimit ? { simdLimit } : {};
+    const report: BenchReport = { package: manifest.name, backend, why, threads, warmup, ...limit, results };
     if (terminal.json) terminal.print(JSON.stringify(report, null, 2));
     else printReport(terminal, report, flags.trace);
   } finally {
@@ -126,11 +138,13 @@ interface StepLabel {
   readonly label: string;
 }
 
+/** `limit`: GFLOP/s of all threads together. */
 function profileOf(
   runs: readonly (readonly StepTime[])[],
   labels: readonly StepLabel[],
   explanation: Explanation | null,
   dims: Dims | null,
+  limit: number,
 ): readonly KernelProfile[] {
   const medians = stepMedians(runs);
   const total = [...medians.values()].reduce((sum, { median }) => sum + median, 0);
@@ -146,15 +160,19 @@ function profileOf(
     kernels.set(kernel, known);
   }
   return [...kernels]
-    .map(([kernel, { kind, dispatches, milliseconds, flops }]) => ({
-      kernel,
-      kind,
-      dispatches,
-      milliseconds,
-      share: total === 0 ? 0 : milliseconds / total,
-      flops,
-      gflopsPerSecond: flops === null || milliseconds === 0 ? null : flops / milliseconds / 1e6,
-    }))
+    .map(([kernel, { kind, dispatches, milliseconds, flops }]) => {
+      const gflopsPerSecond = flops === null || milliseconds === 0 ? null : flops / milliseconds / 1e6;
+      return {
+        kernel,
+        kind,
+        dispatches,
+        milliseconds,
+        share: total === 0 ? 0 : milliseconds / total,
+        flops,
+        gflopsPerSecond,
+        shareOfLimit: gflopsPerSecond === null || !boundByMultiplyAdds.has(kind) ? null : gflopsPerSecond / limit,
+      };
+    })
     .sort((a, b) => b.milliseconds - a.milliseconds);
 }
 
@@ -168,7 +186,7 @@ function describeStep(step: number, labels: readonly StepLabel[], explanation: E
 
 function printReport(
   terminal: Terminal,
-  { package: name, backend, threads, results }: BenchReport,
+  { package: name, backend, threads, simdLimit, results }: BenchReport,
   trace: string | undefined,
 ): void {
   const { bold } = terminal.colors.stdout;
@@ -183,19 +201,26 @@ function printReport(
   terminal.print(
     formatTable([['tokens', 'batch', 'runs', 'median', 'min', 'max', 'sequences/s'], ...rows], [0, 1, 2, 3, 4, 5, 6]),
   );
+  if (simdLimit) {
+    const { plain, relaxed } = simdLimit;
+    const fused = relaxed === null ? 'no fused ones here' : `${relaxed.toFixed(1)} fused`;
+    terminal.print(`\nSIMD limit of a core: ${plain.toFixed(1)} GFLOP/s of multiplies and adds, ${fused}`);
+  }
   for (const { tokens, batch, profile } of results) {
     if (profile === undefined) continue;
     const what = tokens === null ? `${batch} texts` : `${tokens} tokens, batch ${batch}`;
     terminal.print(`\n${bold(what)}: the medians of every kernel's dispatches, added up`);
-    const lines = profile.map(({ kernel, dispatches, milliseconds, share, flops, gflopsPerSecond }) => [
+    const lines = profile.map(({ kernel, dispatches, milliseconds, share, flops, gflopsPerSecond, shareOfLimit }) => [
       kernel,
       String(dispatches),
       formatMilliseconds(milliseconds),
       `${(share * 100).toFixed(1)} %`,
       flops === null ? '-' : formatFlops(flops),
       gflopsPerSecond === null ? '-' : gflopsPerSecond.toFixed(1),
+      shareOfLimit === null ? '-' : `${(shareOfLimit * 100).toFixed(0)} %`,
     ]);
-    terminal.print(formatTable([['kernel', 'dispatches', 'ms', 'share', 'work', 'GFLOP/s'], ...lines], [1, 2, 3, 4, 5]));
+    const head = ['kernel', 'dispatches', 'ms', 'share', 'work', 'GFLOP/s', '% of SIMD limit'];
+    terminal.print(formatTable([head, ...lines], [1, 2, 3, 4, 5, 6]));
   }
   if (trace !== undefined) terminal.print(`\nTrace written to ${trace}: open it in about:tracing or ui.perfetto.dev`);
 }

@@ -66,7 +66,7 @@ export const benchFlags = {
   profile: {
     flags: '--profile',
     group: 'Output:',
-    summary: 'also the time, the share and the GFLOP/s of each kernel',
+    summary: 'also the time, share and GFLOP/s of each kernel, products and attention as shares of the SIMD limit',
     defaultText: 'off',
   },
   trace: {

@@ -28,7 +28,8 @@ export interface Target {
   readonly flopsPerSecond: number;
   /** The same where a kernel reads scattered keys one query at a time. */
   readonly gatheredFlopsPerSecond: number;
-  attentionSchedule(headSize: number, valueSize: number): AttentionKernel['schedule'];
+  /** `decodes`: the kernel also runs for single tokens. */
+  attentionSchedule(headSize: number, valueSize: number, decodes?: boolean): AttentionKernel['schedule'];
   scoreKeysSchedule(headSize: number): ScoreKeysKernel['schedule'];
   /** Scratch bytes that one lane needs for a dispatch of this kernel with these integers (in the order of kernel.ts). */
   scratchBytes(kernel: Kernel, integers: readonly Size[]): Size;

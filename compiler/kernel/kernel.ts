@@ -120,12 +120,19 @@ export type EpilogueStep =
  * result[M, N] = epilogue(left[M, K] x right[N, K]^T), the right side packed in panels (WeightPacking) of panelWidth.
  * operands: left, right, one for each bias and residual in order, result.
  * integers: M, N, K, row stride of left, row stride of result, then the row stride of each residual.
- * items: ceil(M / rowTile).
+ * items: ceil(M / rowTile) * ceil(N / columnTile); item = columnTile's number * ceil(M / rowTile) + rowTile's number. columnTile is
+ * a multiple of panelWidth.
  */
 export interface GemmKernel {
   readonly kind: 'gemm';
   readonly epilogue: readonly EpilogueStep[];
-  readonly schedule: { readonly rowTile: number; readonly panelWidth: number };
+  readonly schedule: {
+    readonly rowTile: number;
+    readonly columnTile: number;
+    readonly panelWidth: number;
+    /** Bytes of left rows that meet all panels of a column tile before the next rows do. */
+    readonly leftBytes: number;
+  };
 }
 
 /**
@@ -174,7 +181,11 @@ export interface AttentionKernel {
   readonly scale: number;
   readonly segments: readonly AttentionKernelSegment[];
   readonly logSumExp: boolean;
-  readonly schedule: { readonly queryTile: number; readonly keyTile: number };
+  /**
+   * fewQueries: tiles of at most four queries may take a way of their own, whose roundings differ from those of other tiles: for
+   * decoding, not where one row must have the bits of all.
+   */
+  readonly schedule: { readonly queryTile: number; readonly keyTile: number; readonly fewQueries: boolean };
 }
 export type AttentionKernelSegment = KeysSegment | ClustersSegment | RankedSegment;
 

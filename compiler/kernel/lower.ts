@@ -249,9 +249,8 @@ class Lowering {
     const kernel: Kernel = blocks
       ? { kind: 'block_gemm', format: blocks.format, epilogue, schedule: blockGemmSchedule }
       : { kind: 'gemm', epilogue, schedule: gemmSchedule };
-    const items = blocks
-      ? multiplySizes(ceilDivideSizes(m, blockGemmSchedule.rowTile), ceilDivideSizes(n, blockGemmSchedule.columnTile))
-      : ceilDivideSizes(m, gemmSchedule.rowTile);
+    const { rowTile, columnTile } = kernel.schedule;
+    const items = multiplySizes(ceilDivideSizes(m, rowTile), ceilDivideSizes(n, columnTile));
     const integers = [m, n, k, left.strides[0] as Size, rows.strides[0] as Size, ...residualStrides];
     this.#push(kernel, group, [left, ...right, ...extra], [rows], integers, items);
   }

@@ -2,7 +2,7 @@
 import { code, table } from '../docs/markdown.ts';
 import { headSizes } from '../../bench/attention.ts';
 import type { Accuracy } from './accuracy.ts';
-import { describeMachine, type Machine } from './machine.ts';
+import { describeMachine, type Machine } from '../../bench/machine.ts';
 import { measuredHeads } from './measured-model.ts';
 import {
   accuracyTable,

@@ -2,7 +2,7 @@
 import type { AttentionTime, PrincipalRowsTime } from '../../bench/attention.ts';
 import { attentionCases } from '../../bench/attention.ts';
 import type { Accuracy } from './accuracy.ts';
-import type { Machine } from './machine.ts';
+import type { Machine } from '../../bench/machine.ts';
 import { describeSetting } from './measured-model.ts';
 import type { Similarity } from './similarity.ts';
 import { accuracyChecks, formatCheck, judgedReviews, similarityChecks, type Check } from './targets.ts';

@@ -82,6 +82,8 @@ export interface AttentionCase {
   readonly segments: readonly Segment[];
   readonly schedule?: AttentionKernel['schedule'];
   readonly relaxedSimd?: boolean;
+  /** Take the way of few queries, where there is one. */
+  readonly decodes?: boolean;
 }
 export interface AttentionResult {
   /** [batch, query, head, value]. */
@@ -113,7 +115,7 @@ async function runKernel(
     scale: 1 / Math.sqrt(headSize),
     segments: segments.map((segment) => segment.kernel),
     logSumExp,
-    schedule: test.schedule ?? attentionSchedule(headSize, valueSize),
+    schedule: test.schedule ?? attentionSchedule(headSize, valueSize, test.decodes),
   };
   const width = heads * valueSize;
   const own = [batches, heads, keyHeads, queries, ...strides(query), queries * width, valueSize, width];

@@ -25,7 +25,7 @@ import { instantiateKernels, simdBuilds, type WasmInstance } from './wasm-instan
 
 const [heads, tokens, size] = [2, 200, 16];
 const scale = 1 / Math.sqrt(size);
-const schedule = attentionSchedule(size, size);
+const schedule = attentionSchedule(size, size, true);
 const keys = { kind: 'keys', bias: false, mask: false, causal: false, window: null, tokens: null } as const;
 
 type Round = { readonly [K in keyof BlockRound]: number };

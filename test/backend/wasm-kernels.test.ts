@@ -9,6 +9,7 @@ import type {
   Scalar,
 } from '../../compiler/kernel/kernel.ts';
 import { gemmScratch, renderGemm } from '../../compiler/codegen/wasm/gemm.ts';
+import { wasmTarget } from '../../compiler/codegen/wasm/target.ts';
 import { renderMap } from '../../compiler/codegen/wasm/map.ts';
 import { renderNorm } from '../../compiler/codegen/wasm/norm.ts';
 import { ModuleBuilder } from '../../compiler/codegen/wasm/wat-builder.ts';
@@ -332,9 +333,10 @@ describe('wasm gemm kernels', () => {
     [{ step: 'residual' }, { step: 'activation', op: 'tanh' }, { step: 'residual' }, { step: 'bias' }],
   ];
   const schedules = [
-    { rowTile: 4, panelWidth: 8 },
-    { rowTile: 3, panelWidth: 4 },
-  ] as const;
+    { rowTile: 4, columnTile: 16, panelWidth: 8, leftBytes: 4096 },
+    { rowTile: 3, columnTile: 12, panelWidth: 4, leftBytes: 1 },
+    wasmTarget.gemmSchedule,
+  ];
   const kernels = schedules.flatMap((schedule) =>
     epilogues.map((epilogue): GemmKernel => ({ kind: 'gemm', epilogue, schedule })),
   );
@@ -358,7 +360,9 @@ describe('wasm gemm kernels', () => {
 
   function check(position: number, M: number, N: number, K: number, pad: number): void {
     const kernel = kernels[position] as GemmKernel;
-    const { rowTile, panelWidth } = kernel.schedule;
+    const { rowTile, columnTile, panelWidth } = kernel.schedule;
+    const columnItems = Math.ceil(N / columnTile);
+    const items = Math.ceil(M / rowTile) * columnItems;
     const [leftStride, resultStride] = [K + pad, N + pad];
     const left = randomFloats(M * leftStride);
     const right = randomFloats(N * K);
@@ -401,7 +405,7 @@ describe('wasm gemm kernels', () => {
     const run = (cuts: readonly number[]): Float32Array => {
       const room = (M + rowTile) * resultStride;
       const result = instance.reserve(room);
-      instance.run(`gemm_${position}`, Math.ceil(M / rowTile), [...addresses, result], integers, cuts);
+      instance.run(`gemm_${position}`, items, [...addresses, result], integers, cuts);
       const beyond = instance.integers(result, room).subarray(M * resultStride);
       expect(
         beyond.every((bits) => bits === 0x7f7f7f7f),
@@ -420,7 +424,7 @@ describe('wasm gemm kernels', () => {
       }
     }
     expectClose(found, wanted, 1e-6 * Math.sqrt(K) + 1e-6, what);
-    expect([...run([1, 2])], `${what}, split`).to.deep.equal([...whole]);
+    expect([...run([1, 2, items >> 1])], `${what}, split`).to.deep.equal([...whole]);
     if (M > 1) {
       // The last row alone gives the same bits: it does not depend on its neighbours.
       const alone = instance.reserve(N);
@@ -429,17 +433,19 @@ describe('wasm gemm kernels', () => {
         const one = extra[i - 2];
         return one === undefined ? address : address + (M - 1) * one.stride * 4;
       });
-      instance.run(`gemm_${position}`, 1, [...single, alone], [1, ...integers.slice(1)]);
+      instance.run(`gemm_${position}`, columnItems, [...single, alone], [1, ...integers.slice(1)]);
       expect([...instance.floats(alone, N)], `${what}, last row alone`).to.deep.equal(found.slice(-N));
     }
   }
 
   for (const [position, kernel] of kernels.entries()) {
     const steps = kernel.epilogue.map((step) => (step.step === 'activation' ? step.op : step.step)).join(', ') || 'nothing';
-    it(`${kernel.schedule.rowTile} x ${kernel.schedule.panelWidth} with ${steps} agrees with a float64 reference`, () => {
+    const { rowTile, columnTile, panelWidth } = kernel.schedule;
+    it(`${rowTile} x ${columnTile} x ${panelWidth} with ${steps} agrees with a float64 reference`, () => {
       for (const M of [1, 2, 3, 4, 5, 11])
         for (const N of [1, 7, 8, 9, 20]) for (const K of [1, 4, 7, 33]) check(position, M, N, K, (M + N + K) % 3);
       check(position, 17, 40, 200, 0);
+      check(position, 31, 150, 40, 1);
     });
   }
 });

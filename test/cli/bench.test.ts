@@ -4,6 +4,9 @@ import path from 'node:path';
 import type { BenchReport } from '../../compiler/cli/bench-command.ts';
 import { spreadOf, stepMedians } from '../../compiler/cli/measure.ts';
 import { mainEntryPoint, type Program } from '../../runtime/format/program.ts';
+import { hasFeature } from '../../runtime/backends/wasm/feature-probe.ts';
+import { flopsARound, multiplyAddProbe, renderMultiplyAddProbe } from '../../compiler/codegen/wasm/multiply-add-probe.ts';
+import { requires } from '../requirements.ts';
 import { atpc, compileSentiment } from './command-line.ts';
 
 describe('atpc bench', function () {
@@ -50,7 +53,8 @@ describe('atpc bench', function () {
     const program = JSON.parse(await readFile(path.join(sentiment, 'program.json'), 'utf8')) as Program;
     const steps = mainEntryPoint(program).steps.flatMap((step) => (step.kind === 'dispatch' ? [step] : []));
 
-    const [result] = (JSON.parse(stdout) as BenchReport).results;
+    const report = JSON.parse(stdout) as BenchReport;
+    const [result] = report.results;
     const profile = result?.profile ?? [];
     expect(profile.map(({ kernel }) => kernel)).to.have.members([...new Set(steps.map(({ kernel }) => kernel))]);
     expect(profile.reduce((sum, { dispatches }) => sum + dispatches, 0)).to.equal(steps.length);
@@ -64,6 +68,19 @@ describe('atpc bench', function () {
     expect(projections?.flops).to.be.above(3 * 2 * 128 * 384 * 1152);
     expect(projections?.gflopsPerSecond).to.be.closeTo((projections?.flops ?? 0) / (projections?.milliseconds ?? 1) / 1e6, 1e-6);
 
+    const { plain, relaxed } = report.simdLimit ?? { plain: NaN, relaxed: NaN };
+    expect(plain).to.be.above(0);
+    if (hasFeature('relaxed-simd')) expect(relaxed).to.be.above(0);
+    else expect(relaxed).to.equal(null);
+    const limit = (relaxed ?? plain) * report.threads.used;
+    const bound = profile.filter(({ kind }) => kind === 'gemm' || kind === 'attention');
+    expect(new Set(bound.map(({ kind }) => kind))).to.have.all.keys('gemm', 'attention');
+    for (const { shareOfLimit, gflopsPerSecond } of bound) {
+      expect(shareOfLimit).to.be.closeTo((gflopsPerSecond ?? NaN) / limit, 1e-9);
+    }
+    const others = profile.filter((kernel) => !bound.includes(kernel));
+    expect(others.map(({ shareOfLimit }) => shareOfLimit)).to.deep.equal(others.map(() => null));
+
     const { traceEvents } = JSON.parse(await readFile(trace, 'utf8')) as {
       traceEvents: { ph: string; cat?: string; ts: number; dur: number; name: string }[];
     };
@@ -76,6 +93,16 @@ describe('atpc bench', function () {
       const around = runs.filter((run) => run.ts <= ts + 0.01 && ts + dur <= run.ts + run.dur + 0.01);
       expect(around).to.have.length(1);
     }
+  });
+
+  it('prints the limit and the share of it with a profile, and neither without', async () => {
+    const args = ['bench', sentiment, '--tokens', '16', '--runs', '1', '--warmup', '0'];
+    const { stdout } = await atpc([...args, '--profile']);
+    expect(stdout).to.match(/^SIMD limit of a core: \d+\.\d GFLOP\/s /m);
+    expect(stdout).to.match(/^ +kernel .* GFLOP\/s +% of SIMD limit$/m);
+    expect(stdout).to.match(/^ +gemm_bias .* \d+ %$/m);
+    expect((await atpc(args)).stdout).not.to.contain('SIMD limit');
+    expect(JSON.parse((await atpc([...args, '--json'])).stdout)).not.to.have.property('simdLimit');
   });
 
   it('takes the threads that it is told to', async () => {
@@ -123,4 +150,25 @@ describe('medians', () => {
     expect(medians.get(0)?.median).to.equal(2);
     expect(medians.get(1)).to.deep.equal({ median: 7, min: 5, max: 9 });
   });
+});
+
+describe('the probe of the SIMD limit', () => {
+  for (const relaxedSimd of [false, true]) {
+    it(`runs the multiply-adds that it counts, ${relaxedSimd ? 'fused' : 'apart'}`, async function () {
+      if (relaxedSimd) requires(this, 'relaxed-simd', hasFeature('relaxed-simd'));
+      const instructions = (name: string): number => renderMultiplyAddProbe(relaxedSimd).split(`(f32x4.${name}`).length - 1;
+      // Four lanes, two FLOPs each.
+      if (relaxedSimd) expect(instructions('relaxed_madd') * 8).to.equal(flopsARound);
+      else expect((instructions('mul') + instructions('add')) * 4).to.equal(flopsARound);
+
+      const probe = await multiplyAddProbe(relaxedSimd);
+      const start = probe.sums();
+      probe.run(1);
+      // The factor and the term are 1/2: each step halves the distance to 1, exactly.
+      const steps = flopsARound / 8 / (start.length / 4);
+      expect([...probe.sums()]).to.deep.equal([...start].map((value) => 1 - (1 - value) / 2 ** steps));
+      probe.run(1000);
+      expect([...probe.sums()]).to.deep.equal([...start].map(() => 1));
+    });
+  }
 });

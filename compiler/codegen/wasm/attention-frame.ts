@@ -56,7 +56,7 @@ const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 export function scratchLayout(kernel: AttentionKernel): ScratchLayout {
   const { headSize, valueSize, schedule } = kernel;
   const { queryTile, keyTile } = schedule;
-  const few = servesFew(kernel) ? fewKeys : 0;
+  const few = schedule.fewQueries ? fewKeys : 0;
   const resultStride = Math.ceil(valueSize / 4) * 16;
   let used = 0;
   const place = (bytes: number): number => {
@@ -164,18 +164,13 @@ export interface KeyRows {
 /** Online softmax of the tile's queries over rows of keys. */
 export function emitKeyRows(frame: AttentionFrame, keys: KeyRows): void {
   const { f, rows, kernel } = frame;
-  if (!servesFew(kernel)) return emitKeyTiles(frame, keys);
+  if (!kernel.schedule.fewQueries) return emitKeyTiles(frame, keys);
   f.if(
     i32.le_s(rows, fewRows),
     () => emitFewRows(frame, keys),
     () => emitKeyTiles(frame, keys),
   );
 }
-/** Whether the kernel has a way of its own for few queries. */
-export function servesFew({ headSize, valueSize }: AttentionKernel): boolean {
-  return headSize % 4 === 0 && valueSize % 4 === 0;
-}
-
 /** The same for at most four queries. */
 function emitFewRows(frame: AttentionFrame, keys: KeyRows): void {
   const { f, kernel, layout, rows } = frame;

@@ -8,7 +8,7 @@ import type { Size } from '../../../ir/size.ts';
 import type { AttentionKernel, AttentionKernelSegment, KeysSegment } from '../../kernel/kernel.ts';
 import { clustersParameters, clustersScratch, emitClusters } from './attention-clusters.ts';
 import { fewRows, packFew } from './attention-few.ts';
-import { at, emitKeyRows, emitPanels, emitReset, headAddress, scratchLayout, servesFew, whereTokens } from './attention-frame.ts';
+import { at, emitKeyRows, emitPanels, emitReset, headAddress, scratchLayout, whereTokens } from './attention-frame.ts';
 import type { AttentionFrame, SegmentLocals, SegmentParameters } from './attention-frame.ts';
 import { emitRanked, rankedParameters, rankedScratch } from './attention-ranked.ts';
 import { panelLanes } from './attention-tile.ts';
@@ -18,8 +18,8 @@ import { f32, f32x4, i32, select, v128 } from './wat-code.ts';
 import type { Local } from './wat-code.ts';
 
 /** Tiles that were best on the sizes measured (heads of 32 and 64): docs/benchmarks.md. */
-export function attentionSchedule(_headSize: number, _valueSize: number): AttentionKernel['schedule'] {
-  return { queryTile: 32, keyTile: 64 };
+export function attentionSchedule(headSize: number, valueSize: number, decodes = false): AttentionKernel['schedule'] {
+  return { queryTile: 32, keyTile: 64, fewQueries: decodes && headSize % 4 === 0 && valueSize % 4 === 0 };
 }
 
 interface SegmentRenderer<S extends AttentionKernelSegment> {
@@ -114,6 +114,9 @@ export function renderAttention(kernel: AttentionKernel, { module, name }: Kerne
       `Attention tiles are multiples of ${panelLanes} queries and 4 keys; these are ${JSON.stringify(schedule)}.`,
     );
   }
+  if (schedule.fewQueries && (headSize % 4 !== 0 || kernel.valueSize % 4 !== 0)) {
+    throw new RangeError(`Few queries need heads of a multiple of 4, not of ${headSize} and ${kernel.valueSize}.`);
+  }
   const segments = kernel.segments.map((segment, position) => {
     const { operands, integers } = rendererOf(segment).parameters(segment);
     const named = (own: string): string => `segment${position}_${own}`;
@@ -160,7 +163,7 @@ export function renderAttention(kernel: AttentionKernel, { module, name }: Kerne
       f.set(query, i32.add(start, i32.mul(firstQuery, queryStride)));
       f.comment('pack the queries, times the scale');
       emitPanels(frame, query, queryStride, headSize, at(frame, layout.panels));
-      if (servesFew(kernel)) {
+      if (schedule.fewQueries) {
         const few = at(frame, layout.few);
         f.if(i32.le_s(rows, fewRows), () => f.run(packFew, query, queryStride, rows, headSize, kernel.scale, few));
       }

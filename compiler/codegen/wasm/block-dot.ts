@@ -194,9 +194,8 @@ export function dotFunction(
     const operands = names.map(({ step }, position) => ({
       step,
       address: locals[own.length + position] as Local<'i32'>,
-      rowBytes: i32.const(0),
     }));
-    emitEpilogue(f, kernel, operands, [[sum]]);
+    emitEpilogue(f, kernel, operands, sum);
     f.store(result, sum);
   };
   return { name: `${kernelName}_dot`, parameters, result: null, emit };
