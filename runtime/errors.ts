@@ -42,6 +42,7 @@ export const errorCatalogue = {
   'ATPC-501': 'The backend is not available here.',
   'ATPC-502': 'There is not enough memory.',
   'ATPC-503': 'The worker that runs the model ended unexpectedly.',
+  'ATPC-504': 'The model gave numbers that are not finite.',
   'ATPC-601': 'An input is missing, unknown, or of the wrong type.',
   'ATPC-602': 'An input has a shape that does not fit.',
   'ATPC-603': 'An input is longer than the model allows.',
@@ -49,8 +50,10 @@ export const errorCatalogue = {
   'ATPC-605': 'The package cannot do this task.',
   'ATPC-606': 'The model or session was disposed of.',
   'ATPC-607': 'An option of the request is not known.',
-  'ATPC-608': 'The request file cannot be read or is not valid.',
+  'ATPC-608': 'The request file or the saved session cannot be read or is not valid.',
   'ATPC-609': 'The call was aborted.',
+  'ATPC-610': 'An option of a generation is out of range.',
+  'ATPC-611': 'The chat template cannot be read, or does not take the messages.',
 } as const;
 export type ErrorCode = keyof typeof errorCatalogue;
 

@@ -10,6 +10,7 @@ import { evaluateExpression } from './format/expression.ts';
 import type { Manifest, ManifestFile } from './format/manifest.ts';
 import { readManifest, readProgram } from './format/read.ts';
 import type { Validators } from './format/validators.ts';
+import type { CreateGeneration } from './generate/feature.ts';
 import { LoadedModel } from './model.ts';
 import { checkOptions } from './options.ts';
 import { currentPlatform, type FileSource, type Locate, type Platform, type WorkerCode } from './platform/platform.ts';
@@ -28,6 +29,8 @@ export interface PackageIdentity {
   readonly startWorker: () => Worker;
   readonly manifestSha256: string;
   readonly validators: Validators;
+  /** In packages that generate. */
+  readonly generation?: CreateGeneration;
 }
 
 const loadOptions = [
@@ -94,7 +97,7 @@ function placeOf(platform: Platform, identity: PackageIdentity, { files, baseUrl
 async function loadFrom(
   platform: Platform,
   { source, locate, beside, bundled }: Place,
-  { manifestSha256, validators }: PackageIdentity,
+  { manifestSha256, validators, generation }: PackageIdentity,
   { signal, onProgress, onProfile, selfTest = true, backend: wanted = 'auto', threads: asked = 'auto' }: LoadOptions,
 ): Promise<Model> {
   const manifestBytes = await source.read('manifest.json', 0);
@@ -142,7 +145,7 @@ async function loadFrom(
       onProgress: (loadedBytes) => progress('weights', loadedBytes),
       onProfile,
     });
-    const model = new LoadedModel(manifest, backend, tokenizer ?? undefined);
+    const model = new LoadedModel({ manifest, backend, tokenizer: tokenizer ?? undefined, generation });
     if (selfTest) {
       progress('self-test', totalBytes);
       await model.selfTest(signal ? { signal } : {});

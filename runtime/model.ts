@@ -1,7 +1,11 @@
 import type {
   CallOptions,
+  ChatMessage,
+  ChatOptions,
   Classification,
   EmbedOptions,
+  GenerateOptions,
+  Generation,
   Model,
   ModelInfo,
   NamedInputs,
@@ -14,12 +18,21 @@ import { totalFormula } from './backends/wasm/layout.ts';
 import { AtpcError } from './errors.ts';
 import { evaluateExpression } from './format/expression.ts';
 import type { Manifest, Task } from './format/manifest.ts';
-import { prepareInputs } from './inputs.ts';
+import type { CreateGeneration, GenerationFeature } from './generate/feature.ts';
+import { prepareInputs, type PreparedInputs } from './inputs.ts';
 import { checkOptions } from './options.ts';
 import { Queue } from './queue.ts';
 import { selfTest } from './self-test.ts';
+import { keepsNothing, refusedGeneration, TensorSession } from './tensor-session.ts';
 import { checkTexts, lengthOfEmbedding, TextPipeline, toClassification } from './texts.ts';
 import type { TextTokenizer } from './tokenizer.ts';
+
+export interface ModelParts {
+  readonly manifest: Manifest;
+  readonly backend: Backend;
+  readonly tokenizer: TextTokenizer | undefined;
+  readonly generation: CreateGeneration | undefined;
+}
 
 /** A package on a backend. */
 export class LoadedModel implements Model {
@@ -27,20 +40,33 @@ export class LoadedModel implements Model {
   readonly #backend: Backend;
   readonly #tokenizer: TextTokenizer | undefined;
   readonly #queue = new Queue();
+  readonly #generation: GenerationFeature | undefined;
   #texts: TextPipeline | undefined;
   #disposed: Promise<void> | undefined;
 
-  constructor(manifest: Manifest, backend: Backend, tokenizer: TextTokenizer | undefined) {
+  constructor({ manifest, backend, tokenizer, generation }: ModelParts) {
     this.#manifest = manifest;
     this.#backend = backend;
     this.#tokenizer = tokenizer;
+    this.#generation = generation?.({
+      manifest,
+      backend,
+      tokenizer,
+      queue: this.#queue,
+      run: (inputs, options) => this.run(inputs, options),
+    });
   }
 
   async run(inputs: NamedInputs, options: CallOptions = {}): Promise<NamedOutputs> {
     this.#begin('run', options, ['signal']);
     // Inputs are checked and copied now: the caller may change its arrays while the call waits.
     const prepared = prepareInputs(this.#manifest, inputs);
-    return this.#queue.run(() => this.#backend.run(prepared, options.signal), options.signal);
+    return this.#runPrepared(prepared, options.signal);
+  }
+  /** A model that generates reads its tokens in pieces, each of them a call of its own. */
+  #runPrepared(inputs: PreparedInputs, signal: AbortSignal | undefined): Promise<NamedOutputs> {
+    if (this.#generation) return this.#generation.score(inputs, signal);
+    return this.#queue.run(() => this.#backend.run(inputs, signal), signal);
   }
 
   embed(text: string, options?: EmbedOptions): Promise<Float32Array<ArrayBuffer>>;
@@ -75,7 +101,22 @@ export class LoadedModel implements Model {
 
   session(): Session {
     this.#begin('session', {}, []);
-    return new ModelSession((inputs, options) => this.run(inputs, options));
+    if (this.#generation) return this.#generation.session();
+    return new TensorSession(this.#manifest.name, (inputs, options) => this.run(inputs, options));
+  }
+  generate(prompt: string | readonly number[], options?: GenerateOptions): Generation {
+    if (!this.#generation) return refusedGeneration(this.#manifest.name, 'generate');
+    return this.#generation.alone((session) => session.generate(prompt, options));
+  }
+  chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation {
+    if (!this.#generation) return refusedGeneration(this.#manifest.name, 'chat');
+    return this.#generation.alone((session) => session.chat(messages, options));
+  }
+  async restore(bytes: Uint8Array, options: CallOptions = {}): Promise<Session> {
+    this.#begin('restore', options, ['signal']);
+    options.signal?.throwIfAborted();
+    if (this.#generation) return this.#generation.restore(bytes);
+    throw keepsNothing(this.#manifest.name);
   }
 
   info(): ModelInfo {
@@ -108,10 +149,7 @@ export class LoadedModel implements Model {
   async selfTest(options: CallOptions = {}): Promise<void> {
     this.#begin('selfTest', options, ['signal']);
     const { signal } = options;
-    return this.#queue.run(
-      () => selfTest(this.#manifest, this.#tokenizer, (inputs) => this.#backend.run(inputs, signal)),
-      signal,
-    );
+    return selfTest(this.#manifest, this.#tokenizer, (inputs) => this.#runPrepared(inputs, signal));
   }
 
   dispose(): Promise<void> {
@@ -161,26 +199,6 @@ export class LoadedModel implements Model {
       () => pipeline.rows(list, output, (inputs) => this.#backend.run(inputs, signal), take, signal),
       signal,
     );
-  }
-}
-
-/** A forward pass keeps no state, so that a session of an encoder is a name for its calls and nothing else. */
-class ModelSession implements Session {
-  readonly #run: Session['run'];
-  #disposed = false;
-
-  constructor(run: Session['run']) {
-    this.#run = run;
-  }
-  async run(inputs: NamedInputs, options?: CallOptions): Promise<NamedOutputs> {
-    if (this.#disposed) throw disposedError('session');
-    return this.#run(inputs, options);
-  }
-  dispose(): void {
-    this.#disposed = true;
-  }
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 }
 

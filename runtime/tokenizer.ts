@@ -4,7 +4,7 @@ import { AtpcError } from './errors.ts';
 
 /** What is used of the library. Its own declarations import files without extensions, which NodeNext does not resolve. */
 interface Encoder {
-  encode(text: string, options?: { readonly return_token_type_ids: boolean }): Encoding;
+  encode(text: string, options?: { readonly return_token_type_ids?: boolean; readonly add_special_tokens?: boolean }): Encoding;
 }
 interface Encoding {
   readonly ids: readonly number[];
@@ -22,12 +22,17 @@ export interface EncodedText extends Tokenized {
  * carry are settings of whoever saved it and are not used; the model's own maximum length is.
  */
 export class TextTokenizer {
+  /** The parsed tokenizer.json and tokenizer_config.json. */
+  readonly json: object;
+  readonly config: object;
   readonly #tokenizer: Encoder;
   readonly #prepare: (text: string) => string;
   readonly #maxLength: number;
 
   /** Takes the parsed tokenizer.json and tokenizer_config.json; throws ATPC-403 for a kind that is not supported. */
   constructor(tokenizer: object, config: object, maxLength: number) {
+    this.json = tokenizer;
+    this.config = config;
     try {
       this.#tokenizer = new EncoderOf({ ...tokenizer, truncation: null, padding: null }, config);
     } catch (cause) {
@@ -35,6 +40,11 @@ export class TextTokenizer {
     }
     this.#prepare = preparationOf(tokenizer);
     this.#maxLength = maxLength;
+  }
+
+  /** Token ids of a whole text, however long; a text that has its special tokens in it, as those of chats do, gets no others. */
+  idsOf(text: string, specialTokens: boolean): readonly number[] {
+    return this.#tokenizer.encode(this.#prepare(text), { add_special_tokens: specialTokens }).ids;
   }
 
   /**

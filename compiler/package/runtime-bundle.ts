@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'esbuild';
+import type { Task } from '../../runtime/format/manifest.ts';
 import { sha256 } from './files.ts';
 import { validatorsSource } from './validators.ts';
 
@@ -41,17 +42,26 @@ function packageConstants(manifestSha256: string, paths: readonly string[]): str
   ].join('\n');
 }
 
-let bundle: Promise<RuntimeBundle> | undefined;
-/** Bundled on first use and then kept: the runtime is the same for all packages. */
-export function runtimeBundle(): Promise<RuntimeBundle> {
-  bundle ??= buildBundle();
-  return bundle;
+/** What index.js is bundled from: a package carries no code for what it cannot do. */
+const entries = { forward: 'index', generate: 'index-generate', chat: 'index-chat' } as const;
+export type RuntimeKind = keyof typeof entries;
+export function runtimeKindOf(task: Task): RuntimeKind {
+  if (task.kind !== 'generate') return 'forward';
+  return task.chat ? 'chat' : 'generate';
 }
 
-async function buildBundle(): Promise<RuntimeBundle> {
+const bundles = new Map<RuntimeKind, Promise<RuntimeBundle>>();
+/** Bundled on first use and then kept: the runtime is the same for all packages of a kind. */
+export function runtimeBundle(kind: RuntimeKind): Promise<RuntimeBundle> {
+  const known = bundles.get(kind) ?? buildBundle(kind);
+  bundles.set(kind, known);
+  return known;
+}
+
+async function buildBundle(kind: RuntimeKind): Promise<RuntimeBundle> {
   const { build } = await import('esbuild');
   const result = await build({
-    entryPoints: { index: runtimeFile(`entry/index${extension}`), worker: runtimeFile(`entry/worker${extension}`) },
+    entryPoints: { index: runtimeFile(`entry/${entries[kind]}${extension}`), worker: runtimeFile(`entry/worker${extension}`) },
     bundle: true,
     write: false,
     outdir: 'package',

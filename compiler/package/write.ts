@@ -12,7 +12,7 @@ import { describeFile, sha256 } from './files.ts';
 import { jsonByLine } from './json-by-line.ts';
 import { replaceFolder } from './output-folder.ts';
 import { readmeOf } from './readme.ts';
-import { runtimeBundle } from './runtime-bundle.ts';
+import { runtimeBundle, runtimeKindOf } from './runtime-bundle.ts';
 
 export interface PackageTarget extends Pick<ManifestTarget, 'name'> {
   /** Paths are relative to `kernels/NAME/`; those with features are the variants. */
@@ -63,7 +63,7 @@ export async function writePackage(
   { signal, check }: WritePackageOptions = {},
 ): Promise<WrittenPackage> {
   checkPackageName(parts.packageName);
-  const runtime = await runtimeBundle();
+  const runtime = await runtimeBundle(runtimeKindOf(parts.task));
   return replaceFolder(folder, async (temporary) => {
     const output = new PackageOutput(temporary);
     const weights = await parts.writeWeights(temporary);

@@ -1,21 +1,9 @@
-/** What index.js of a package is bundled from. The compiler writes three constants before it; see compiler/package. */
-import { manifest, program } from 'atpc:validators';
+/** What index.js of a package is bundled from, if it does not generate text. */
 import type { LoadOptions, Model } from '../api.ts';
-import { load as loadPackage } from '../load.ts';
-
-declare const manifestSha256: string;
-/** Where the files lie that the runtime reads: bundlers that move a file put its place here. */
-declare const packageFiles: Readonly<Record<string, URL>>;
-/** Starts the worker.js beside index.js in a browser, or what a bundler made of it. */
-declare const startWorker: () => Worker;
+import { loadPackage } from './package-load.ts';
 
 export { AtpcError } from '../errors.ts';
 
-// Not `new URL('.', import.meta.url)`, in which a bundler would look for a file.
-const here = import.meta.url;
-
 export function load(options?: LoadOptions): Promise<Model> {
-  const validators = { manifest, program };
-  const identity = { base: new URL('.', here), files: packageFiles, startWorker, manifestSha256, validators };
-  return loadPackage(identity, options);
+  return loadPackage(options);
 }

@@ -21,7 +21,7 @@ describe('a small BERT in several threads', () => {
   let text: string;
   before(async () => {
     model = await tinyBert();
-    text = (await runtimeBundle()).worker;
+    text = (await runtimeBundle('forward')).worker;
   });
 
   for (const mode of modeNames) {

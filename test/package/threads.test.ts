@@ -228,7 +228,7 @@ describe('threads', () => {
 
 /** Lanes of the small program, and Node's workers behind them. */
 async function startLanes(lanes: number): Promise<{ readonly backend: WorkerBackend; readonly workers: readonly Worker[] }> {
-  const { worker: text } = await runtimeBundle();
+  const { worker: text } = await runtimeBundle('forward');
   const workers: Worker[] = [];
   const backend = new WorkerBackend(() => handleOf(text, workers), {
     name: 'wasm',

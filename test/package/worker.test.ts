@@ -19,7 +19,7 @@ async function prepared(seq: number, rounds: number): Promise<PreparedInputs> {
 
 describe('the worker', () => {
   it('sees an abort without shared memory too', async () => {
-    const text = (await runtimeBundle()).worker;
+    const text = (await runtimeBundle('forward')).worker;
     const backend = new WorkerBackend(() => currentPlatform().startWorker({ url: undefined, text, beside: undefined }), {
       ...single,
       shareMemory: false,

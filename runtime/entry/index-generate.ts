@@ -1,0 +1,10 @@
+/** What index.js of a package is bundled from, if it generates text and has no chat template. */
+import type { LoadOptions, Model } from '../api.ts';
+import { textGeneration } from '../generate/text-generator.ts';
+import { loadPackage } from './package-load.ts';
+
+export { AtpcError } from '../errors.ts';
+
+export function load(options?: LoadOptions): Promise<Model> {
+  return loadPackage(options, textGeneration(null));
+}
