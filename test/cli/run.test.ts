@@ -167,7 +167,7 @@ describe('atpc run and atpc inspect', function () {
     const { code, stdout } = await atpc(args);
     expect(code).to.equal(0);
     expect(stdout)
-      .to.match(/^ +2 +0-11 +expand +25 % +512 /m)
+      .to.match(/^ +0-2 +0-11 +expand +25 % +512 /m)
       .and.match(/peak memory/);
     const report = JSON.parse((await atpc([...args, '--json'])).stdout) as { totals: { tokens: number }[]; rows: unknown[] };
     expect(report.totals.map(({ tokens }) => tokens)).to.deep.equal([256, 512]);
