@@ -249,7 +249,7 @@ function attend(
   const whole = wantsLogSumExp ? lowering.memory.scratch(group.root, 'log sum exp', [1, heads, site.seq]) : null;
   const logSumExp = whole && sliceView(whole, 2, firstRow, rows);
   const [query, result] = [site.query, site.result].map((view) => rowsOf(view, firstRow, rows)) as [View, View];
-  const schedule = lowering.target.attentionSchedule(headSize, valueSize);
+  const schedule = lowering.target.attentionSchedule(headSize, valueSize, site.seq === 1);
   // One token: the query heads that share a KV head are the queries of one tile, so that keys and values are read once. All keys
   // of the cache are visible to all of them.
   const single = site.seq === 1;

@@ -74,7 +74,7 @@ async function buildBundle(kind: RuntimeKind): Promise<RuntimeBundle> {
     // A quarter less of gzipped bytes; names stay, and lines stay short enough to read and to diff.
     minifyWhitespace: true,
     minifySyntax: true,
-    lineLimit: 160,
+    lineLimit: 240,
     metafile: true,
     plugins: [validatorsPlugin, minifyDependencies],
     logLevel: 'silent',
