@@ -69,8 +69,9 @@ describe('text generation on the command line', function () {
       const long = await run('word '.repeat(600));
       expect(long.code).to.equal(2);
       expect(long.stderr).to.include('ATPC-603').and.include('512');
-      const embedding = await run('a', '--text', 'b');
+      const embedding = await atpc(['run', smollm2, '--text', 'b']);
       expect(embedding.code).to.equal(2);
+      expect(embedding.stderr).to.include('ATPC-605').and.include('--prompt');
     });
   });
 
