@@ -58,10 +58,14 @@ export function runtimeBundle(kind: RuntimeKind): Promise<RuntimeBundle> {
   return known;
 }
 
-async function buildBundle(kind: RuntimeKind): Promise<RuntimeBundle> {
+/** One file with all that it needs. The code of workers, which nobody calls, gives up its names: a sixth of its bytes. */
+async function bundled(
+  entry: string,
+  keepsNames: boolean,
+): Promise<{ readonly text: string; readonly inputs: readonly string[] }> {
   const { build } = await import('esbuild');
-  const result = await build({
-    entryPoints: { index: runtimeFile(`entry/${entries[kind]}${extension}`), worker: runtimeFile(`entry/worker${extension}`) },
+  const { outputFiles, metafile } = await build({
+    entryPoints: [runtimeFile(`entry/${entry}${extension}`)],
     bundle: true,
     write: false,
     outdir: 'package',
@@ -71,26 +75,28 @@ async function buildBundle(kind: RuntimeKind): Promise<RuntimeBundle> {
     target: 'es2022',
     charset: 'utf8',
     legalComments: 'inline',
-    // A quarter less of gzipped bytes; names stay, and lines stay short enough to read and to diff.
+    // A quarter less of gzipped bytes; lines stay short enough to read and to diff.
     minifyWhitespace: true,
     minifySyntax: true,
+    minifyIdentifiers: !keepsNames,
     lineLimit: 240,
     metafile: true,
     plugins: [validatorsPlugin, minifyDependencies],
     logLevel: 'silent',
   });
-  const textOf = (name: string): string => {
-    const file = result.outputFiles.find((output) => path.basename(output.path) === name);
-    if (file === undefined) throw new Error(`esbuild gave no ${name}.`);
-    return file.text;
-  };
-  const [index, worker] = [textOf('index.js'), textOf('worker.js')];
+  const [file] = outputFiles;
+  if (file === undefined) throw new Error(`esbuild gave nothing for ${entry}.`);
+  return { text: file.text, inputs: Object.keys(metafile.inputs) };
+}
+
+async function buildBundle(kind: RuntimeKind): Promise<RuntimeBundle> {
+  const [index, worker] = await Promise.all([bundled(entries[kind], true), bundled('worker', false)]);
   return {
-    worker: `${banner}\n${worker}`,
+    worker: `${banner}\n${worker.text}`,
     declarations: await readFile(runtimeFile(extension === '.ts' ? 'api.ts' : 'api.d.ts'), 'utf8'),
-    sha256: sha256(index + worker),
-    thirdPartyLicenses: await licensesOf(Object.keys(result.metafile.inputs)),
-    index: (manifestSha256, paths) => `${banner}\n${packageConstants(manifestSha256, paths)}\n${index}`,
+    sha256: sha256(index.text + worker.text),
+    thirdPartyLicenses: await licensesOf([...new Set([...index.inputs, ...worker.inputs])]),
+    index: (manifestSha256, paths) => `${banner}\n${packageConstants(manifestSha256, paths)}\n${index.text}`,
   };
 }
 
