@@ -4,8 +4,8 @@
  *
  *     hash(0) = 7      hash(t + 1) = hash(t) * 31 + id(t)  (32 bits)      logit(t)[v] = -((hash(t + 1) + 7 v) mod 64) / 4
  *
- * The state keeps the hash after every token (`rewinds`), or the last one alone, over which the next is written. A call whose tokens
- * are `slowId` takes long, after it has written the state.
+ * The state keeps the hash after every token (`rewinds`), or the last one alone, over which the next is written. A call that reads
+ * `slowId` takes long, after it has written the state.
  */
 import { assembleForms } from '../../compiler/codegen/wasm/assemble.ts';
 import { writePackage, type PackageParts } from '../../compiler/package/write.ts';
@@ -41,9 +41,15 @@ const kernels = `(module
       (local.set $at (i32.add (local.get $at) (i32.const 1)))
       (br_if $tokens (i32.lt_s (local.get $at) (local.get $seq)))))
   (func (export "wait")
-    (param $begin i32) (param $end i32) (param $scratch i32) (param $ids i32) (param $rounds i32)
+    (param $begin i32) (param $end i32) (param $scratch i32) (param $ids i32) (param $rounds i32) (param $seq i32)
     (local $left i32)
-    (if (i32.ne (i32.load (local.get $ids)) (i32.const ${slowId})) (then (return)))
+    (block $slow
+      (loop $tokens
+        (local.set $seq (i32.sub (local.get $seq) (i32.const 1)))
+        (br_if $slow (i32.eq (i32.const ${slowId})
+          (i32.load (i32.add (local.get $ids) (i32.shl (local.get $seq) (i32.const 2))))))
+        (br_if $tokens (local.get $seq)))
+      (return))
     (block $done (loop $items
       (br_if $done (i32.ge_s (local.get $begin) (local.get $end)))
       (local.set $left (local.get $rounds))
@@ -104,7 +110,7 @@ function entryPoint(tokens: number | 'seq', rewinds: boolean, rows: 'all' | 'las
   };
   const list: Step[] = [
     read,
-    { ...dispatch, kernel: 'wait', label: 'wait', operands: [at('ids')], integers: [rounds], items: 64 },
+    { ...dispatch, kernel: 'wait', label: 'wait', operands: [at('ids')], integers: [rounds, tokens], items: 64 },
     {
       ...dispatch,
       kernel: 'logits',
