@@ -80,7 +80,7 @@ describe('plans of models that generate', function () {
   it('have a report of the model, and an explanation of its kernels', async () => {
     const model = await json<ModelReport>('inspect', 'model', smollm2File);
     expect(model).to.include({ family: 'llama', task: 'generate', maxLength: 8192, layers: 30 });
-    const { steps, dims } = await json<ExplainReport>('explain', smollm2File, '--attn', 'stream', '--tokens', '512');
+    const { steps, dims } = await json<ExplainReport>('explain', smollm2File, '--attn', 'stream', '--tokens', '128');
     expect(dims).to.deep.equal({ seq: 512, past: 0 });
     const named = steps.filter(({ kernel }) => kernel.startsWith('evict'));
     expect(named).to.have.length(30);
