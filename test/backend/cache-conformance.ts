@@ -31,7 +31,7 @@ async function compileCache(backend: Backend, cache: CacheSpec, shape: CachedSha
   const { files } = await emit(built, backend.target, { build: backend.build });
   return backend.instantiate(built.program, files, (name) => Promise.reject(new Error(`There is no parameter ${name}.`)));
 }
-function runOn(program: RunnableProgram, text: CachedText, calls: readonly number[]): Tensor {
+function runOn(program: RunnableProgram, text: CachedText, calls: readonly number[], atEnd?: (state: number) => void): Tensor {
   const state = program.openState();
   let past = 0;
   const results = calls.map((seq): Tensor => {
@@ -45,6 +45,7 @@ function runOn(program: RunnableProgram, text: CachedText, calls: readonly numbe
     past += seq;
     return { elementType: 'f32', shape: result.shape, data: Float64Array.from(result.data) };
   });
+  atEnd?.(state);
   program.closeState(state);
   return joinRows(results);
 }
@@ -122,6 +123,22 @@ export function cacheConformance(backend: Backend): void {
         );
       });
     }
+    it('stream keeps the same tokens, however the text is cut', async () => {
+      const program = await compileCache(backend, caches['stream'] as CacheSpec, shape);
+      const text = randomText(16, shape);
+      const kept = (calls: readonly number[]): readonly number[] => {
+        let positions: readonly number[] = [];
+        runOn(program, text, calls, (state) => {
+          positions = [...program.readState(state, 'position')];
+        });
+        return positions;
+      };
+      const whole = kept([260]);
+      fc.assert(
+        fc.property(cuts(260), (calls) => expect(kept(calls)).to.deep.equal(whole)),
+        { numRuns: 8 },
+      );
+    });
     it('sessions do not see each other', async () => {
       const program = await compileCache(backend, caches['stream'] as CacheSpec, shape);
       const [a, b] = [randomText(14, shape), randomText(15, shape)];
@@ -155,9 +172,7 @@ export function cacheConformance(backend: Backend): void {
         const state = program.openState();
         causal.lm_stream_r12.kept_after_each_block.forEach((kept, block) => {
           const [from, to] = [block * 16, Math.min(200, block * 16 + 16)];
-          const inputs = Object.fromEntries(
-            Object.entries(text).map(([of, tensor]) => [of, tokenRows(tensor, from, to)]),
-          );
+          const inputs = Object.fromEntries(Object.entries(text).map(([of, tensor]) => [of, tokenRows(tensor, from, to)]));
           program.run({ seq: to - from, past: from }, asRunInputs(inputs), { entry: 'prefill', state });
           const positions = program.readState(state, 'position') as Int32Array;
           expect([...positions.subarray(0, kept.length)]).to.deep.equal(kept);
