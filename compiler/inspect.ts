@@ -1,5 +1,6 @@
 import { formatType } from '../ir/type.ts';
 import { graphNodes, isOp, tensorOf, type Node } from '../ir/graph.ts';
+import { pastDim, seqDim } from '../passes/cache.ts';
 import type { Manifest } from '../runtime/format/manifest.ts';
 import {
   calibrateHeads,
@@ -88,11 +89,12 @@ export async function explainModel(options: PlannedOptions): Promise<{
   const common = { target, verify: false, formatOf: formatsOf(source.tensors) };
   const described = async (
     built: Built,
+    dims: Manifest['dims'],
     attention: Manifest['attention'],
     approximations: readonly string[],
   ): ReturnType<typeof explainModel> => ({
     name: source.name,
-    dims: built.program.dims,
+    dims,
     explanation: await explainProgram(built, target, modelFolder(options.model)),
     attention,
     approximations: [...approximations, ...source.approximations],
@@ -101,11 +103,17 @@ export async function explainModel(options: PlannedOptions): Promise<{
     const { maxLength: maxTokens } = source.context;
     const plan = await chooseCachePlan(options, { shapes, maxTokens, target, calibrate: calibrator(source, options) });
     const built = buildStateful(source.graph, { ...common, plan, maxTokens });
-    return await described(built, cacheAttentionOf(plan), cacheApproximationsOf(plan, false));
+    // A text from the start, which calls read piece by piece: costs of all of them together, as of a package.
+    const dims = [
+      { name: seqDim, min: 1, max: maxTokens },
+      { name: pastDim, min: 0, max: maxTokens - 1 },
+    ];
+    return await described(built, dims, cacheAttentionOf(plan), cacheApproximationsOf(plan, false));
   }
   const plan = await choosePlan(options, { shapes, maxTokens: longestSequence(source.graph), target, tuned: source.tuned });
   const attention = attentionOf(plan, shapes, options.keys ?? null, { keysRead: () => null, textHash: null });
-  return await described(build(source.graph, { ...common, plan }), attention, approximationsOf(plan, false));
+  const built = build(source.graph, { ...common, plan });
+  return await described(built, built.program.dims, attention, approximationsOf(plan, false));
 }
 
 function calibrator(source: SourceModel, { targets, signal }: PlannedOptions): ReturnType<typeof headCalibrator> {

@@ -115,7 +115,7 @@ describe('models from the hub', () => {
   });
 });
 
-/** config.json and weights, without a tokenizer. */
+/** config.json, weights, and a tokenizer of the letters a to p. */
 async function tinyLlamaFiles(): Promise<Readonly<Record<string, Uint8Array>>> {
   const { config, weights } = await tinyLlama();
   const json = {
@@ -135,5 +135,26 @@ async function tinyLlamaFiles(): Promise<Readonly<Record<string, Uint8Array>>> {
     eos_token_id: 2,
   };
   const tensors = Object.entries(weights).map(([name, tensor]) => ({ name, storage: 'F32' as const, ...tensor }));
-  return { 'config.json': Buffer.from(JSON.stringify(json)), 'model.safetensors': encodeSafetensors(tensors) };
+  const letters = Array.from({ length: 16 }, (_, index) => String.fromCharCode(97 + index));
+  const tokenizer = {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: ['<unk>', '<s>', '</s>'].map((content, id) => ({ id, content, special: true })),
+    normalizer: null,
+    pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
+    post_processor: null,
+    decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
+    model: {
+      type: 'BPE',
+      unk_token: '<unk>',
+      vocab: Object.fromEntries(['<unk>', '<s>', '</s>', ...letters].map((token, id) => [token, id])),
+      merges: [],
+    },
+  };
+  return {
+    'config.json': Buffer.from(JSON.stringify(json)),
+    'tokenizer.json': Buffer.from(JSON.stringify(tokenizer)),
+    'model.safetensors': encodeSafetensors(tensors),
+  };
 }
