@@ -37,7 +37,7 @@ export async function instantiateProgram(
     readState(state, name) {
       const buffer = program.buffers.find((candidate) => candidate.class === 'state' && candidate.name.endsWith(name));
       if (buffer === undefined) throw new RangeError(`The program has no state '${name}'.`);
-      const bytes = executor.readState(state);
+      const bytes = executor.stateBytes(state).slice();
       const [offset, elements] = [Number(buffer.offset), Number(buffer.bytes) / 4];
       return buffer.elementType === 'i32'
         ? new Int32Array(bytes.buffer, offset, elements)

@@ -21,8 +21,8 @@ export interface Backend {
   openState(): Promise<number>;
   /** The memory is free for the next session; calls that still use it come before. */
   closeState(state: number): void;
-  /** The bytes of a state that hold the first `past` tokens, and back. */
-  readState(state: number, past: number): Promise<Uint8Array<ArrayBuffer>>;
-  writeState(state: number, past: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** What a state holds, without the room that it has not used; and back, into a state that was just opened. */
+  readState(state: number): Promise<Uint8Array<ArrayBuffer>>;
+  writeState(state: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   dispose(): Promise<void>;
 }

@@ -82,13 +82,13 @@ export class GeneratingSession implements Session {
     checkOptions('save', options, ['signal']);
     return this.#exclusively(async () => {
       const [state, past] = [this.#state, this.#past];
-      const bytes = state === undefined || past === 0 ? new Uint8Array() : await this.#model.backend.readState(state, past);
+      const bytes = state === undefined || past === 0 ? new Uint8Array() : await this.#model.backend.readState(state);
       return this.#model.save({ ids: this.ids, past, state: bytes });
     }, options.signal);
   }
   /** Puts a saved session in, before anything else is done. */
   async restore({ ids, past, state }: SavedSession): Promise<void> {
-    if (past > 0) await this.#model.backend.writeState(await this.#openState(), past, state);
+    if (past > 0) await this.#model.backend.writeState(await this.#openState(), state);
     this.#ids = [...ids];
     this.#past = past;
   }

@@ -17,6 +17,7 @@ import {
   type Layout,
 } from './layout.ts';
 import { kernelsOf, onlyLane, RunPlan, type ExportedKernel, type PreparedDispatch, type PreparedPort } from './plan.ts';
+import { clearBytes, packSparse, unpackSparse } from './sparse-bytes.ts';
 import { StateSlots } from './state-slots.ts';
 import { tensorWriter, type TensorWriter } from './weights.ts';
 
@@ -143,20 +144,22 @@ export class WasmExecutor {
     }
     return state;
   }
+  /** What a session has read must not be found in the next one's state. */
   closeState(state: number): void {
+    clearBytes(this.stateBytes(state));
     this.#needStates().close(state);
   }
   readState(state: number): Uint8Array<ArrayBuffer> {
-    return this.#stateBytes(state).slice();
+    return packSparse(this.stateBytes(state));
   }
-  /** Throws ATPC-608 for another number of bytes than a state has. */
+  /** For a state that was opened and not used. Throws ATPC-608 for bytes that are not those of a state of this program. */
   writeState(state: number, bytes: Uint8Array): void {
-    const target = this.#stateBytes(state);
-    if (bytes.length !== target.length)
-      throw new AtpcError('ATPC-608', `A state of this model has ${target.length} bytes, and not ${bytes.length}.`);
-    target.set(bytes);
+    const target = this.stateBytes(state);
+    if (unpackSparse(bytes, target)) return;
+    throw new AtpcError('ATPC-608', `The bytes of the state are not those of one of ${target.length} bytes.`);
   }
-  #stateBytes(state: number): Uint8Array {
+  /** The memory of a state, until the next call. */
+  stateBytes(state: number): Uint8Array {
     const states = this.#needStates();
     return new Uint8Array(this.#memory.buffer, states.addressOf(state), states.bytes);
   }

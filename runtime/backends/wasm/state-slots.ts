@@ -3,7 +3,7 @@ import { align, wasmMaximumBytes } from './layout.ts';
 
 /**
  * Where the states of sessions lie: one behind the other after the memory that calls share. A slot that was closed is the next to
- * be opened; what it held stays in it, and kernels read no more of it than `past` says was written.
+ * be opened.
  */
 export class StateSlots {
   readonly #base: number;

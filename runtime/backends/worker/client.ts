@@ -115,11 +115,11 @@ export class WorkerBackend implements Backend {
   closeState(state: number): void {
     if (!this.#ended) this.#worker.post({ kind: 'closeState', state } satisfies Request);
   }
-  readState(state: number, past: number): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#call<'readState'>((call) => ({ kind: 'readState', call, state, past }));
+  readState(state: number): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#call<'readState'>((call) => ({ kind: 'readState', call, state }));
   }
-  async writeState(state: number, past: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    await this.#call<'writeState'>((call) => ({ kind: 'writeState', call, state, past, bytes }), [bytes.buffer]);
+  async writeState(state: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    await this.#call<'writeState'>((call) => ({ kind: 'writeState', call, state, bytes }), [bytes.buffer]);
   }
 
   #call<K extends keyof CallResults>(

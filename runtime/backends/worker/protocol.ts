@@ -40,12 +40,11 @@ export type Request =
   | { readonly kind: 'run'; readonly call: number; readonly inputs: PreparedInputs; readonly profile: boolean }
   | { readonly kind: 'openState'; readonly call: number }
   | { readonly kind: 'closeState'; readonly state: number }
-  | { readonly kind: 'readState'; readonly call: number; readonly state: number; readonly past: number }
+  | { readonly kind: 'readState'; readonly call: number; readonly state: number }
   | {
       readonly kind: 'writeState';
       readonly call: number;
       readonly state: number;
-      readonly past: number;
       readonly bytes: Uint8Array<ArrayBuffer>;
     }
   | { readonly kind: 'abort'; readonly call: number };
