@@ -134,7 +134,7 @@ function entryPoint(tokens: number | 'seq', rewinds: boolean, rows: 'all' | 'las
   };
 }
 
-export function generatorProgram(rewinds: boolean, rounds = 1_500_000): Program {
+export function generatorProgram(rewinds: boolean, rounds = 6_000_000): Program {
   return {
     formatVersion: 1,
     name: 'tiny-generator',
