@@ -25,10 +25,8 @@ export async function openGguf(location: string, options: ContextOptions = {}): 
     config,
     tensors,
     tokenizer,
-    task:
-      tokenizer === null
-        ? { kind: 'tensors' }
-        : { kind: 'generate', output: 'logits', vocabulary: config.vocabSize, endIds, chat },
+    // Without a tokenizer it goes on from token ids, and refuses text.
+    task: { kind: 'generate', output: 'logits', vocabulary: config.vocabSize, endIds, chat },
     atpBlock: null,
     context: { trainedLength, maxLength },
     license: await licenseOf(file, folder),

@@ -54,10 +54,9 @@ export async function openLlama(folder: ModelFolder, options: ContextOptions): P
   };
 }
 
-/** What a model with this tokenizer can do; without one, its package takes tensors only. */
+/** What a model with this tokenizer can do; without one it goes on from token ids, and refuses text. */
 export function generationTask(vocabulary: number, endIds: readonly number[], tokenizer: ImportedTokenizer | null): Task {
-  if (tokenizer === null) return { kind: 'tensors' };
-  const chat = typeof tokenizer.config['chat_template'] === 'string';
+  const chat = typeof tokenizer?.config['chat_template'] === 'string';
   return { kind: 'generate', output: 'logits', vocabulary, endIds, chat };
 }
 

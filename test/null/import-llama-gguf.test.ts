@@ -88,7 +88,8 @@ describe('Llama from GGUF', () => {
     expect([...(await model.tensors.readFloat32('model.layers.1.mlp.up_proj.weight'))]).to.deep.equal([
       ...tinyValues('blk.1.ffn_up.weight', 96 * 64),
     ]);
-    expect([model.tokenizer, model.task]).to.deep.equal([null, { kind: 'tensors' }]);
+    expect(model.tokenizer).to.equal(null);
+    expect(model.task).to.deep.equal({ kind: 'generate', output: 'logits', vocabulary: 300, endIds: [], chat: false });
     expect(model.notes.join()).to.include('no tokenizer');
     expect((await open({}, { maxLength: 1000, beyondTrainedContext: true })).config.maxLength).to.equal(1000);
   });
@@ -303,7 +304,7 @@ describe('tokenizer from GGUF', () => {
 
   it('takes no text where the rules or the kind are not known, and says so', async () => {
     const rules = await open(bytePair([], 'martian'));
-    expect([rules.tokenizer, rules.task.kind, rules.notes.length]).to.deep.equal([null, 'tensors', 1]);
+    expect([rules.tokenizer, rules.task.kind, rules.notes.length]).to.deep.equal([null, 'generate', 1]);
     expect(rules.notes[0]).to.include("'martian'");
     expect((await open({ 'tokenizer.ggml.model': ['string', 'rwkv'] })).notes[0]).to.include("'rwkv'");
     expect((await open({ ...bytePair([], 'gpt-2'), 'tokenizer.ggml.pre': null })).notes[0]).to.include("'default'");

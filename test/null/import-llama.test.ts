@@ -214,9 +214,9 @@ describe('Llama folders', () => {
     expect(read.some((file) => file.endsWith('chat_template.jinja'))).to.equal(true);
   });
 
-  it('without a tokenizer take tensors only, and say so', async () => {
+  it('without a tokenizer take token ids, and say so', async () => {
     const model = await open({ ...weights, 'config.json': config });
-    expect([model.tokenizer, model.task.kind]).to.deep.equal([null, 'tensors']);
+    expect([model.tokenizer, model.task.kind]).to.deep.equal([null, 'generate']);
     expect(model.notes.join()).to.include('no tokenizer.json');
   });
 
