@@ -15,11 +15,9 @@ export interface TokenProbability {
   readonly logprob: number;
 }
 
-// Sorting a whole vocabulary takes as long as computing a token of a small model. Nearly all of the probability lies within a few
-// units of the best logit, so that only what is there gets sorted, and more where that does not suffice.
-const firstDepth = 4;
-// Weights below e^-750 are zero in float64.
-const deepest = 750;
+// Sorting a whole vocabulary takes longer than computing a token of a small model: lists above this length are divided first.
+const sortedLength = 256;
+const bins = 512;
 
 /**
  * Takes tokens by their logits. The steps are in the order of Hugging Face's generation: penalty, temperature, topK, topP (over what
@@ -44,7 +42,7 @@ export class Sampler {
     const weightOf = (logit: number): number => Math.exp((logit - top) / temperature);
     const { topK, topP, minP } = this.#sampling;
     if (topK === 0 && topP === 1 && minP === 0) return this.#draw(logits, weightOf);
-    const kept = this.#likeliest(logits, top, weightOf);
+    const kept = this.#likeliest(logits, weightOf);
     return kept[
       this.#draw(
         kept.map((id) => logits[id] as number),
@@ -53,29 +51,14 @@ export class Sampler {
     ] as number;
   }
 
-  /** Ids that topK, topP and minP leave, the likeliest first. */
-  #likeliest(logits: Float32Array, top: number, weightOf: (logit: number) => number): readonly number[] {
-    const { temperature, topK, topP, minP } = this.#sampling;
-    const count = topK === 0 ? logits.length : Math.min(topK, logits.length);
+  /** Ids that topK, topP and minP leave. */
+  #likeliest(logits: Float32Array, weightOf: (logit: number) => number): readonly number[] {
+    const { topK, topP, minP } = this.#sampling;
     const weight = (id: number): number => weightOf(logits[id] as number);
-    const all = topK === 0 && topP < 1 ? logits.reduce((sum, logit) => sum + weightOf(logit), 0) : 0;
-    const leastDepth = minP === 0 ? 0 : -Math.log(minP);
-    for (let depth = Math.max(firstDepth, leastDepth); ; depth *= 2) {
-      const floor = top - depth * temperature;
-      const near: number[] = [];
-      logits.forEach((logit, id) => void (logit >= floor && near.push(id)));
-      const complete = depth > deepest || near.length === logits.length;
-      if (topK > 0 && near.length < count && !complete) continue;
-      near.sort((a, b) => (logits[b] as number) - (logits[a] as number) || a - b);
-      near.length = Math.min(near.length, count);
-      const total = topK === 0 ? all : near.reduce((sum, id) => sum + weight(id), 0);
-      let [mass, end] = [0, 0];
-      while (end < near.length && (topP === 1 || mass < topP * total)) mass += weight(near[end++] as number);
-      const enough = complete || topK > 0 || topP === 1 || mass >= topP * total;
-      const within = near.slice(0, end).filter((id) => weight(id) >= minP);
-      // What lies beyond the depth of minP is cut anyway.
-      if (enough || minP > 0) return within;
-    }
+    let ids: readonly number[] = idsOf(logits);
+    if (topK > 0) ids = topOf(ids, logits, () => 1, topK);
+    if (topP < 1) ids = topOf(ids, logits, weight, topP * ids.reduce((sum, id) => sum + weight(id), 0));
+    return minP > 0 ? ids.filter((id) => weight(id) >= minP) : ids;
   }
 
   /** A position among logits, as likely as its weight is large. */
@@ -101,6 +84,49 @@ function penalise(logits: Float32Array, seen: Iterable<number>, penalty: number)
     const logit = logits[id] as number;
     logits[id] = logit > 0 ? logit / penalty : logit * penalty;
   }
+}
+
+/** All ids but those that a model rules out. */
+function idsOf(logits: Float32Array): readonly number[] {
+  const ids: number[] = [];
+  for (let id = 0; id < logits.length; id++) if (logits[id] !== -Infinity) ids.push(id);
+  return ids;
+}
+/**
+ * The ids of the largest logits, the lower id first of equals, until their sizes add up to the goal. Ids are put into bins by their
+ * logits; all before the bin in which the goal lies are taken, and that one is looked at more closely.
+ */
+function topOf(ids: readonly number[], logits: Float32Array, sizeOf: (id: number) => number, goal: number): readonly number[] {
+  const logitOf = (id: number): number => logits[id] as number;
+  let [most, least] = [-Infinity, Infinity];
+  for (const id of ids) {
+    most = Math.max(most, logitOf(id));
+    least = Math.min(least, logitOf(id));
+  }
+  if (ids.length <= sortedLength || most === least) {
+    const sorted = [...ids].sort((a, b) => logitOf(b) - logitOf(a) || a - b);
+    let [sum, end] = [0, 0];
+    while (end < sorted.length && sum < goal) sum += sizeOf(sorted[end++] as number);
+    return sorted.slice(0, end);
+  }
+  const binOf = new Uint16Array(ids.length);
+  const sums = new Float64Array(bins);
+  const scale = (bins - 1) / (most - least);
+  for (const [at, id] of ids.entries()) {
+    const bin = Math.floor((most - logitOf(id)) * scale);
+    binOf[at] = bin;
+    sums[bin] = (sums[bin] as number) + sizeOf(id);
+  }
+  let [before, last] = [0, 0];
+  while (last < bins - 1 && before + (sums[last] as number) < goal) before += sums[last++] as number;
+  const taken: number[] = [];
+  const closer: number[] = [];
+  for (const [at, id] of ids.entries()) {
+    const bin = binOf[at] as number;
+    if (bin < last) taken.push(id);
+    else if (bin === last) closer.push(id);
+  }
+  return [...taken, ...topOf(closer, logits, sizeOf, goal - before)];
 }
 
 /** Position of the largest logit, the first where there are several; throws ATPC-504 for NaN and where all are infinite. */
