@@ -64,7 +64,7 @@ class Conversation {
       terminal: this.#interactive,
     });
     const end = (): void => lines.close();
-    const interrupt = (): void => this.#interrupt(lines);
+    const interrupt = (): boolean => this.#interrupt(lines);
     terminal.signal.addEventListener('abort', end);
     // A terminal in raw mode gives ctrl-C to readline; anything else gives it to the process.
     lines.on('SIGINT', interrupt);
@@ -151,14 +151,16 @@ class Conversation {
     }
   }
 
-  /** Stops the answer; where there is none, the second time in a row ends the program. */
-  #interrupt(lines: Interface): void {
+  /** Stops the answer; where there is none, the second time in a row ends the program, and a pipe ends as any command does. */
+  #interrupt(lines: Interface): boolean {
     if (this.#answering !== null) this.#answering.abort(new Error('The answer was stopped.'));
-    else if (!this.#interactive || this.#askedToEnd) lines.close();
+    else if (!this.#interactive) return false;
+    else if (this.#askedToEnd) lines.close();
     else {
       this.#askedToEnd = true;
       this.#terminal.say('\nctrl-D, /exit or ctrl-C once more ends the program.');
       lines.prompt();
     }
+    return true;
   }
 }

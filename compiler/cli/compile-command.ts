@@ -47,7 +47,11 @@ function printReport(terminal: Terminal, report: CompileReport): void {
   for (const line of attentionLines(manifest.attention)) terminal.print(`             ${line}`);
   for (const note of report.notes.filter((sentence) => sentence !== manifest.attention.reason))
     terminal.print(`  ${terminal.colors.stdout.yellow('note')} ${note}`);
-  const input =
-    manifest.tokenizer === null || manifest.task.kind === 'tensors' ? '--inputs inputs.json' : '--text "A text of yours."';
-  terminal.print(`Try it: ${cyan(`npx atpc run ${report.out} ${input}`)}`);
+  terminal.print(`Try it: ${cyan(`npx atpc ${tryIt(report)}`)}`);
+}
+
+function tryIt({ out, manifest: { task, tokenizer } }: CompileReport): string {
+  if (tokenizer === null || task.kind === 'tensors') return `run ${out} --inputs inputs.json`;
+  if (task.kind !== 'generate') return `run ${out} --text "A text of yours."`;
+  return task.chat ? `chat ${out}` : `run ${out} --prompt "A text to continue"`;
 }

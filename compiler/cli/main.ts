@@ -7,12 +7,9 @@ import { createTerminal } from './terminal.ts';
 export async function main(argv: readonly string[]): Promise<void> {
   const json = argv.includes('--json');
   const interrupt = new AbortController();
-  let handler: (() => void) | undefined;
+  let handler: (() => boolean) | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (signal === 'SIGINT' && handler !== undefined) {
-      handler();
-      return;
-    }
+    if (signal === 'SIGINT' && handler?.() === true) return;
     // A second Ctrl-C does not wait for the command to clean up.
     if (interrupt.signal.aborted) process.exit(interruptedExitCode);
     interrupt.abort();

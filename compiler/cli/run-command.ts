@@ -1,4 +1,5 @@
 import type { Classification, Model, NamedOutputs, TensorOutput } from '../../runtime/api.ts';
+import { AtpcError } from '../../runtime/errors.ts';
 import { describeAnswer, streamAnswer } from './answer.ts';
 import { generationFlags, generationOptions, type GenerationFlags } from './generation-flags.ts';
 import { executionOptions, loadModel } from './load-model.ts';
@@ -75,6 +76,11 @@ async function continueText(model: Model, prompt: string, flags: RunFlags, termi
 
 async function runTexts(model: Model, folder: string, texts: readonly string[], signal: AbortSignal): Promise<Result> {
   const { task } = await readPackageManifest(folder);
+  if (task.kind === 'generate') {
+    throw new AtpcError('ATPC-605', `The package ${folder} generates text, and has no embedding of one.`, {
+      hint: task.chat ? 'Use --prompt "A text to continue", or atpc chat.' : 'Use --prompt "A text to continue".',
+    });
+  }
   if (task.kind === 'classify') return classifications(texts, await model.classify(texts, { signal }));
   // A package without a tokenizer refuses this with a sentence of its own (ATPC-605).
   return embeddings(texts, await model.embed(texts, { signal }));

@@ -14,8 +14,8 @@ export interface Terminal {
   print(line: string): void;
   /** To stdout, without a line break. */
   write(text: string): void;
-  /** Takes SIGINT instead of `signal` until it is given undefined. */
-  onInterrupt(handler: (() => void) | undefined): void;
+  /** Takes SIGINT before `signal` until it is given undefined; a handler gives whether that was all there is to do. */
+  onInterrupt(handler: (() => boolean) | undefined): void;
   /** To stderr; dropped under --quiet. */
   say(line: string): void;
 }

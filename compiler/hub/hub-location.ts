@@ -48,7 +48,7 @@ export function formatHubLocation({ repository, revision, file }: HubLocation): 
 /** `name` of `org/name`; the base name of the file where there is one. */
 export function nameOfHubModel({ repository, file }: HubLocation): string {
   const last = (file ?? repository).split('/').at(-1) ?? repository;
-  return last.replace(/\.gguf$/, '');
+  return last.replace(/(-\d{5}-of-\d{5})?\.gguf$/, '');
 }
 
 /** A path below a folder that does not lead out of it, on any system. */

@@ -40,11 +40,12 @@ export async function neededFiles(
       const file = byPath.get(path);
       return file === undefined ? [] : [file];
     });
-  const ggufs = listed.filter((file) => file.path.endsWith('.gguf'));
-  if (location.file !== undefined) {
-    const file = byPath.get(location.file);
-    if (file === undefined) throw noSuchFile(location, location.file, ggufs);
-    return { model: file.path, files: [...present(licensing), file] };
+  const ggufs = ggufModels(listed);
+  const wanted = location.file;
+  if (wanted !== undefined) {
+    const found = ggufs.find(({ parts }) => parts.some(({ path }) => path === wanted));
+    if (found === undefined) throw noSuchFile(location, wanted, ggufs);
+    return { model: found.path, files: [...present(licensing), ...found.parts] };
   }
   const modules = byPath.get('modules.json');
   const folders = modules === undefined ? [] : moduleFolders(await read(modules));
@@ -55,7 +56,7 @@ export async function neededFiles(
     const [only, ...more] = ggufs;
     if (only === undefined) throw noWeights(location, listed);
     if (more.length > 0) throw whichFile(location, ggufs);
-    return { model: only.path, files: [...present(licensing), only] };
+    return { model: only.path, files: [...present(licensing), ...only.parts] };
   }
   const small = present([
     ...licensing,
@@ -66,6 +67,25 @@ export async function neededFiles(
   // A name that leads elsewhere is in no listing; the reader of the folder says what is wrong with it.
   const shards = index === undefined ? [] : present(shardNames(await read(index)).map((name) => `${inner}${name}`));
   return { model: '', files: [...small, ...(index === undefined ? [] : [index]), ...shards] };
+}
+
+/** A GGUF file, or all parts of a split one (NAME-00001-of-00003.gguf), which the path of the first stands for. */
+interface GgufModel {
+  readonly path: string;
+  readonly bytes: number;
+  readonly parts: readonly HubFile[];
+}
+function ggufModels(listed: readonly HubFile[]): readonly GgufModel[] {
+  const models = new Map<string, HubFile[]>();
+  for (const file of listed) {
+    if (!file.path.endsWith('.gguf')) continue;
+    const model = file.path.replace(/-\d{5}(-of-\d{5}\.gguf)$/, '$1');
+    models.set(model, [...(models.get(model) ?? []), file]);
+  }
+  return [...models.values()].map((files) => {
+    const parts = [...files].sort((a, b) => (a.path < b.path ? -1 : 1));
+    return { path: parts[0]?.path ?? '', bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0), parts };
+  });
 }
 
 /** Paths of the modules with a slash at the end, the transformer's first; '' is the root. The reader of modules.json checks it. */
@@ -92,20 +112,20 @@ function jsonOr(text: string, otherwise: unknown): unknown {
   }
 }
 
-function noSuchFile(location: HubLocation, file: string, ggufs: readonly HubFile[]): AtpcError {
+function noSuchFile(location: HubLocation, file: string, ggufs: readonly GgufModel[]): AtpcError {
   return new AtpcError('ATPC-212', `The model ${location.repository} has no file ${file}.`, {
     hint: ggufs.length === 0 ? 'It has no .gguf file.' : `It has ${choices(ggufs)}.`,
   });
 }
 
-function whichFile(location: HubLocation, ggufs: readonly HubFile[]): AtpcError {
+function whichFile(location: HubLocation, ggufs: readonly GgufModel[]): AtpcError {
   const example = formatHubLocation({ ...location, file: ggufs[0]?.path ?? '' });
   return new AtpcError('ATPC-301', `The model ${location.repository} has ${ggufs.length} GGUF files, and one is needed.`, {
     hint: `Say which, as in ${example}. It has ${choices(ggufs)}.`,
   });
 }
 
-function choices(ggufs: readonly HubFile[]): string {
+function choices(ggufs: readonly GgufModel[]): string {
   const shown = ggufs.slice(0, 20).map(({ path, bytes }) => `${path} (${(bytes / 1e6).toFixed(0)} MB)`);
   return shown.join(', ') + (ggufs.length > shown.length ? `, and ${ggufs.length - shown.length} more` : '');
 }

@@ -17,9 +17,9 @@ export class ChatTemplate {
     } catch (cause) {
       throw new AtpcError('ATPC-611', `The chat template of the package cannot be read: ${sentenceOf(cause)}.`, { cause });
     }
-    const tokens = Object.entries(config).flatMap(([name, value]): [string, string][] => {
+    const tokens = Object.entries(config).flatMap(([name, value]: [string, unknown]): [string, string][] => {
       // Added tokens are written as objects by some versions of transformers.
-      const text: unknown = typeof value === 'object' && value !== null && 'content' in value ? value.content : value;
+      const text = typeof value === 'object' && value !== null && 'content' in value ? value.content : value;
       return name.endsWith('_token') && typeof text === 'string' ? [[name, text]] : [];
     });
     this.#tokens = Object.fromEntries(tokens);

@@ -156,7 +156,7 @@ export function cacheConformance(backend: Backend): void {
         causal.lm_stream_r12.kept_after_each_block.forEach((kept, block) => {
           const [from, to] = [block * 16, Math.min(200, block * 16 + 16)];
           const inputs = Object.fromEntries(
-            Object.entries(text).map(([of, tensor]) => [of, tokenRows(tensor as Tensor, from, to)]),
+            Object.entries(text).map(([of, tensor]) => [of, tokenRows(tensor, from, to)]),
           );
           program.run({ seq: to - from, past: from }, asRunInputs(inputs), { entry: 'prefill', state });
           const positions = program.readState(state, 'position') as Int32Array;

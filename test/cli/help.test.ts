@@ -6,7 +6,19 @@ import { createProgram, flagsOf } from '../../compiler/cli/program.ts';
 import { createTerminal } from '../../compiler/cli/terminal.ts';
 import { atpc } from './command-line.ts';
 
-const commands = ['compile', 'run', 'inspect model', 'inspect plan', 'inspect package', 'bench', 'explain', 'init', 'doctor'];
+const commands = [
+  'compile',
+  'run',
+  'inspect model',
+  'inspect plan',
+  'inspect package',
+  'bench',
+  'explain',
+  'init',
+  'doctor',
+  'chat',
+  'calibrate',
+];
 
 function find(name: string): Command {
   const program = createProgram(createTerminal({ json: false, quiet: true, signal: new AbortController().signal }));

@@ -50,6 +50,12 @@ const repositories = {
   },
   'org/gguf': { files: { 'README.md': bytes('x'), 'only-q4_0.gguf': large(6000, 10) } },
   'org/many': { files: { 'config.json': bytes('{}'), 'm-q4_0.gguf': large(6000, 11), 'm-q8_0.gguf': large(7000, 12) } },
+  'org/split': {
+    files: {
+      'm-q4_0-00001-of-00002.gguf': large(6000, 14),
+      'm-q4_0-00002-of-00002.gguf': large(6000, 15),
+    },
+  },
   'org/pickle': { files: { 'config.json': bytes('{}'), 'pytorch_model.bin': large(5000, 13) } },
   'org/private': { files: bert, privateTo: 'hf_mine' },
   'org/gated': { files: bert, gated: true },
@@ -193,6 +199,17 @@ describe('downloads from the hub', () => {
       expect(pickle.hint).to.include('pytorch_model.bin');
       expect(await readdir(cache)).to.not.include('models--org--pickle/blobs');
     });
+  });
+
+  it('takes all parts of a split GGUF file', async () => {
+    for (const model of ['hf:org/split', 'hf:org/split:m-q4_0-00002-of-00002.gguf']) {
+      await inScratch(async (cache) => {
+        const split = await get(cache, model);
+        expect(path.basename(split.path)).to.equal('m-q4_0-00001-of-00002.gguf');
+        expect(split.name).to.equal('m-q4_0');
+        expect(await listing(path.dirname(split.path))).to.have.length(2);
+      });
+    }
   });
 
   it('goes on after a connection broke, where it broke', async () => {

@@ -3,7 +3,9 @@ import { expect } from 'chai';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { minilmFolder, requires } from '../requirements.ts';
+import { encodeSafetensors } from '../../compiler/weights/safetensors-layout.ts';
+import { tinyLlama } from '../models/tiny-llama.ts';
+import { minilmFolder, requires, smollm2File } from '../requirements.ts';
 import { atpc, inScratch, listing, sentimentModel, type Outcome } from './command-line.ts';
 import { filesOf, startHub, type Hub } from './hub-server.ts';
 
@@ -12,6 +14,8 @@ describe('models from the hub', () => {
   before(async () => {
     hub = await startHub({
       'some/sentiment': { files: await filesOf(sentimentModel) },
+      'tiny/llama': { files: await tinyLlamaFiles() },
+      ...(existsSync(smollm2File) ? { 'some/SmolLM2-GGUF': { files: await filesOf(path.dirname(smollm2File)) } } : {}),
       ...(existsSync(minilmFolder) ? { 'sentence-transformers/all-MiniLM-L6-v2': { files: await filesOf(minilmFolder) } } : {}),
     });
   });
@@ -57,6 +61,28 @@ describe('models from the hub', () => {
       expect(manifest.task.kind).to.equal('embed');
     });
   });
+  it('compiles a Llama folder', async () => {
+    await inScratch(async (folder) => {
+      const compiled = await run(folder, ['compile', 'hf:tiny/llama', '--max-seq', '64', '--json', '--quiet']);
+      expect(compiled.code, compiled.stderr + compiled.stdout).to.equal(0);
+      const { manifest } = JSON.parse(compiled.stdout) as {
+        readonly manifest: { readonly family: string; readonly state: { readonly maxTokens: number } };
+      };
+      expect(manifest.family).to.equal('llama');
+      expect(manifest.state.maxTokens).to.equal(64);
+    });
+  });
+  it('compiles the GGUF file of a repository, and runs the package', async function () {
+    requires(this, 'smollm2', existsSync(smollm2File));
+    this.timeout(120_000);
+    await inScratch(async (folder) => {
+      const compiled = await run(folder, ['compile', 'hf:some/SmolLM2-GGUF', '-o', 'smollm2', '--max-seq', '256']);
+      expect(compiled.code, compiled.stderr + compiled.stdout).to.equal(0);
+      expect(compiled.stdout).to.include('From the hub: some/SmolLM2-GGUF at commit');
+      const said = await run(folder, ['run', 'smollm2', '--prompt', 'The capital of France is', '--max-tokens', '4']);
+      expect(said.stdout).to.include('Paris');
+    });
+  });
   it('takes a model of the hub from a configuration file', async () => {
     await inScratch(async (folder) => {
       await writeFile(path.join(folder, 'atpc.yaml'), 'model: hf:some/sentiment\n');
@@ -88,3 +114,26 @@ describe('models from the hub', () => {
     });
   });
 });
+
+/** config.json and weights, without a tokenizer. */
+async function tinyLlamaFiles(): Promise<Readonly<Record<string, Uint8Array>>> {
+  const { config, weights } = await tinyLlama();
+  const json = {
+    architectures: ['LlamaForCausalLM'],
+    model_type: 'llama',
+    vocab_size: config.vocabSize,
+    hidden_size: config.hiddenSize,
+    num_hidden_layers: config.layers,
+    num_attention_heads: config.heads,
+    num_key_value_heads: config.kvHeads,
+    head_dim: config.headSize,
+    intermediate_size: config.intermediateSize,
+    max_position_embeddings: config.trainedLength,
+    rms_norm_eps: config.rmsNormEpsilon,
+    hidden_act: config.activation,
+    tie_word_embeddings: config.tiedEmbeddings,
+    eos_token_id: 2,
+  };
+  const tensors = Object.entries(weights).map(([name, tensor]) => ({ name, storage: 'F32' as const, ...tensor }));
+  return { 'config.json': Buffer.from(JSON.stringify(json)), 'model.safetensors': encodeSafetensors(tensors) };
+}

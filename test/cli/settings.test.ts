@@ -11,9 +11,42 @@ describe('the options of a compilation', () => {
       out: path.join('dist', 'all-MiniLM-L6-v2'),
     });
     expect(await compileSettings('models/bert.ts', {})).to.include({ out: path.join('dist', 'bert') });
+    for (const model of ['hf:org/tiny', 'hf:org/tiny@v1', 'hf:org/other:tiny.gguf', 'models/tiny.gguf']) {
+      expect(await compileSettings(model, {})).to.deep.equal({ model, out: path.join('dist', 'tiny') });
+    }
     expect(await compileSettings('models/bert.ts', { name: '@scope/tiny' })).to.include({
       name: '@scope/tiny',
       out: path.join('dist', 'tiny'),
+    });
+  });
+
+  it('take a text for calibration with mode hybrid alone', async () => {
+    expect(await compileSettings('m', { attn: 'hybrid', calibrate: 'a.txt' })).to.include({
+      attention: 'hybrid',
+      calibrate: 'a.txt',
+    });
+    for (const flags of [
+      { calibrate: 'a.txt' },
+      { attn: 'stream', calibrate: 'a.txt' },
+      { plan: 'p.yaml', calibrate: 'a.txt' },
+    ]) {
+      const error: unknown = await compileSettings('m', flags).catch((reason: unknown) => reason);
+      expect(error).to.have.property('code', 'ATPC-301');
+    }
+    await inScratch(async (folder) => {
+      const file = path.join(folder, 'atpc.yaml');
+      await writeFile(
+        file,
+        'model: hf:org/tiny\nattention: { mode: hybrid, calibrate: texts/a.txt }\nbeyondTrainedContext: true\n',
+      );
+      expect(await compileSettings(undefined, { config: file })).to.include({
+        model: 'hf:org/tiny',
+        attention: 'hybrid',
+        calibrate: path.join(folder, 'texts/a.txt'),
+        beyondTrainedContext: true,
+      });
+      // Another mode on the command line replaces what the file says about attention.
+      expect(await compileSettings(undefined, { config: file, attn: 'dense' })).to.not.have.property('calibrate');
     });
   });
 
