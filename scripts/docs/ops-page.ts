@@ -2,6 +2,8 @@ import { fileURLToPath } from 'node:url';
 import { Project } from 'ts-morph';
 import type { OpName } from '../../ir/ops/attributes.ts';
 import { opNames, ops } from '../../ir/ops/table.ts';
+import { stateBytes } from '../../ir/cache.ts';
+import { causalModeNames, causalModes } from '../../passes/atp/cache-plan.ts';
 import { modeNames, modes } from '../../passes/atp/modes/table.ts';
 import { roles } from '../../passes/fuse/groups.ts';
 import { code, table } from './markdown.ts';
@@ -23,6 +25,8 @@ const roleSentences = {
   segment_means: 'kernel of its own',
   principal_rows: 'kernel of its own',
 } as const satisfies { readonly [K in (typeof roles)[OpName] | 'gemm']: string };
+
+const sessionLengths = [2048, 8192, 32_768] as const;
 
 export function opsPage(): string {
   const documented = attributeDocumentation();
@@ -69,6 +73,29 @@ export function opsPage(): string {
           mode.automatic ? 'yes' : 'no',
           mode.summary,
           mode.source,
+        ];
+      }),
+    ),
+    '## Modes of causal attention',
+    [
+      'From the table in `passes/atp/cache-plan.ts`. A mode says what a KV head of a model that generates keeps between calls. The kilobytes are',
+      'those of one KV head of 64 elements, in a session that can hold so many tokens. `hybrid` is no row: it is a plan with several of them.',
+    ].join('\n'),
+    table(
+      [
+        'mode',
+        'what stays',
+        'numbers in a plan',
+        ...sessionLengths.map((tokens) => `kB at ${tokens.toLocaleString('en')} tokens`),
+      ],
+      causalModeNames.map((name) => {
+        const { summary, settings, cache } = causalModes[name];
+        const bytes = sessionLengths.map((tokens) => stateBytes(cache(tokens, {}), { kvHeads: 1, headSize: 64, valueSize: 64 }));
+        return [
+          code(name),
+          summary,
+          settings.map(code).join(', '),
+          ...bytes.map((count) => Math.round(count / 1000).toLocaleString('en')),
         ];
       }),
     ),

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { compile, loadPackage } from '../../compiler/index.ts';
 import type { Model } from '../../runtime/api.ts';
-import { minilmFolder, requires } from '../requirements.ts';
+import { minilmFolder, requires, smollm2File } from '../requirements.ts';
 import { TemporaryFolder } from './tiny-package.ts';
 
 const checkout = fileURLToPath(new URL('../../', import.meta.url));
@@ -90,5 +90,30 @@ describe('examples', function () {
     expect(first?.score).to.be.greaterThan((second?.score ?? 1) + 0.1);
     // The second call finds the package that the first one compiled.
     expect((await search('getting', 'my', 'money', 'back'))[0]?.text).to.contain('refund');
+  });
+
+  it('chat.ts asks a model the same with a dense cache and with one of principal keys', async function () {
+    requires(this, 'smollm2', existsSync(smollm2File));
+    const printed = JSON.parse(await runExample('chat/chat.ts', '--packages', folder.file('chat'), '--json')) as {
+      readonly rows: readonly {
+        readonly name: string;
+        readonly answers: readonly { readonly answer: string; readonly promptTokens: number; readonly writingRate: number }[];
+      }[];
+      readonly sizes: readonly { readonly tokens: number; readonly dense: number; readonly hybrid: number }[];
+    };
+    expect(printed.rows.map(({ name }) => name)).to.deep.equal(['dense', 'hybrid']);
+    for (const { answers } of printed.rows) {
+      expect(answers.map(({ answer }) => answer)).to.deep.equal([
+        'The capital of France is Paris.',
+        'The pass key of the gate is 71432.',
+      ]);
+      // The pass key lies beyond a window of 256 tokens and its blocks of 128.
+      expect(answers[1]?.promptTokens).to.be.within(600, 1000);
+      for (const { writingRate } of answers) expect(writingRate).to.be.greaterThan(0);
+    }
+    expect(printed.sizes.map(({ tokens }) => tokens)).to.deep.equal([2048, 8192, 32768]);
+    // 30 layers of 3 heads with keys and values of 64 numbers.
+    for (const { tokens, dense } of printed.sizes) expect(dense).to.equal(4 * 2 * 30 * 3 * 64 * tokens);
+    expect((printed.sizes[2]?.hybrid ?? Infinity) / (printed.sizes[2]?.dense ?? 0)).to.be.below(0.25);
   });
 });
