@@ -7,10 +7,12 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { format, resolveConfig } from 'prettier';
 import { integerList } from '../compiler/cli/bench-flags.ts';
 import { formatTable } from '../compiler/cli/table.ts';
 import { usageError } from '../compiler/cli/usage-error.ts';
 import { AtpcError } from '../runtime/errors.ts';
+import { benchmarksPage, generationSection, withGenerationSection } from './benchmarks-page.ts';
 import type { Rows } from './compare-tables.ts';
 import {
   decodeTable,
@@ -22,11 +24,12 @@ import {
   type GenerationMode,
 } from './generation-tables.ts';
 import { measureGeneration, stretchTokens } from './generation-times.ts';
-import { describeMachine, thisMachine } from './machine.ts';
+import { thisMachine } from './machine.ts';
 import { atpc, BenchError } from './model-files.ts';
 
 const checkout = fileURLToPath(new URL('..', import.meta.url));
 const model = path.join(checkout, '.cache/models/SmolLM2-135M-Instruct/SmolLM2-135M-Instruct.Q4_1.gguf');
+const page = path.join(checkout, 'docs/benchmarks.md');
 const longest = 32_768;
 
 const usage = `Usage: npm run bench:generation -- [options]
@@ -39,6 +42,7 @@ const usage = `Usage: npm run bench:generation -- [options]
   --packages FOLDER    takes the packages FOLDER/dense, ... if they are there, and compiles them there if not
   --json FILE          write the figures; modes that FILE holds and that are not measured now are kept and shown
   --show               measure nothing, print the figures of --json FILE
+  --write              write the section on generation of docs/benchmarks.md
 `;
 const measures = [
   ['milliseconds', 'time that passed'],
@@ -78,6 +82,7 @@ async function main(args: readonly string[]): Promise<void> {
       packages: { type: 'string' },
       json: { type: 'string' },
       show: { type: 'boolean', default: false },
+      write: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -114,12 +119,21 @@ async function main(args: readonly string[]): Promise<void> {
       if (values.json !== undefined) await writeFile(values.json, JSON.stringify(figures));
     }
   }
-  process.stdout.write(`${describeMachine(figures.machine)}; ${threads} threads\n`);
+  const { processor, cores, node } = figures.machine;
+  process.stdout.write(`${processor}, ${cores} cores, Node ${node}\n`);
   for (const [measure, what] of measures) {
     print(`Reading a text, ${what}`, prefillTable(figures, measure));
     print(`Decoding, ${what}`, decodeTable(figures, measure));
   }
   print('Memory', memoryTable(figures));
+  if (values.write) {
+    const old = existsSync(page)
+      ? await readFile(page, 'utf8')
+      : benchmarksPage({ machine: figures.machine, comparison: null, kernels: null }, '');
+    const style = await resolveConfig(page);
+    const written = withGenerationSection(old, generationSection(figures));
+    await writeFile(page, await format(written, { ...style, parser: 'markdown' }));
+  }
   if (values.profile) for (const { title, rows } of profileTables(figures)) print(title, rows);
 }
 
