@@ -2,6 +2,8 @@
 import { code, table } from '../scripts/docs/markdown.ts';
 import { agreement, type Comparison } from './compare-peers.ts';
 import { coreOfOneThread, enoughOfACore, limitWords, ratesTable, threadsTable, timesTable, type Rows } from './compare-tables.ts';
+import { decodeTable, memoryTable, prefillTable, type GenerationFigures } from './generation-tables.ts';
+import { stretchTokens } from './generation-times.ts';
 import type { KernelRates } from './kernel-rates.ts';
 import type { Machine } from './machine.ts';
 
@@ -11,6 +13,8 @@ export interface BenchFigures {
   readonly comparison: Comparison | null;
   readonly kernels: KernelRates | null;
 }
+/** Measured by a command of its own, which takes longer than all else: the page keeps its section until it is measured again. */
+const generationTitle = '## Generation';
 
 const markdown = ([head = [], ...rows]: Rows): string => table(head, rows);
 
@@ -55,15 +59,74 @@ ${markdown(ratesTable(kernels))}
 `;
 }
 
-export function benchmarksPage({ machine, comparison, kernels }: BenchFigures): string {
-  const { processor, cores, memoryGibibytes, node } = machine;
-  return `<!-- Written by ${code('npm run bench -- --write')}: change bench/, not this file. -->
+function machineWords({ processor, cores, memoryGibibytes, node }: Machine): string {
+  return `${processor}, ${cores} cores, ${memoryGibibytes} GiB, Node ${node}`;
+}
+
+export function generationSection(figures: GenerationFigures): string {
+  const { dense } = figures.modes;
+  const threads = [...new Set(Object.values(figures.modes).map((times) => times.threads))].join(' or ');
+  const chunks = [...new Set(Object.values(figures.modes).map((times) => times.chunk))].join(' or ');
+  return `${generationTitle}
+
+SmolLM2-135M-Instruct from GGUF (Q4_1), compiled for sessions of 32,768 tokens, on ${machineWords(figures.machine)}; ${threads} threads.
+${code('npm run bench:generation -- --write')} measures this again. The model was trained for 8,192 positions: beyond, time and memory are
+claimed, not quality. _hybrid_ is ${code('examples/chat/plan.yaml')}: 16 of 90 KV heads keep all tokens as principal keys (${code('expand')}), the others
+keep a constant number (${code('stream')}).
+
+Reading a text (${code('prefill')}), ${chunks} tokens a call: over the first 2k, 8k and 32k tokens together, and by the calls just before each of these
+lengths. By FLOPs, dense attention takes 4.75 times as long a token over 32k tokens as over 2k: each token takes 212 million
+FLOPs of weights, and 69,120 for each token before it.
+
+${markdown(prefillTable(figures, 'processorMilliseconds'))}
+
+Decoding a token, at several numbers of tokens in the state (a call of the program, without sampling):
+
+${markdown(decodeTable(figures, 'processorMilliseconds'))}
+
+Both tables are processor time of all threads, which other programs on the machine disturb least: the median of the calls around a
+length, and of decoding the time that a quarter of 64 calls kept under. As time that passed, on a machine that other programs may have shared:
+
+${markdown(prefillTable(figures, 'milliseconds'))}
+
+${markdown(decodeTable(figures, 'milliseconds'))}
+
+Bytes of a session's state, and peak bytes of the memory with one session:
+
+${markdown(memoryTable(figures))}
+
+- The text is tiny-shakespeare.${
+    dense?.wholeText === false
+      ? ` Of dense, the first ${stretchTokens} tokens were read, then calls at some places, over copies of their keys and values: the time of
+  dense attention does not depend on what the keys are. What lies between is taken by the line through those places.`
+      : ''
+  } hybrid and stream read all of it.
+- Decoded tokens are taken back afterwards, so that the text goes on as it was.
+`;
+}
+/** The section of a page, up to the next one; empty where there is none. */
+export function generationSectionOf(page: string): string {
+  const start = page.indexOf(`${generationTitle}\n`);
+  if (start < 0) return '';
+  const end = page.indexOf('\n## ', start + 1);
+  return page.slice(start, end < 0 ? undefined : end + 1);
+}
+/** Puts a section in the place of the one that the page has, or at its end. */
+export function withGenerationSection(page: string, section: string): string {
+  const old = generationSectionOf(page);
+  return old === '' ? `${page.trimEnd()}\n\n${section}` : page.replace(old, () => `${section}\n`);
+}
+
+/** `generation`: the section as it stands in the page. */
+export function benchmarksPage({ machine, comparison, kernels }: BenchFigures, generation: string): string {
+  return `<!-- Written by ${code('npm run bench -- --write')} and ${code('npm run bench:generation -- --write')}: change bench/, not this file. -->
 
 # Benchmarks
 
-Measured on: ${processor}, ${cores} cores, ${memoryGibibytes} GiB, Node ${node}. Figures of another machine differ, and not by one factor:
+Measured on: ${machineWords(machine)}. Figures of another machine differ, and not by one factor:
 [bench/](../bench/README.md) says how to run this on yours. Quality and the modes of attention are in [results](results.md).
 
 ${comparison ? peersSection(comparison) : ''}
-${kernels ? kernelsSection(kernels) : ''}`;
+${kernels ? kernelsSection(kernels) : ''}
+${generation}`;
 }

@@ -2,7 +2,8 @@
  * Measures atpc beside its peers. `npm run bench`; --help lists the options. Prints tables, or with --json the figures; exit
  * code 1 where outputs differ or something is missing.
  */
-import { writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -11,7 +12,7 @@ import { integerList } from '../compiler/cli/bench-flags.ts';
 import { formatTable } from '../compiler/cli/table.ts';
 import { usageError } from '../compiler/cli/usage-error.ts';
 import { AtpcError } from '../runtime/errors.ts';
-import { benchmarksPage, type BenchFigures } from './benchmarks-page.ts';
+import { benchmarksPage, generationSectionOf, type BenchFigures } from './benchmarks-page.ts';
 import { comparePeers, type Comparison, type Extent } from './compare-peers.ts';
 import { coreOfOneThread, enoughOfACore, limitWords, ratesTable, threadsTable, timesTable, type Rows } from './compare-tables.ts';
 import { measureKernelRates } from './kernel-rates.ts';
@@ -89,7 +90,8 @@ async function main(args: readonly string[]): Promise<void> {
   else printFigures(figures);
   if (values.write) {
     const style = await resolveConfig(page);
-    await writeFile(page, await format(benchmarksPage(figures), { ...style, parser: 'markdown' }));
+    const generation = existsSync(page) ? generationSectionOf(await readFile(page, 'utf8')) : '';
+    await writeFile(page, await format(benchmarksPage(figures, generation), { ...style, parser: 'markdown' }));
   }
 }
 

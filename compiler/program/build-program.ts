@@ -14,6 +14,7 @@ import type {
 } from '../../runtime/format/program.ts';
 import type { NamedKernel, Target } from '../codegen/target.ts';
 import type { Dispatch, DispatchList, Port } from '../kernel/dispatch.ts';
+import { isLittleWork } from '../kernel/little-work.ts';
 import { nameKernels } from '../kernel/kernel-name.ts';
 import type { Buffer } from '../kernel/view.ts';
 
@@ -158,6 +159,7 @@ export function buildProgram(name: string, entries: readonly EntryDispatches[], 
       items: dispatch.items,
       scratchBytes,
       ...(dispatch.when ? { when: { less: [dispatch.when.atLeast - 1, dispatch.when.tokens] as const } } : {}),
+      ...(isLittleWork(dispatch) ? { oneLane: true } : {}),
     };
   };
   const port = ({ name: portName, buffer, shape }: Port): ProgramPort => ({

@@ -18,8 +18,9 @@ const dispatch = object(
     items: reference('size'),
     scratchBytes: reference('size'),
     when: object({ less: { type: 'array', minItems: 2, maxItems: 2, items: [reference('size'), reference('size')] } }),
+    oneLane: { type: 'boolean' },
   },
-  ['when'],
+  ['when', 'oneLane'],
 );
 const repeat = object({ kind: { const: 'repeat' }, variable: text, count: reference('size'), steps });
 

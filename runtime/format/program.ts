@@ -107,6 +107,8 @@ export interface DispatchStep {
   readonly scratchBytes: SizeExpression;
   /** The dispatch runs only where the condition holds. */
   readonly when?: Condition;
+  /** So little work that sharing it takes longer: one lane does all of it, and lanes need not meet from one such dispatch to the next. */
+  readonly oneLane?: boolean;
 }
 export interface Operand {
   /** Index into `buffers`. */

@@ -1,7 +1,9 @@
 import { expect } from 'chai';
-import { benchmarksPage } from '../../bench/benchmarks-page.ts';
+import { benchmarksPage, generationSection, generationSectionOf, withGenerationSection } from '../../bench/benchmarks-page.ts';
 import { largestDifference, type Comparison, type PeerTime } from '../../bench/compare-peers.ts';
 import { coreOfOneThread, threadsTable, timesTable } from '../../bench/compare-tables.ts';
+import { prefillTable, type GenerationFigures } from '../../bench/generation-tables.ts';
+import { averageTo, type CallTime, type GenerationTimes } from '../../bench/generation-times.ts';
 import { peerNames } from '../../bench/peers.ts';
 
 /** Medians of atpc, web and native with one thread; two threads take `factor` of it. */
@@ -37,11 +39,54 @@ describe('the tables of npm run bench', () => {
   it('say that other programs ran beside the measured ones', () => {
     const machine = { processor: 'A processor', cores: 2, memoryGibibytes: 4, node: 'v24.0.0' };
     const page = (coresBusy: number): string =>
-      benchmarksPage({ machine, comparison: comparison([1, 1, 1], 1, coresBusy), kernels: null });
+      benchmarksPage({ machine, comparison: comparison([1, 1, 1], 1, coresBusy), kernels: null }, '');
     expect(coreOfOneThread(comparison([1, 1, 1], 1, 0.5))).to.deep.equal([0.5, 0.5]);
     expect(page(0.5)).to.contain('measure again');
     expect(page(0.99)).not.to.contain('measure again');
     expect(page(0.99)).to.contain('onnxruntime-web 1.2.3').and.contain('differed by 2e-6 at most');
+  });
+});
+
+describe('the section on generation', () => {
+  const machine = { processor: 'A processor', cores: 2, memoryGibibytes: 4, node: 'v24.0.0' };
+  const page = benchmarksPage({ machine, comparison: comparison([1, 1, 1], 1), kernels: null }, '');
+  /** Chunks of 128 tokens: the time a token grows by `growth` milliseconds a thousand tokens. */
+  function timesOf(growth: number, wholeText: boolean): GenerationTimes {
+    const places = Array.from({ length: 256 }, (_, i) => i * 128);
+    const ends = [4096, 8192, 16_384, 32_768];
+    const read = places.filter((past) => wholeText || past < 2048 || ends.includes(past + 128));
+    const call = (past: number, tokens: number): CallTime => {
+      const milliseconds = tokens * (1 + (growth * (past + tokens / 2)) / 1000);
+      return { past, milliseconds, processorMilliseconds: 2 * milliseconds };
+    };
+    const decode = [512, 2048, 8192, 32_640].map((past) => call(past, 1));
+    const bytes = { stateBytes: 2 ** 28, formulaBytes: 2 ** 29, peakBytes: 2 ** 29 };
+    return { threads: 1, chunk: 128, wholeText, chunks: read.map((past) => call(past, 128)), decode, profiles: [], ...bytes };
+  }
+  const figures: GenerationFigures = { machine, tokens: 32_768, modes: { dense: timesOf(1, false), stream: timesOf(0, true) } };
+
+  it('says how the time a token grows, whether all of a text was read or some of it', () => {
+    // 1 + 1.024 over the first 2k, and 1 + 16.384 over all, both on average.
+    for (const wholeText of [false, true]) {
+      const times = timesOf(1, wholeText);
+      expect(averageTo(times, 2048, 'milliseconds')).to.be.closeTo(2.024, 0.001);
+      expect(averageTo(times, 32_768, 'milliseconds')).to.be.closeTo(17.384, 0.15);
+      expect(averageTo(times, 32_768, 'processorMilliseconds')).to.be.closeTo(34.768, 0.3);
+    }
+    const [, dense, stream] = prefillTable(figures, 'milliseconds');
+    expect(dense?.[4]).to.match(/^8\.[56]\dx$/);
+    expect(stream?.slice(4, 6)).to.deep.equal(['1.00x', '1.25x']);
+  });
+
+  it('takes the place of the one before and leaves the others', () => {
+    const once = withGenerationSection(page, generationSection(figures));
+    expect(once).to.contain(page.trimEnd()).and.contain('A processor');
+    const other = generationSection({ ...figures, machine: { ...machine, processor: 'Another' } });
+    const followed = `${once}\n## More\n\nText.\n`;
+    const twice = withGenerationSection(followed, other);
+    expect(twice).to.contain('Another').and.contain('## More\n\nText.').and.contain(page.trimEnd());
+    expect(twice.split('## Generation')).to.have.length(2);
+    expect(benchmarksPage({ machine, comparison: null, kernels: null }, generationSectionOf(twice))).to.contain('Another');
   });
 });
 

@@ -205,19 +205,30 @@ export class WasmExecutor {
     }
   }
 
-  /** This lane's share of every dispatch, with all lanes together after each. */
+  /**
+   * This lane's share of every dispatch. All lanes meet after each, so that the next finds what this one wrote; but for dispatches
+   * that lane 0 does alone, it is enough to meet when others come next.
+   */
   *#walk(plan: RunPlan, { times, isAborted = () => false }: RunOptions): Generator<void, void, void> {
-    let met = false;
+    let [met, alone, finished] = [false, false, true];
     for (const dispatch of plan.dispatches()) {
       const start = performance.now();
-      const finished = yield* runDispatch(dispatch, isAborted);
-      const goOn = this.#barrier ? this.#barrier.arrive(!finished) : finished;
-      met = true;
-      if (!goOn) throw new RunAborted();
+      if (alone && !dispatch.oneLane) this.#meet(finished);
+      alone = dispatch.oneLane;
+      if (finished) finished = yield* runDispatch(dispatch, isAborted);
+      if (!alone) {
+        this.#meet(finished);
+        met = true;
+      }
       times?.push({ step: dispatch.step, start, milliseconds: performance.now() - start });
     }
     // Lane 0 has to know that the others have begun a call before it starts the next.
-    if (!met) this.#barrier?.arrive(false);
+    if (alone || !met) this.#meet(finished);
+  }
+  /** Throws RunAborted where this lane, or another, did not finish. */
+  #meet(finished: boolean): void {
+    const goOn = this.#barrier ? this.#barrier.arrive(!finished) : finished;
+    if (!goOn) throw new RunAborted();
   }
 
   /** The plan of the entry point for these dims; with a state, for any number of tokens in it. */

@@ -23,6 +23,8 @@ export interface PreparedDispatch {
   readonly step: number;
   readonly label: string;
   readonly kernel: ExportedKernel;
+  /** Lane 0 does all of it. */
+  readonly oneLane: boolean;
   /** begin, end, scratch, operand addresses, integers; begin and end are set for each range of items. */
   readonly parameters: number[];
   /** The items of this lane: [first, last). */
@@ -132,6 +134,7 @@ export class RunPlan {
         step: position++,
         label: step.label,
         kernel: kernels.get(step.kernel) as ExportedKernel,
+        oneLane: step.oneLane === true,
         parameters: [0, 0, ...values.map((value) => table.at(value))],
         first: 0,
         last: 0,
@@ -203,8 +206,8 @@ export class RunPlan {
       // A static share: which lane computes an item never depends on time, and lanes need not agree on anything.
       const { lane, lanes } = this.#place;
       const all = table.at(items);
-      step.first = Math.floor((all * lane) / lanes);
-      step.last = Math.floor((all * (lane + 1)) / lanes);
+      step.first = step.oneLane ? 0 : Math.floor((all * lane) / lanes);
+      step.last = step.oneLane ? (lane === 0 ? all : 0) : Math.floor((all * (lane + 1)) / lanes);
       yield step;
     }
   }
