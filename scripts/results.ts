@@ -11,15 +11,20 @@ import { format, resolveConfig } from 'prettier';
 import { attentionLengths, headSizes, measureAttention, measurePrincipalRows } from '../bench/attention.ts';
 import { formatTable } from '../compiler/cli/table.ts';
 import { measureAccuracy } from './results/accuracy.ts';
+import { causalModel } from './results/causal-model.ts';
+import { measureLanguage, wikiTextFile } from './results/language-model.ts';
 import { describeMachine, thisMachine } from '../bench/machine.ts';
 import { resultsPage } from './results/page.ts';
+import { measureRetrieval } from './results/retrieval.ts';
 import { readReviews, reviewsFile } from './results/reviews.ts';
 import { measureSimilarity } from './results/similarity.ts';
 import {
   accuracyTable,
   checksOf,
   checksTable,
+  languageTable,
   principalRowsTable,
+  retrievalTable,
   similarityTable,
   timingTable,
   type Measured,
@@ -29,14 +34,12 @@ import {
 import { passes } from './results/targets.ts';
 
 const usage = `Usage: npm run results -- --data FOLDER [options]
-  --data FOLDER                        holds ${reviewsFile}; not needed for the timing part
-  --only accuracy|similarity|timing    measure one part (default: all three)
-  --limit N                            reviews of the accuracy part (default 1000)
-  --json FILE                          write the figures; parts that FILE holds and that are not measured now are kept and shown
-  --write PAGE                         write docs/results.md
+  --data FOLDER    holds ${reviewsFile} and ${wikiTextFile}; not needed for the timing part
+  --only PART      accuracy, similarity, language, retrieval or timing (default: all of them)
+  --limit N        reviews of the accuracy part (default 1000)
+  --json FILE      write the figures; parts that FILE holds and that are not measured now are kept and shown
+  --write PAGE     write docs/results.md
 `;
-const parts = ['accuracy', 'similarity', 'timing'] as const;
-type Part = (typeof parts)[number];
 
 /** Something wrong with the call; printed as one sentence. */
 class UsageError extends Error {}
@@ -44,6 +47,7 @@ class UsageError extends Error {}
 const checkout = fileURLToPath(new URL('..', import.meta.url));
 const sentiment = path.join(checkout, 'examples/sentiment');
 const miniLm = path.join(checkout, '.cache/models/all-MiniLM-L6-v2');
+const smolLm2 = path.join(checkout, '.cache/models/SmolLM2-135M-Instruct/SmolLM2-135M-Instruct.Q4_1.gguf');
 
 function progress(text: string): void {
   const { stderr } = process;
@@ -74,23 +78,42 @@ function options(args: readonly string[]) {
   return { data: data ?? '', wanted, limit, json, write, help };
 }
 
-async function measure(part: Part, { data, limit }: { readonly data: string; readonly limit: number }): Promise<Results> {
-  const here = <T>(figures: T): Measured<T> => ({ machine: thisMachine(), figures });
-  if (part === 'timing') {
+interface MeasureOptions {
+  readonly data: string;
+  readonly limit: number;
+}
+const here = <T>(figures: T): Measured<T> => ({ machine: thisMachine(), figures });
+function existing(file: string, hint = ''): string {
+  if (!existsSync(file)) throw new UsageError(`There is no ${file}${hint}.`);
+  return file;
+}
+const fetched = (file: string): string => existing(file, ': run npm run fetch-models first');
+const reviewsOf = (data: string) => readReviews(path.dirname(existing(path.join(data, reviewsFile))));
+const textFolder = (data: string): string => path.dirname(existing(path.join(data, wikiTextFile)));
+
+const measurements = {
+  async accuracy({ data, limit }) {
+    const reviews = await reviewsOf(data);
+    const folders = { plain: path.join(sentiment, 'model'), tuned: path.join(sentiment, 'model-atp') };
+    return { accuracy: here(await measureAccuracy(folders, reviews.slice(0, limit), progress)) };
+  },
+  async similarity({ data }) {
+    return { similarity: here(await measureSimilarity(fetched(miniLm), await reviewsOf(data), progress)) };
+  },
+  async language({ data }) {
+    return { language: here(await measureLanguage(await causalModel(fetched(smolLm2)), textFolder(data), progress)) };
+  },
+  async retrieval({ data }) {
+    return { retrieval: here(await measureRetrieval(await causalModel(fetched(smolLm2)), textFolder(data), progress)) };
+  },
+  async timing() {
     const attention = await measureAttention(attentionLengths, progress);
     // The width of MiniLM; a decomposition's time depends on it and on the tokens alone.
     return { timing: here({ attention, principalRows: await measurePrincipalRows([128, 256, 512], 384, progress) }) };
-  }
-  const file = path.join(data, reviewsFile);
-  if (!existsSync(file)) throw new UsageError(`There is no ${file}.`);
-  const reviews = await readReviews(data);
-  if (part === 'accuracy') {
-    const folders = { plain: path.join(sentiment, 'model'), tuned: path.join(sentiment, 'model-atp') };
-    return { accuracy: here(await measureAccuracy(folders, reviews.slice(0, limit), progress)) };
-  }
-  if (!existsSync(miniLm)) throw new UsageError(`There is no ${miniLm}: run npm run fetch-models first.`);
-  return { similarity: here(await measureSimilarity(miniLm, reviews, progress)) };
-}
+  },
+} satisfies { readonly [P in keyof Results]-?: (options: MeasureOptions) => Promise<Results> };
+type Part = keyof typeof measurements;
+const parts = Object.keys(measurements) as readonly Part[];
 
 function print(title: string, rows: Rows): void {
   const columns = rows[0]?.length ?? 0;
@@ -100,7 +123,7 @@ function print(title: string, rows: Rows): void {
   process.stdout.write(`\n${title}\n\n${formatTable(rows, right)}\n`);
 }
 function printResults(results: Results): void {
-  const { accuracy, similarity, timing } = results;
+  const { accuracy, similarity, language, retrieval, timing } = results;
   if (accuracy) {
     print(
       `sentiment-mini, ${accuracy.figures.reviews} IMDB reviews, ${accuracy.figures.tokens} ids (${describeMachine(accuracy.machine)})`,
@@ -112,6 +135,12 @@ function printResults(results: Results): void {
       `MiniLM, ${similarity.figures.texts} long reviews (${describeMachine(similarity.machine)})`,
       similarityTable(similarity.figures),
     );
+  if (language) {
+    print(`SmolLM2 on WikiText-2, against dense, nats (${describeMachine(language.machine)})`, languageTable(language.figures));
+  }
+  if (retrieval) {
+    print(`SmolLM2, what lies far back (${describeMachine(retrieval.machine)})`, retrievalTable(retrieval.figures));
+  }
   if (timing) {
     for (const headSize of headSizes) {
       print(
@@ -132,7 +161,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   let results: Results = json !== undefined && existsSync(json) ? (JSON.parse(await readFile(json, 'utf8')) as Results) : {};
   for (const part of wanted) {
-    results = { ...results, ...(await measure(part, { data, limit })) };
+    results = { ...results, ...(await measurements[part]({ data, limit })) };
     if (json !== undefined) await writeFile(json, `${JSON.stringify(results, null, 1)}\n`);
   }
   endProgress();

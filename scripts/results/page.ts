@@ -2,12 +2,17 @@
 import { code, table } from '../docs/markdown.ts';
 import { headSizes } from '../../bench/attention.ts';
 import type { Accuracy } from './accuracy.ts';
+import { scoredTokens, wikiTextFile, windowNames, windowTokens } from './language-model.ts';
 import { describeMachine, type Machine } from '../../bench/machine.ts';
 import { measuredHeads } from './measured-model.ts';
+import { copies, keyValueLists, passkeyDepths } from './retrieval.ts';
+import { copyTokens } from './retrieval-tasks.ts';
 import {
   accuracyTable,
   checksTable,
+  languageTable,
   principalRowsTable,
+  retrievalTable,
   similarityTable,
   timingTable,
   type Results,
@@ -92,6 +97,56 @@ The model's own limit for sentences is 256 ids; its position table takes 512. Qu
 `;
 }
 
+function languageSection({ language }: Results): string {
+  if (!language) return '';
+  const { figures, machine } = language;
+  const losses = windowNames.map((name) => `${figures.denseLoss[name].toFixed(3)} on ${name}`);
+  return `## Language model: SmolLM2 on WikiText-2
+
+SmolLM2-135M-Instruct (30 layers, 9 query and 3 KV heads of 64; ${code('npm run fetch-models')}), its weights multiplied as they are in the GGUF file.
+${windowNames.length} windows of ${windowTokens.toLocaleString('en-US')} tokens of the WikiText-2 test file; the last ${scoredTokens.toLocaleString('en-US')} positions are scored. *KL* is the mean divergence of the
+next-token distribution from the dense one, *loss* the change of the mean negative log-likelihood, both in nats. Dense has a loss of
+${losses.join(', ')}. w0 repeats names and phrases from far back; w1 and w2 hardly do.
+
+${markdown(languageTable(figures))}
+
+${on(machine)}
+
+- ${code('expand')} with its defaults (a cluster is expanded for a share of 0.001 and more) keeps all tokens and is as good as dense.
+- ${code('stream')} keeps a state of constant size. **It cannot copy from far back**: on w0, whose far repeats are gone from the state, it loses a
+  third of a nat and more, and most of that in the repeated names. On text without far repeats it loses little, which is why w1 and w2 alone
+  would be a poor test.
+- ${code('hybrid')} gives the heads that copy to ${code('expand')} (16 of 90: ${code('examples/chat/plan.yaml')}; 8: the worst of them) and streams the others with
+  128 tokens each.
+- The bounds are the figures of another implementation, give or take 15 % or 0.001 nats.
+`;
+}
+
+function retrievalSection({ retrieval }: Results): string {
+  if (!retrieval) return '';
+  const { figures, machine } = retrieval;
+  const { lists, pairs, asked } = keyValueLists;
+  const depths = [...new Set(Object.values(passkeyDepths).flat())].map((depth) => `${Math.round(100 * depth)} %`);
+  const whole = (count: number): string => count.toLocaleString('en-US');
+  return `## What lies far back: SmolLM2
+
+Texts from a seeded generator, the same for every cache. *Pass key*: a number of five digits, at ${depths.join(', ')} of WikiText-2 text of the
+given length, asked for at the end; right if greedy decoding gives all its digits. Plain text without the chat template. *Key and value*:
+${lists} lists of ${pairs} lines of a name and a number, ${asked} questions each; *their loss* is the mean over the digits of the right number, nats. *Far copy*:
+${copyTokens.passage} tokens, ${copyTokens.between} others, and the ${copyTokens.passage} again; the mean loss on the repeat after its first ${copyTokens.unscored} tokens, of ${copies} texts, and its change against dense.
+
+${markdown(retrievalTable(figures))}
+
+${on(machine)}
+
+- ${code('expand')} and ${code('hybrid')} with their defaults must find every pass key that dense finds.
+- **${code('stream')} in all heads fails here, as it must**: when a token leaves the window nothing tells that it will be asked for. The compiler says
+  so when ${code('stream')} is chosen for all heads.
+- What dense itself gets wrong is the model's limit (135 million parameters), not the cache's.
+- The longest of these texts has ${whole(Math.max(...Object.keys(passkeyDepths).map(Number)))} tokens.
+`;
+}
+
 function timingSection({ timing }: Results): string {
   if (!timing) return '';
   const { figures, machine } = timing;
@@ -121,13 +176,15 @@ much faster. The modes are for long inputs.
 `;
 }
 
+const sections = [accuracySection, similaritySection, languageSection, retrievalSection, timingSection];
+
 export function resultsPage(results: Results): string {
   return `${notice}
 
 # Results
 
 Figures that take long to measure, or are times. All of them go through the whole compiler and the WebAssembly kernels, in one process on one
-core. To measure them again (about a quarter of an hour on an idle machine with two cores):
+core. To measure them again (about half an hour on an idle machine with two cores):
 
 \`\`\`sh
 npm run fetch-models
@@ -135,11 +192,15 @@ npm run results -- --data DATA
 \`\`\`
 
 DATA is a folder that holds ${code('imdb-test-2000.jsonl')}: reviews of the IMDB test set (Maas et al. 2011), a line each,
-${code('{"text": ..., "label": 0 | 1}')}. With ${code('--only accuracy|similarity|timing')} one part is measured, with ${code('--limit N')} fewer reviews are read.
+${code('{"text": ..., "label": 0 | 1}')}; and ${code(wikiTextFile)}, the test file of WikiText-2 raw (Merity et al. 2016). With
+${code('--only accuracy|similarity|language|retrieval|timing')} one part is measured, with ${code('--limit N')} fewer reviews are read.
 
 ## Targets
 
 ${markdown(checksTable(results))}
 
-${[accuracySection(results), similaritySection(results), timingSection(results)].filter((section) => section !== '').join('\n')}`;
+${sections
+  .map((section) => section(results))
+  .filter((section) => section !== '')
+  .join('\n')}`;
 }

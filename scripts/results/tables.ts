@@ -2,10 +2,20 @@
 import type { AttentionTime, PrincipalRowsTime } from '../../bench/attention.ts';
 import { attentionCases } from '../../bench/attention.ts';
 import type { Accuracy } from './accuracy.ts';
+import { windowNames, type Language } from './language-model.ts';
 import type { Machine } from '../../bench/machine.ts';
 import { describeSetting } from './measured-model.ts';
+import type { Retrieval, RetrievalRow } from './retrieval.ts';
 import type { Similarity } from './similarity.ts';
-import { accuracyChecks, formatCheck, judgedReviews, similarityChecks, type Check } from './targets.ts';
+import {
+  accuracyChecks,
+  divergenceChecks,
+  formatCheck,
+  judgedReviews,
+  passkeyChecks,
+  similarityChecks,
+  type Check,
+} from './targets.ts';
 
 export interface Timing {
   readonly attention: readonly AttentionTime[];
@@ -20,6 +30,8 @@ export interface Measured<T> {
 export interface Results {
   readonly accuracy?: Measured<Accuracy>;
   readonly similarity?: Measured<Similarity>;
+  readonly language?: Measured<Language>;
+  readonly retrieval?: Measured<Retrieval>;
   readonly timing?: Measured<Timing>;
 }
 /** Head and rows; the first column holds names, the others figures. */
@@ -35,11 +47,15 @@ function verdict(checks: readonly Check[]): string {
   return checks.length === 0 ? '' : checks.map((check) => formatCheck(check).verdict).join(', ');
 }
 
-export function checksOf({ accuracy, similarity }: Results): readonly Check[] {
+export function checksOf({ accuracy, similarity, language, retrieval }: Results): readonly Check[] {
   return [
     ...(accuracy ? accuracyGates(accuracy.figures).flat() : []),
     ...(similarity?.figures.rows.flatMap(({ setting, tokens, meanCosine }) => similarityChecks(setting, tokens, meanCosine)) ??
       []),
+    ...(language?.figures.rows.flatMap(({ plan, windows }) =>
+      windowNames.flatMap((name) => divergenceChecks(plan, name, windows[name].divergence)),
+    ) ?? []),
+    ...(retrieval?.figures.rows.flatMap((row) => passkeyChecks(row, denseRow(retrieval.figures))) ?? []),
   ];
 }
 
@@ -77,6 +93,51 @@ export function similarityTable({ rows }: Similarity): Rows {
       ...keysOf(row.keys),
       milliseconds(row.milliseconds),
       verdict(similarityChecks(row.setting, row.tokens, row.meanCosine)),
+    ]),
+  ];
+}
+
+const signed = (value: number): string => `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(4)}`;
+
+export function languageTable({ rows }: Language): Rows {
+  return [
+    ['cache', ...windowNames.flatMap((name) => [`${name}: KL`, 'loss']), 'targets'],
+    ...rows.map(({ plan, windows }) => [
+      plan,
+      ...windowNames.flatMap((name) => [windows[name].divergence.toFixed(4), signed(windows[name].lossChange)]),
+      verdict(windowNames.flatMap((name) => divergenceChecks(plan, name, windows[name].divergence))),
+    ]),
+  ];
+}
+
+function denseRow({ rows }: Retrieval): RetrievalRow | undefined {
+  return rows.find(({ plan }) => plan === 'dense');
+}
+export function retrievalTable(figures: Retrieval): Rows {
+  const dense = denseRow(figures);
+  const lengths = Object.keys(dense?.passkeys ?? {});
+  const copyChange = (row: RetrievalRow): string => (dense ? signed(row.copyLoss - dense.copyLoss) : '');
+  return [
+    [
+      'cache',
+      ...lengths.map((tokens) => `pass key, ${Number(tokens).toLocaleString('en-US')} tokens`),
+      'key and value',
+      'their loss',
+      'far copy: loss',
+      'change',
+      'targets',
+    ],
+    ...figures.rows.map((row) => [
+      row.plan,
+      ...lengths.map((tokens) => {
+        const answers = row.passkeys[tokens] ?? [];
+        return `${answers.filter(Boolean).length} of ${answers.length}`;
+      }),
+      `${row.keyValue.right} of ${row.keyValue.asked}`,
+      row.keyValueLoss.toFixed(3),
+      row.copyLoss.toFixed(3),
+      copyChange(row),
+      verdict(passkeyChecks(row, dense)),
     ]),
   ];
 }

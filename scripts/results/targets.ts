@@ -1,5 +1,8 @@
 /** What the figures must be: the gates of the project's plan, as data. */
+import type { CachePlanName } from './cache-plans.ts';
+import type { WindowName } from './language-model.ts';
 import { describeSetting, type Setting } from './measured-model.ts';
+import type { RetrievalRow } from './retrieval.ts';
 
 /** A figure against its bounds, in the unit of the figure. */
 export interface Check {
@@ -8,7 +11,7 @@ export interface Check {
   readonly atLeast?: number;
   readonly atMost?: number;
   /** How the figure is written: share as per cent, or a plain number. */
-  readonly unit: 'percent' | 'points' | 'cosine';
+  readonly unit: 'percent' | 'points' | 'cosine' | 'nats' | 'texts';
 }
 export function passes({ found, atLeast = -Infinity, atMost = Infinity }: Check): boolean {
   // Shares are ratios of counts: 0.866 - 0.858 is 0.008 only up to rounding.
@@ -20,6 +23,8 @@ const formats: { readonly [U in Check['unit']]: (value: number) => string } = {
   percent,
   points: (value) => `${(100 * value).toFixed(1)} points`,
   cosine: (value) => value.toFixed(4),
+  nats: (value) => value.toFixed(4),
+  texts: (value) => String(value),
 };
 export function formatCheck(check: Check): {
   readonly found: string;
@@ -75,4 +80,35 @@ export function similarityChecks(setting: Setting, tokens: number, meanCosine: n
   return atLeast === undefined || tokens !== 512
     ? []
     : [{ what: `mean cosine of ${what} at ${tokens} tokens`, found: meanCosine, atLeast, unit: 'cosine' }];
+}
+
+/** KL on each window as it was recorded with another implementation. Its own reproduction: 15 %, or 0.001 nats for small ones. */
+const recordedDivergences: { readonly [P in CachePlanName]: Readonly<Record<WindowName, number>> | null } = {
+  dense: null,
+  expand: { w0: 0.0042, w1: 0.0013, w2: 0.0019 },
+  'expand m = 16': { w0: 0.0025, w1: 0.0022, w2: 0.0027 },
+  'hybrid 16': { w0: 0.012, w1: 0.008, w2: 0.006 },
+  'hybrid 8': { w0: 0.023, w1: 0.01, w2: 0.008 },
+  'stream r = 256': { w0: 0.286, w1: 0.024, w2: 0.021 },
+  'stream r = 128': { w0: 0.427, w1: 0.047, w2: 0.03 },
+};
+/** The gates of a plan on a window of WikiText-2. */
+export function divergenceChecks(plan: CachePlanName, window: WindowName, divergence: number): readonly Check[] {
+  const recorded = recordedDivergences[plan]?.[window];
+  if (recorded === undefined) return [];
+  const slack = Math.max(0.15 * recorded, 0.001);
+  const bounds = { atLeast: recorded - slack, atMost: recorded + slack };
+  return [{ what: `KL of ${plan} on ${window}`, found: divergence, ...bounds, unit: 'nats' }];
+}
+
+const findsPasskeys: ReadonlySet<CachePlanName> = new Set(['expand', 'hybrid 16']);
+/** Pass keys that dense finds must be found. */
+export function passkeyChecks({ plan, passkeys }: RetrievalRow, dense: RetrievalRow | undefined): readonly Check[] {
+  if (!dense || !findsPasskeys.has(plan)) return [];
+  return Object.entries(dense.passkeys).map(([tokens, answers]) => {
+    const known = answers.filter(Boolean).length;
+    const found = answers.filter((answer, text) => answer && passkeys[tokens]?.[text]).length;
+    const length = Number(tokens).toLocaleString('en-US');
+    return { what: `pass keys of dense at ${length} tokens found by ${plan}`, found, atLeast: known, unit: 'texts' };
+  });
 }

@@ -3,7 +3,15 @@ import { expect } from 'chai';
 import type { AccuracyRow } from '../../scripts/results/accuracy.ts';
 import { resultsPage } from '../../scripts/results/page.ts';
 import { checksOf, type Results } from '../../scripts/results/tables.ts';
-import { accuracyChecks, formatCheck, passes, similarityChecks } from '../../scripts/results/targets.ts';
+import type { RetrievalRow } from '../../scripts/results/retrieval.ts';
+import {
+  accuracyChecks,
+  divergenceChecks,
+  formatCheck,
+  passes,
+  passkeyChecks,
+  similarityChecks,
+} from '../../scripts/results/targets.ts';
 
 const row = (mode: 'dense' | 'expand' | 'svd', keys: string | null, accuracy: number, agreement: number): AccuracyRow => ({
   setting: { mode, keys },
@@ -39,6 +47,25 @@ describe('targets of the results', () => {
     const rows = [row('dense', null, 0.9, 1), row('expand', '1/4', 0.5, 0.5)];
     expect(checksOf(resultsOf(50, rows))).to.deep.equal([]);
     expect(checksOf(resultsOf(1000, rows)).map(passes)).to.deep.equal([false, false, false]);
+  });
+  it('of causal modes are what was recorded, give or take 15 % or 0.001', () => {
+    const verdicts = (plan: 'stream r = 256' | 'expand', found: readonly number[]): readonly boolean[] =>
+      found.flatMap((divergence) => divergenceChecks(plan, 'w1', divergence).map(passes));
+    expect(verdicts('stream r = 256', [0.0203, 0.0204, 0.0276, 0.0277])).to.deep.equal([false, true, true, false]);
+    expect(verdicts('expand', [0.0002, 0.0003, 0.0023, 0.0024])).to.deep.equal([false, true, true, false]);
+    expect(verdicts('expand', [Number.NaN])).to.deep.equal([false]);
+    expect(divergenceChecks('dense', 'w1', 1)).to.deep.equal([]);
+  });
+  it('of pass keys ask for those that dense finds, text by text', () => {
+    const found = (plan: RetrievalRow['plan'], answers: readonly boolean[]): RetrievalRow => {
+      return { plan, passkeys: { 1500: answers }, keyValue: { right: 0, asked: 0 }, keyValueLoss: 0, copyLoss: 0 };
+    };
+    const dense = found('dense', [true, false, true]);
+    const verdicts = (row: RetrievalRow): readonly boolean[] => passkeyChecks(row, dense).map(passes);
+    expect(verdicts(found('expand', [true, false, true]))).to.deep.equal([true]);
+    // Two of three, but not the two that dense finds.
+    expect(verdicts(found('expand', [true, true, false]))).to.deep.equal([false]);
+    expect(verdicts(found('stream r = 128', [false, false, false]))).to.deep.equal([]);
   });
   it('are written in words', () => {
     const [check] = accuracyChecks(row('expand', '1/4', 0.84, 0.98), 0.866);
