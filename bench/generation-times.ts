@@ -1,4 +1,5 @@
 /** Times of one package that generates: reading a long text chunk by chunk, and decoding at several lengths. */
+import { packSparse, unpackSparse } from '../runtime/backends/wasm/sparse-bytes.ts';
 import type { StepTime } from '../runtime/api.ts';
 import type { EntryPointName } from '../runtime/format/program.ts';
 import { spreadOf, stepMedians } from '../compiler/cli/measure.ts';
@@ -102,9 +103,9 @@ class Reading {
     const { chunk } = this.#opened.state;
     for (let past = 0; past < tokens; past += chunk) {
       if (decodeLengths.some((length) => past === placeOf(length, tokens, chunk))) {
-        const saved = await this.#opened.backend.readState(this.#state, past);
+        const saved = await this.#opened.backend.readState(this.#state);
         await this.#decodeAt(past);
-        await this.#opened.backend.writeState(this.#state, past, saved);
+        await this.#putBack(saved);
       }
       await this.#chunk(past);
     }
@@ -128,7 +129,8 @@ class Reading {
   }
   async #copyRows(from: number, to: number): Promise<void> {
     const { backend, program } = this.#opened;
-    const bytes = await backend.readState(this.#state, from);
+    const bytes = new Uint8Array(this.#opened.state.bytes);
+    unpackSparse(await backend.readState(this.#state), bytes);
     for (const buffer of program.buffers.filter((candidate) => candidate.class === 'state')) {
       const { layers } = this.#opened.manifest.attention;
       const kvHeads = Math.max(...layers.flatMap(({ heads }) => heads.map((group) => group.kvHeads.length)));
@@ -139,7 +141,14 @@ class Reading {
         for (let at = from; at < to; at += from) bytes.copyWithin(start + at * row, start, start + Math.min(from, to - at) * row);
       }
     }
-    await backend.writeState(this.#state, to, bytes);
+    await this.#putBack(packSparse(bytes));
+  }
+  /** A state is written once, before its first call. */
+  async #putBack(saved: Uint8Array<ArrayBuffer>): Promise<void> {
+    const { backend } = this.#opened;
+    backend.closeState(this.#state);
+    this.#state = await backend.openState();
+    await backend.writeState(this.#state, saved);
   }
 
   async #chunk(past: number): Promise<void> {
