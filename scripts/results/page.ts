@@ -126,12 +126,15 @@ function retrievalSection({ retrieval }: Results): string {
   if (!retrieval) return '';
   const { figures, machine } = retrieval;
   const { lists, pairs, asked } = keyValueLists;
-  const depths = [...new Set(Object.values(passkeyDepths).flat())].map((depth) => `${Math.round(100 * depth)} %`);
   const whole = (count: number): string => count.toLocaleString('en-US');
+  const texts = Object.entries(passkeyDepths).map(
+    ([tokens, depths]) =>
+      `at ${depths.map((depth) => `${Math.round(100 * depth)} %`).join(', ')} of ${whole(Number(tokens))} tokens`,
+  );
   return `## What lies far back: SmolLM2
 
-Texts from a seeded generator, the same for every cache. *Pass key*: a number of five digits, at ${depths.join(', ')} of WikiText-2 text of the
-given length, asked for at the end; right if greedy decoding gives all its digits. Plain text without the chat template. *Key and value*:
+Texts from a seeded generator, the same for every cache. *Pass key*: a number of five digits in WikiText-2 text (${texts.join('; ')}),
+asked for at the end; right if greedy decoding gives all its digits after "The pass key is ". Plain text without the chat template. *Key and value*:
 ${lists} lists of ${pairs} lines of a name and a number, ${asked} questions each; *their loss* is the mean over the digits of the right number, nats. *Far copy*:
 ${copyTokens.passage} tokens, ${copyTokens.between} others, and the ${copyTokens.passage} again; the mean loss on the repeat after its first ${copyTokens.unscored} tokens, of ${copies} texts, and its change against dense.
 
@@ -143,7 +146,6 @@ ${on(machine)}
 - **${code('stream')} in all heads fails here, as it must**: when a token leaves the window nothing tells that it will be asked for. The compiler says
   so when ${code('stream')} is chosen for all heads.
 - What dense itself gets wrong is the model's limit (135 million parameters), not the cache's.
-- The longest of these texts has ${whole(Math.max(...Object.keys(passkeyDepths).map(Number)))} tokens.
 `;
 }
 

@@ -19,6 +19,9 @@ export interface TaskText {
   readonly seed: number;
 }
 
+/** Digits are a token each, after a token for the space, which belongs to the prompt: what is asked for is the number alone. */
+const space = ' ';
+
 /** Whole numbers in [0, below), the same everywhere: a linear congruential generator (Numerical Recipes, 7.1), high bits used. */
 function generator(seed: number): (below: number) => number {
   let state = seed >>> 0;
@@ -36,7 +39,7 @@ export function passkey({ model, filler, seed }: TaskText, tokens: number, depth
   const key = digits(5, random);
   const introduction = model.encode('There is a pass key hidden inside a lot of irrelevant text. Find it and memorize it.\n\n');
   const needle = model.encode(`\n\nThe pass key is ${key}. Remember it. ${key} is the pass key.\n\n`);
-  const question = model.encode('\n\nWhat is the pass key? The pass key is');
+  const question = model.encode(`\n\nWhat is the pass key? The pass key is${space}`);
   const length = tokens - introduction.length - needle.length - question.length;
   const start = random(filler.length - length);
   const middle = start + Math.round(depth * length);
@@ -47,7 +50,7 @@ export function passkey({ model, filler, seed }: TaskText, tokens: number, depth
     ...filler.slice(middle, start + length),
     ...question,
   ];
-  return [{ prompt, answer: model.encode(` ${key}`) }];
+  return [{ prompt, answer: model.encode(key) }];
 }
 
 const colours = ['red', 'green', 'blue', 'black', 'white', 'yellow', 'silver', 'golden', 'purple', 'orange'];
@@ -70,8 +73,8 @@ export function keyValue({ model, seed }: TaskText, pairs: number, asked: number
   return kept
     .filter(({ name }) => wanted.has(name))
     .map(({ name, value }, index) => ({
-      prompt: model.encode(`${index === 0 ? `${list}\n` : '.\n'}The number of the ${name} is`),
-      answer: model.encode(` ${value}`),
+      prompt: model.encode(`${index === 0 ? `${list}\n` : '.\n'}The number of the ${name} is${space}`),
+      answer: model.encode(value),
     }));
 }
 

@@ -19,7 +19,7 @@ export interface Retrieval {
 }
 
 /** Where the key lies in each text; all are farther back than the exact window. */
-export const passkeyDepths: Readonly<Record<number, readonly number[]>> = { 1500: [0.1, 0.4, 0.7], 4000: [0.1, 0.7] };
+export const passkeyDepths: Readonly<Record<number, readonly number[]>> = { 1500: [0.1, 0.4, 0.7], 4000: [0.1, 0.4] };
 export const keyValueLists = { lists: 2, pairs: 90, asked: 8 } as const;
 export const copies = 2;
 const maxTokens = 4096;
