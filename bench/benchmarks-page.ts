@@ -85,7 +85,8 @@ Decoding a token, at several numbers of tokens in the state (a call of the progr
 ${markdown(decodeTable(figures, 'processorMilliseconds'))}
 
 Both tables are processor time of all threads, which other programs on the machine disturb least: the median of the calls around a
-length, and of decoding the time that a quarter of 64 calls kept under. As time that passed, on a machine that other programs may have shared:
+length, and of decoding the time that a quarter of 64 calls kept under. The time that
+a thread looks out for the other counts. As time that passed, on a machine that other programs may have shared:
 
 ${markdown(prefillTable(figures, 'milliseconds'))}
 
