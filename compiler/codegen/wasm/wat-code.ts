@@ -230,7 +230,7 @@ export function withoutRelaxed(code: Code): Code {
   return { ...code, operands };
 }
 
-const lineWidth = 240;
+const lineWidth = 320;
 function oneLine(code: Code): string {
   return code.operands.length === 0 ? `(${code.head})` : `(${code.head} ${code.operands.map(oneLine).join(' ')})`;
 }
