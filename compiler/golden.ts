@@ -98,12 +98,7 @@ export async function goldenVectors(
   lengths: readonly number[],
   agrees: (golden: ManifestGolden) => boolean,
 ): Promise<ManifestGolden[]> {
-  const values = new Map<string, Tensor>();
-  for (const node of graphNodes(compiled)) {
-    if (!isOp(node, 'parameter')) continue;
-    const { name } = node.attributes;
-    values.set(name, { elementType: 'f32', shape: parameters.shape(name), data: await parameters.read(name) });
-  }
+  const values = await parameterValues(compiled, parameters);
   return lengths.map((length) => {
     for (let candidate = 0; ; candidate += 1) {
       const golden = goldenVector(compiled, goldenInputs(source, length, candidate * length), values);
@@ -112,8 +107,20 @@ export async function goldenVectors(
   });
 }
 
-function goldenVector(compiled: Graph, inputs: Record<string, Tensor>, values: ReadonlyMap<string, Tensor>): ManifestGolden {
-  const outputs = interpret(compiled, { inputs, parameters: (name) => values.get(name) as Tensor, precision: 'f64' });
+/** The parameters that a graph names, as the package will hold them. */
+export async function parameterValues(graph: Graph, parameters: Parameters): Promise<(name: string) => Tensor> {
+  const values = new Map<string, Tensor>();
+  for (const node of graphNodes(graph)) {
+    if (!isOp(node, 'parameter')) continue;
+    const { name } = node.attributes;
+    if (values.has(name)) continue;
+    values.set(name, { elementType: 'f32', shape: parameters.shape(name), data: await parameters.read(name) });
+  }
+  return (name) => values.get(name) as Tensor;
+}
+
+function goldenVector(compiled: Graph, inputs: Record<string, Tensor>, values: (name: string) => Tensor): ManifestGolden {
+  const outputs = interpret(compiled, { inputs, parameters: values, precision: 'f64' });
   return recordedGolden(inputs, outputs);
 }
 

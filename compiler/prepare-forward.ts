@@ -3,34 +3,26 @@ import { graphNodes } from '../ir/graph.ts';
 import { isDense } from '../passes/atp/plan.ts';
 import type { Manifest } from '../runtime/format/manifest.ts';
 import { choosePlan, defaultKeys } from './attention/choose-plan.ts';
-import { build, emit, moduleOf, type Built, type EmittedTarget } from './build.ts';
+import { build, moduleOf, type Built, type EmittedTarget } from './build.ts';
 import { calibrate } from './calibrate/calibrate.ts';
 import { agreesWith, goldenLengths, goldenVectors } from './golden.ts';
 import { approximationsOf, attentionOf, inputPorts, memoryOf, outputPorts } from './manifest-parts.ts';
 import { planReport } from './plan-report.ts';
-import type { Preparation, PreparedModel } from './prepared-model.ts';
+import { buildOptionsOf, startEmission, type Preparation, type PreparedModel } from './prepared-model.ts';
 import { Parameters, plainStorage } from './program/parameters.ts';
 import { instantiateProgram } from './program/run-program.ts';
 import { longestSequence, type SourceModel } from './source-model.ts';
-import { formatsOf } from './weights/tensor-source.ts';
 
 export async function prepareForward(preparation: Preparation): Promise<PreparedModel> {
-  const { source, shapes, target, options, encode, dump, report } = preparation;
+  const { source, shapes, target, options, encode, report } = preparation;
   const { graph } = source;
   const maxTokens = longestSequence(graph);
   const plan = await choosePlan(options, { shapes, maxTokens, target, tuned: source.tuned });
   report('run passes');
-  const built = build(graph, {
-    plan,
-    target,
-    verify: options.verify ?? dump !== undefined,
-    formatOf: formatsOf(source.tensors),
-    ...(dump ? { dump } : {}),
-  });
+  const built = build(graph, { plan, ...buildOptionsOf(preparation) });
   const { program } = built;
   report('emit kernels', undefined, 'kernels and calibration');
-  const emission = emit(built, target);
-  emission.catch(() => undefined);
+  const emission = startEmission(built, target);
   const calibration = await calibrate(source, plan, shapes, encode, target, maxTokens);
   const storage = plainStorage(options.storage);
   const { derived } = built.stage;

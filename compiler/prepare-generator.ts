@@ -1,7 +1,6 @@
 /** Models that generate: entry points over a state, attention over caches. */
 import { emptyStates, interpretStep } from '../ir/interpret.ts';
 import type { Tensor } from '../ir/ops/definition.ts';
-import { graphNodes, isOp } from '../ir/graph.ts';
 import { causalModes, type CacheGroup, type CachePlan } from '../passes/atp/cache-plan.ts';
 import { pastDim, seqDim } from '../passes/cache.ts';
 import { AtpcError } from '../runtime/errors.ts';
@@ -9,18 +8,17 @@ import { evaluateExpression } from '../runtime/format/expression.ts';
 import type { Manifest, ManifestState } from '../runtime/format/manifest.ts';
 import type { Program } from '../runtime/format/program.ts';
 import { chooseCachePlan } from './attention/choose-cache-plan.ts';
-import { buildStateful, emit, type Built } from './build.ts';
+import { buildStateful, type Built } from './build.ts';
 import { headCalibrator } from './calibrate/calibrate-heads.ts';
 import { cachePlanReport } from './cache-plan-report.ts';
-import { recordedGolden, vocabularyOf } from './golden.ts';
+import { parameterValues, recordedGolden, vocabularyOf } from './golden.ts';
 import { memoryOf, outputPorts } from './manifest-parts.ts';
-import type { Preparation, PreparedModel } from './prepared-model.ts';
+import { buildOptionsOf, startEmission, type Preparation, type PreparedModel } from './prepared-model.ts';
 import { Parameters, plainStorage } from './program/parameters.ts';
 import type { SourceModel } from './source-model.ts';
-import { formatsOf } from './weights/tensor-source.ts';
 
 export async function prepareGenerator(preparation: Preparation): Promise<PreparedModel> {
-  const { source, shapes, target, options, encode, dump, report } = preparation;
+  const { source, shapes, target, options, encode, report } = preparation;
   const { graph, context } = source;
   if (context === null) throw new AtpcError('ATPC-399', 'A model that generates has no length.');
   const { maxLength: maxTokens } = context;
@@ -34,18 +32,10 @@ export async function prepareGenerator(preparation: Preparation): Promise<Prepar
   });
   const plan = await chooseCachePlan(options, { shapes, maxTokens, target, calibrate });
   report('run passes');
-  const built = buildStateful(graph, {
-    plan,
-    maxTokens,
-    target,
-    verify: options.verify ?? dump !== undefined,
-    formatOf: formatsOf(source.tensors),
-    ...(dump ? { dump } : {}),
-  });
+  const built = buildStateful(graph, { plan, maxTokens, ...buildOptionsOf(preparation) });
   const { program } = built;
   report('emit kernels', undefined, 'kernels');
-  const emission = emit(built, target);
-  emission.catch(() => undefined);
+  const emission = startEmission(built, target);
   const storage = plainStorage(options.storage);
   const parameters = new Parameters({
     source: source.tensors,
@@ -58,7 +48,8 @@ export async function prepareGenerator(preparation: Preparation): Promise<Prepar
   const rounded = tensors.some(({ name }) => parameters.isRounded(name));
   report('emit kernels', undefined, 'golden vectors');
   const ids = encode?.('The quick brown fox jumps over the lazy dog, and then it runs', goldenTokens) ?? [];
-  const golden = await goldenOf(source, built, parameters, ids);
+  const vocabulary = vocabularyOf(graph, inputIds(graph)) ?? 0;
+  const golden = await goldenOf(built, parameters, ids, vocabulary);
   return {
     built,
     emission,
@@ -66,9 +57,7 @@ export async function prepareGenerator(preparation: Preparation): Promise<Prepar
     tensors,
     manifest: {
       dims: [{ name: seqDim, min: 1, max: maxTokens }],
-      inputs: [
-        { name: 'input_ids', elementType: 'i32', shape: [1, seqDim], vocabulary: vocabularyOf(graph, inputIds(graph)) ?? 0 },
-      ],
+      inputs: [{ name: 'input_ids', elementType: 'i32', shape: [1, seqDim], vocabulary }],
       outputs: outputPorts(program),
       memory: memoryAtMost(program),
       attention: attentionOf(plan),
@@ -154,29 +143,23 @@ function notesOf({ layers }: CachePlan): readonly string[] {
 const goldenTokens = 8;
 /** Short: the reference runs every weight of the model in float64. The modes have golden cases of their own in the tests. */
 async function goldenOf(
-  source: SourceModel,
   built: Built,
   parameters: Parameters,
   ids: readonly number[],
+  vocabulary: number,
 ): Promise<Manifest['golden']> {
   const compiled = built.stage.graph;
-  const values = new Map<string, Tensor>();
-  for (const node of graphNodes(compiled)) {
-    if (!isOp(node, 'parameter')) continue;
-    const { name } = node.attributes;
-    if (!values.has(name))
-      values.set(name, { elementType: 'f32', shape: parameters.shape(name), data: await parameters.read(name) });
-  }
-  const vocabulary = vocabularyOf(source.graph, inputIds(source.graph)) ?? 1;
   const tokens =
-    ids.length > 0 ? ids.slice(0, goldenTokens) : Array.from({ length: goldenTokens }, (_, i) => (7 * i + 3) % vocabulary);
+    ids.length > 0
+      ? ids.slice(0, goldenTokens)
+      : Array.from({ length: goldenTokens }, (_, i) => (7 * i + 3) % Math.max(1, vocabulary));
   const input: Tensor = { elementType: 'i32', shape: [1, tokens.length], data: Int32Array.from(tokens) };
   const positions: Tensor = { elementType: 'i32', shape: [tokens.length], data: Int32Array.from(tokens.keys()) };
   const { outputs } = interpretStep(compiled, {
     inputs: { input_ids: input, position_ids: positions },
     states: emptyStates(compiled, 'f64'),
     dims: { [seqDim]: tokens.length, [pastDim]: 0 },
-    parameters: (name) => values.get(name) as Tensor,
+    parameters: await parameterValues(compiled, parameters),
     precision: 'f64',
   });
   return [recordedGolden({ input_ids: input }, outputs)];

@@ -1,12 +1,13 @@
 /** A model on its way into a package: what the two kinds of models, with and without state, hand to the writer. */
 import type { Manifest } from '../runtime/format/manifest.ts';
 import type { AttentionShape } from '../passes/atp/site.ts';
-import type { Built, EmittedTarget } from './build.ts';
+import { emit, type Built, type BuildOptions, type EmittedTarget } from './build.ts';
 import type { Encode } from './calibrate/calibrate.ts';
 import type { Target } from './codegen/target.ts';
 import type { CompileOptions, CompilePhase, PlanReport } from './compile-options.ts';
 import type { Parameters } from './program/parameters.ts';
 import type { SourceModel } from './source-model.ts';
+import { formatsOf } from './weights/tensor-source.ts';
 import type { WeightTensor } from './weights/write.ts';
 
 export interface Preparation {
@@ -33,4 +34,16 @@ export interface PreparedModel {
   >;
   readonly notes: readonly string[];
   readonly plan: PlanReport;
+}
+
+/** What models of both kinds are built with, beside their plan. */
+export function buildOptionsOf({ source, target, options, dump }: Preparation): Omit<BuildOptions, 'plan'> {
+  const verify = options.verify ?? dump !== undefined;
+  return { target, verify, formatOf: formatsOf(source.tensors), ...(dump ? { dump } : {}) };
+}
+/** Begins to assemble the kernels; who waits for them hears of a fault. */
+export function startEmission(built: Built, target: Target): Promise<EmittedTarget> {
+  const emission = emit(built, target);
+  emission.catch(() => undefined);
+  return emission;
 }

@@ -9,6 +9,7 @@ export const requirements = {
   shared: 'the shared data of the project: the folder named by ATPC_SHARED, or else ../shared beside the checkout',
   minilm: 'all-MiniLM-L6-v2 in .cache/models: npm run fetch-models',
   smollm2: 'SmolLM2-135M-Instruct in .cache/models: npm run fetch-models',
+  linux: 'Linux, for a device on which every write fails (/dev/full)',
   npm: 'the npm command, to pack and install packages',
   node24: 'Node 24 or later',
   browser: 'a Chromium: apt-get install chromium',

@@ -6,6 +6,7 @@ import { AtpcError } from '../../runtime/errors.ts';
 import type { Target } from '../codegen/target.ts';
 import type { CompileOptions } from '../compile-options.ts';
 import { cachePlanOf, causalModeNamed, readCachePlanFile, type CachePlanFile } from './cache-plan-file.ts';
+import { leastGain, leastGainWords, typicalLengthOf } from './typical-length.ts';
 
 export interface CachePlanInput {
   readonly shapes: readonly AttentionShape[];
@@ -16,10 +17,6 @@ export interface CachePlanInput {
   readonly calibrate: (file: string) => Promise<CachePlanFile>;
 }
 export type CachePlanOptions = Pick<CompileOptions, 'attention' | 'keys' | 'typicalLength' | 'plan' | 'calibrate'>;
-
-export const defaultTypicalLength = 256;
-/** An approximation that saves less than a tenth of a layer's attention is not worth its error. */
-const leastGain = 0.9;
 
 /** Throws ATPC-301 to 304 for options that do not fit together or the model. */
 export async function chooseCachePlan(options: CachePlanOptions, input: CachePlanInput): Promise<CachePlan> {
@@ -32,7 +29,7 @@ export async function chooseCachePlan(options: CachePlanOptions, input: CachePla
       'ATPC-301',
       '--keys is a share of a text that is read at once; the caches of a causal model count tokens.',
       {
-        hint: 'Say atoms, window, most or tokensPerKey in a plan file (docs/guide/attention.md).',
+        hint: 'Say atoms, window, most or tokensPerKey in a plan file (docs/guide/generation.md).',
       },
     );
   }
@@ -58,7 +55,7 @@ export async function chooseCachePlan(options: CachePlanOptions, input: CachePla
     const words = mode === 'dense' ? 'Dense attention' : `Mode ${mode} in every layer and head`;
     return uniformCachePlan(mode, heads, maxTokens, `${words} was asked for.`);
   }
-  return cheapest(input, Math.min(options.typicalLength ?? defaultTypicalLength, maxTokens));
+  return cheapest(input, Math.min(typicalLengthOf(options), maxTokens));
 }
 
 /** Dense, or the near-lossless mode where it saves enough. */
@@ -77,6 +74,6 @@ function cheapest({ shapes, maxTokens, target }: CachePlanInput, typicalLength: 
   const where = best === dense ? 'every layer keeps all tokens' : 'far tokens are read by principal keys';
   const reason =
     `At a typical length of ${typicalLength} tokens ${where}: the cost formula predicts ${dense.milliseconds.toFixed(1)} ms of dense attention ` +
-    `against ${expand.milliseconds.toFixed(1)} ms with expand on ${target.name}; a gain under ${Math.round(100 - 100 * leastGain)} % is not worth an approximation.`;
+    `against ${expand.milliseconds.toFixed(1)} ms with expand on ${target.name}; ${leastGainWords}.`;
   return { ...best.plan, reason };
 }

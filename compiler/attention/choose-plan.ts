@@ -9,9 +9,9 @@ import type { Target } from '../codegen/target.ts';
 import type { CompileOptions } from '../compile-options.ts';
 import { withCodes } from '../pass-fault.ts';
 import { modeNamed, readPlanFile } from './plan-file.ts';
+import { leastGain, leastGainWords, typicalLengthOf } from './typical-length.ts';
 
 export const defaultKeys = '1/4';
-const defaultTypicalLength = 256;
 
 export interface PlanInput {
   readonly shapes: readonly AttentionShape[];
@@ -22,9 +22,6 @@ export interface PlanInput {
   readonly tuned: { readonly ratio: number } | null;
 }
 export type PlanOptions = Pick<CompileOptions, 'attention' | 'keys' | 'typicalLength' | 'plan' | 'force'>;
-
-/** An approximation that saves less than a tenth of a layer's attention is not worth its error. */
-const leastGain = 0.9;
 
 /** Predicted seconds of some heads' attention for one sequence. */
 export function predictedSeconds(shape: AttentionShape, group: HeadGroup, tokens: number, target: Target): number {
@@ -69,7 +66,7 @@ function cheapest({ shapes, target }: PlanInput, keys: Share, typicalLength: num
   const where = rewritten === 0 ? 'every layer stays dense' : `${rewritten} of ${layers.length} layers read principal keys`;
   const reason =
     `At a typical length of ${typicalLength} tokens ${where}: the cost formula predicts ${total('dense').toFixed(2)} ms of dense attention ` +
-    `against ${others.join(' and ')} on ${target.name}; a gain under ${Math.round(100 - 100 * leastGain)} % is not worth an approximation.`;
+    `against ${others.join(' and ')} on ${target.name}; ${leastGainWords}.`;
   return { reason, layers: layers.map(({ plan }) => plan) };
 }
 
@@ -79,10 +76,7 @@ export async function choosePlan(options: PlanOptions, input: PlanInput): Promis
   if (options.plan !== undefined && (options.attention !== undefined || options.keys !== undefined)) {
     throw new AtpcError('ATPC-301', 'A plan file says mode and keys for every layer: it excludes --attn and --keys.');
   }
-  const typicalLength = options.typicalLength ?? defaultTypicalLength;
-  if (!Number.isInteger(typicalLength) || typicalLength < 1) {
-    throw new AtpcError('ATPC-301', `The typical length must be a whole number of tokens above 0, and is ${typicalLength}.`);
-  }
+  const typicalLength = typicalLengthOf(options);
   const keysOf = (fallback: string): Share => withCodes(() => parseKeys(options.keys ?? fallback, maxTokens));
   let plan: AttentionPlan;
   if (options.plan !== undefined) plan = await readPlanFile(options.plan, shapes, maxTokens);

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { fetchHubModel, type HubModel, type HubOptions, type HubProgress } from '../../compiler/hub/hub-model.ts';
 import { formatHubLocation, parseHubLocation } from '../../compiler/hub/hub-location.ts';
 import { AtpcError } from '../../runtime/errors.ts';
+import { requires } from '../requirements.ts';
 import { inScratch, listing } from './command-line.ts';
 import { gitHash, sha256, startHub, type Hub, type HubRepository } from './hub-server.ts';
 
@@ -289,7 +290,7 @@ describe('downloads from the hub', () => {
     });
   });
   it('says that the disk is full', async function () {
-    if (process.platform !== 'linux') this.skip();
+    requires(this, 'linux', process.platform === 'linux');
     await inScratch(async (cache) => {
       const blobs = path.join(cache, 'models--org--bert/blobs');
       await mkdir(blobs, { recursive: true });
