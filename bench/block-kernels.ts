@@ -30,9 +30,9 @@ const blockKernel = (format: BlockFormat): Kernel => ({
   kind: 'block_gemm',
   format,
   epilogue: [],
-  schedule: wasmTarget.blockGemmSchedule,
+  schedule: wasmTarget.blockGemmSchedule('rows'),
 });
-const gemm: Kernel = { kind: 'gemm', epilogue: [], schedule: wasmTarget.gemmSchedule };
+const gemm: Kernel = { kind: 'gemm', epilogue: [], schedule: wasmTarget.gemmSchedule('rows') };
 const kernels = { q4: blockKernel(q4), q8: blockKernel(q8), f32: gemm };
 type KernelName = keyof typeof kernels;
 

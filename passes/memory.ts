@@ -18,9 +18,15 @@ export interface MemoryPlan {
   readonly offsets: readonly Size[];
   readonly total: Size;
 }
+/** Memory in slots, each of them as large as the largest that lives in it. */
+export interface SlotPlan {
+  readonly slots: readonly Size[];
+  /** For each lifetime, in order. */
+  readonly slotOf: readonly number[];
+}
 
-function alignedBytes(bytes: Size): Size {
-  return multiplySizes(ceilDivideSizes(bytes, alignmentBytes), alignmentBytes);
+function alignedBytes(bytes: Size, alignment = alignmentBytes): Size {
+  return multiplySizes(ceilDivideSizes(bytes, alignment), alignment);
 }
 
 interface Slot {
@@ -31,9 +37,9 @@ interface Slot {
 }
 
 /** Greedy, in order of first use: the free slot that wastes the least at `sampleDims`, else a new one. */
-export function planMemory(lifetimes: readonly Lifetime[], sampleDims: Readonly<Record<string, number>>): MemoryPlan {
+export function planSlots(lifetimes: readonly Lifetime[], sampleDims: Readonly<Record<string, number>>): SlotPlan {
   const slots: Slot[] = [];
-  const slotOf = new Map<number, Slot>();
+  const slotOf: number[] = [];
   const order = lifetimes
     .map((_, index) => index)
     .sort((a, b) => (lifetimes[a]?.first ?? 0) - (lifetimes[b]?.first ?? 0) || a - b);
@@ -51,23 +57,23 @@ export function planMemory(lifetimes: readonly Lifetime[], sampleDims: Readonly<
       slot = { bytes, sample, freeFrom: last + 1 };
       slots.push(slot);
     }
-    slotOf.set(index, slot);
+    slotOf[index] = slots.indexOf(slot);
   }
-  let total: Size = 0;
-  const offsetOf = new Map<Slot, Size>();
-  for (const slot of slots) {
-    offsetOf.set(slot, total);
-    total = addSizes(total, alignedBytes(slot.bytes));
-  }
-  return { offsets: lifetimes.map((_, index) => offsetOf.get(slotOf.get(index) as Slot) ?? 0), total };
+  return { slots: slots.map(({ bytes }) => alignedBytes(bytes)), slotOf };
+}
+/** The same with all slots in one memory. */
+export function planMemory(lifetimes: readonly Lifetime[], sampleDims: Readonly<Record<string, number>>): MemoryPlan {
+  const { slots, slotOf } = planSlots(lifetimes, sampleDims);
+  const { offsets, total } = placeInOrder(slots);
+  return { offsets: slotOf.map((slot) => offsets[slot] ?? 0), total };
 }
 
 /** Offsets one behind the other, for buffers that live as long as the program. */
-export function placeInOrder(bytes: readonly Size[]): MemoryPlan {
+export function placeInOrder(bytes: readonly Size[], alignment = alignmentBytes): MemoryPlan {
   let total: Size = 0;
   const offsets = bytes.map((size) => {
     const offset = total;
-    total = addSizes(total, alignedBytes(size));
+    total = addSizes(total, alignedBytes(size, alignment));
     return offset;
   });
   return { offsets, total };

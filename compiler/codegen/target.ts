@@ -1,11 +1,31 @@
 import type { ElementType } from '../../ir/element-type.ts';
 import type { Size } from '../../ir/size.ts';
+import type { WeightPacking } from '../../runtime/format/program.ts';
+import type { BindingPattern } from '../kernel/binding.ts';
+import type { Dispatch } from '../kernel/dispatch.ts';
 import type { AttentionKernel, BlockGemmKernel, GemmKernel, Kernel, ScoreKeysKernel } from '../kernel/kernel.ts';
 
 export interface NamedKernel {
   readonly name: string;
   readonly kernel: Kernel;
+  /** How its operands are bound, on a target with memory of the kind `buffers`. */
+  readonly pattern?: BindingPattern;
 }
+/** How kernels reach their operands. */
+export type TargetMemory =
+  /** By address in a memory that holds everything. */
+  | { readonly kind: 'one memory' }
+  /**
+   * As bound buffers (compiler/kernel/binding.ts). `alignment`: bytes that the place of a weight is a multiple of. `storageBuffers`:
+   * how many a kernel may have. `vectorStrides`: which operands a kernel would load four elements at a time, and the strides
+   * that have to be multiples of four for it; null for an operand that it loads one by one.
+   */
+  | {
+      readonly kind: 'buffers';
+      readonly alignment: number;
+      readonly storageBuffers: number;
+      vectorStrides(kernel: Kernel, integers: readonly Size[]): readonly (readonly Size[] | null)[];
+    };
 export interface TargetFile {
   readonly path: string;
   readonly content: string | Uint8Array;
@@ -22,8 +42,12 @@ export interface Target {
   readonly elementTypes: readonly ElementType[];
   readonly limits: { readonly memoryBytes: number; readonly lanes: number };
   readonly features: readonly string[];
-  readonly gemmSchedule: GemmKernel['schedule'];
-  readonly blockGemmSchedule: BlockGemmKernel['schedule'];
+  readonly memory: TargetMemory;
+  /** The layout of the right side of a product of plain numbers. */
+  readonly gemmWeights: WeightPacking;
+  /** By the number of rows of the left side: decoding has few. */
+  gemmSchedule(rows: Size): GemmKernel['schedule'];
+  blockGemmSchedule(rows: Size): BlockGemmKernel['schedule'];
   /** FLOPs a second of one core on tiled kernels, for the cost model; measured, see docs/results.md. */
   readonly flopsPerSecond: number;
   /** The same where a kernel reads scattered keys one query at a time. */
@@ -31,8 +55,13 @@ export interface Target {
   /** `decodes`: the kernel also runs for single tokens. */
   attentionSchedule(headSize: number, valueSize: number, decodes?: boolean): AttentionKernel['schedule'];
   scoreKeysSchedule(headSize: number): ScoreKeysKernel['schedule'];
-  /** Scratch bytes that one lane needs for a dispatch of this kernel with these integers (in the order of kernel.ts). */
+  /**
+   * Scratch bytes that one lane needs for a dispatch of this kernel with these integers (in the order of kernel.ts); on targets whose
+   * memory is buffers, those of the whole dispatch.
+   */
   scratchBytes(kernel: Kernel, integers: readonly Size[]): Size;
+  /** The items of a step: those of kernel.ts, or workgroups. */
+  itemsOf(dispatch: Pick<Dispatch, 'kernel' | 'integers' | 'items'>): Size;
   /** Kernel files, relative to `kernels/NAME/`; deterministic. Files with `features` are builds of the same kernels. */
   emit(kernels: readonly NamedKernel[], options?: EmitOptions): Promise<readonly TargetFile[]>;
 }

@@ -7,19 +7,19 @@ import { addSizes, ceilDivideSizes, elementCount, multiplySizes, type Size } fro
 import { formatType, type Type } from '../../ir/type.ts';
 import { roles } from '../../passes/fuse/groups.ts';
 import type { Built, BuiltEntry } from '../build.ts';
+import { dispatchSteps } from '../../runtime/format/program.ts';
 import type { Target } from '../codegen/target.ts';
 import type { Dispatch } from '../kernel/dispatch.ts';
-import { nameKernels } from '../kernel/kernel-name.ts';
 import type { Buffer } from '../kernel/view.ts';
 import type { BlockFormat } from '../weights/block-format.ts';
 import type { ExplainedNode, ExplainedStep, Explanation, StepCost, StepKind, TokenBounds } from './explanation.ts';
 import { SourceLines } from './source-lines.ts';
 
 /** `modelFolder`: what the paths of source files start from. */
-export async function explainProgram({ entries }: Built, target: Target, modelFolder: string): Promise<Explanation> {
-  const [{ stage, list }] = entries as readonly [BuiltEntry, ...BuiltEntry[]];
+export async function explainProgram({ entries, program }: Built, target: Target, modelFolder: string): Promise<Explanation> {
+  const [{ name: entryName, stage, list }] = entries as readonly [BuiltEntry, ...BuiltEntry[]];
+  const dispatched = dispatchSteps(program.entryPoints[entryName]?.steps ?? []);
   const nodes = new NodeList(stage.graph, modelFolder);
-  const { nameOf } = nameKernels(list.dispatches.map(({ kernel }) => kernel));
   const writers = new Map<Buffer, number[]>();
   const portsOf = (ports: typeof list.inputs): ReadonlyMap<Buffer, string> =>
     new Map(ports.map(({ buffer, name }) => [buffer, name]));
@@ -37,7 +37,7 @@ export async function explainProgram({ entries }: Built, target: Target, modelFo
     const kind: StepKind = boundary === 'layout' ? 'copy' : kernel.kind;
     return {
       label,
-      kernel: nameOf(kernel),
+      kernel: dispatched[index]?.kernel ?? '',
       kind,
       layer: layerOf([label, ...dispatch.nodes.map((node) => stage.graph.nodes.provenance(node).scope), ...weights]),
       nodes: computed,

@@ -1,5 +1,6 @@
 import { kernelKey, type AttentionKernelSegment, type GemmKernel, type Kernel, type KernelKind, type Scalar } from './kernel.ts';
 import type { NamedKernel } from '../codegen/target.ts';
+import type { BindingPattern } from './binding.ts';
 
 function opsOf(scalar: Scalar): readonly string[] {
   if (scalar.kind === 'apply') return [...scalar.inputs.flatMap(opsOf), scalar.op];
@@ -36,21 +37,29 @@ const names: { readonly [K in KernelKind]: (kernel: Extract<Kernel, { kind: K }>
   score_keys: () => 'score_keys',
 };
 
+/** A kernel with how its operands are bound, on targets that bind them. */
+export interface BoundKernel {
+  readonly kernel: Kernel;
+  readonly pattern?: BindingPattern;
+}
+const boundKey = ({ kernel, pattern }: BoundKernel): string =>
+  pattern === undefined ? kernelKey(kernel) : `${kernelKey(kernel)} ${JSON.stringify(pattern)}`;
+
 /** One readable name for each different kernel, in order of first use. */
-export function nameKernels(kernels: readonly Kernel[]): {
+export function nameKernels(kernels: readonly BoundKernel[]): {
   readonly named: readonly NamedKernel[];
-  nameOf(kernel: Kernel): string;
+  nameOf(kernel: BoundKernel): string;
 } {
   const byKey = new Map<string, NamedKernel>();
   const taken = new Set<string>();
-  for (const kernel of kernels) {
-    const key = kernelKey(kernel);
+  for (const bound of kernels) {
+    const key = boundKey(bound);
     if (byKey.has(key)) continue;
-    const base = names[kernel.kind](kernel as never);
+    const base = names[bound.kernel.kind](bound.kernel as never);
     let name = base;
     for (let count = 2; taken.has(name); count += 1) name = `${base}_${count}`;
     taken.add(name);
-    byKey.set(key, { name, kernel });
+    byKey.set(key, { name, ...bound });
   }
-  return { named: [...byKey.values()], nameOf: (kernel) => byKey.get(kernelKey(kernel))?.name ?? '' };
+  return { named: [...byKey.values()], nameOf: (bound) => byKey.get(boundKey(bound))?.name ?? '' };
 }

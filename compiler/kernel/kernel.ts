@@ -116,23 +116,37 @@ export type EpilogueStep =
   /** + residual[M, N]. */
   | { readonly step: 'residual' };
 
+/** Items: ceil(M / rowTile) * ceil(N / columnTile); item = columnTile's number * ceil(M / rowTile) + rowTile's number. */
+interface Tiles {
+  readonly rowTile: number;
+  readonly columnTile: number;
+}
+/** For processors: the right side is packed in panels (WeightPacking); columnTile is a multiple of panelWidth. */
+export interface PanelSchedule extends Tiles {
+  readonly panelWidth: number;
+  /** Bytes of left rows that meet all panels of a column tile before the next rows do. */
+  readonly leftBytes: number;
+}
+/** For GPUs: a workgroup computes a tile, each thread threadRows x threadColumns of it, depthTile of K at a time. */
+export interface WorkgroupSchedule extends Tiles {
+  readonly depthTile: number;
+  readonly threadRows: number;
+  readonly threadColumns: number;
+}
+/** For GPUs and few rows: `threads` share the K of every column, whose products they add up. */
+export interface SplitDepthSchedule extends Tiles {
+  readonly threads: number;
+}
+
 /**
- * result[M, N] = epilogue(left[M, K] x right[N, K]^T), the right side packed in panels (WeightPacking) of panelWidth.
+ * result[M, N] = epilogue(left[M, K] x right[N, K]^T), the right side packed as the target says (Target.gemmWeights).
  * operands: left, right, one for each bias and residual in order, result.
  * integers: M, N, K, row stride of left, row stride of result, then the row stride of each residual.
- * items: ceil(M / rowTile) * ceil(N / columnTile); item = columnTile's number * ceil(M / rowTile) + rowTile's number. columnTile is
- * a multiple of panelWidth.
  */
 export interface GemmKernel {
   readonly kind: 'gemm';
   readonly epilogue: readonly EpilogueStep[];
-  readonly schedule: {
-    readonly rowTile: number;
-    readonly columnTile: number;
-    readonly panelWidth: number;
-    /** Bytes of left rows that meet all panels of a column tile before the next rows do. */
-    readonly leftBytes: number;
-  };
+  readonly schedule: PanelSchedule | WorkgroupSchedule | SplitDepthSchedule;
 }
 
 /**
@@ -148,7 +162,7 @@ export interface BlockGemmKernel {
   readonly kind: 'block_gemm';
   readonly format: BlockFormat;
   readonly epilogue: readonly EpilogueStep[];
-  readonly schedule: { readonly rowTile: number; readonly columnTile: number };
+  readonly schedule: Tiles | WorkgroupSchedule | SplitDepthSchedule;
 }
 
 /**

@@ -221,7 +221,7 @@ class Lowering {
     const [x, weight] = product.inputs as [Node, Node<'parameter'> & Node];
     const left = this.#memory.rows(x);
     const blocks = this.#memory.blocks(weight);
-    const right = blocks?.views ?? [this.#panels(weight)];
+    const right = blocks?.views ?? [this.#packed(weight)];
     const [m, k] = left.shape as [Size, Size];
     const n = weight.attributes.shape[0] as Size;
     const epilogue: EpilogueStep[] = [];
@@ -245,17 +245,16 @@ class Lowering {
     }
     const result = this.#memory.result(group.root);
     const rows = reshapeView(result, [m, n]) as View;
-    const { gemmSchedule, blockGemmSchedule } = this.#target;
     const kernel: Kernel = blocks
-      ? { kind: 'block_gemm', format: blocks.format, epilogue, schedule: blockGemmSchedule }
-      : { kind: 'gemm', epilogue, schedule: gemmSchedule };
+      ? { kind: 'block_gemm', format: blocks.format, epilogue, schedule: this.#target.blockGemmSchedule(m) }
+      : { kind: 'gemm', epilogue, schedule: this.#target.gemmSchedule(m) };
     const { rowTile, columnTile } = kernel.schedule;
     const items = multiplySizes(ceilDivideSizes(m, rowTile), ceilDivideSizes(n, columnTile));
     const integers = [m, n, k, left.strides[0] as Size, rows.strides[0] as Size, ...residualStrides];
     this.#push(kernel, group, [left, ...right, ...extra], [rows], integers, items);
   }
-  #panels(weight: Node<'parameter'>): View {
-    const buffer = this.#memory.weight(weight, { kind: 'panels', width: this.#target.gemmSchedule.panelWidth });
+  #packed(weight: Node<'parameter'>): View {
+    const buffer = this.#memory.weight(weight, this.#target.gemmWeights);
     return contiguousView(buffer, weight.attributes.shape);
   }
 

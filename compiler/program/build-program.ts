@@ -1,6 +1,5 @@
 import type { SymbolicDim } from '../../ir/graph.ts';
-import { maxSize, multiplySizes, type Size } from '../../ir/size.ts';
-import { placeInOrder, planMemory } from '../../passes/memory.ts';
+import { addSizes, floorDivideSizes, maxSize, multiplySizes, type Size } from '../../ir/size.ts';
 import type {
   BufferElementType,
   DispatchStep,
@@ -9,14 +8,25 @@ import type {
   Program,
   ProgramBuffer,
   ProgramPort,
+  ProgramSlot,
   ProgramWeight,
   Step,
 } from '../../runtime/format/program.ts';
 import type { NamedKernel, Target } from '../codegen/target.ts';
 import type { Dispatch, DispatchList, Port } from '../kernel/dispatch.ts';
 import { isLittleWork } from '../kernel/little-work.ts';
-import { nameKernels } from '../kernel/kernel-name.ts';
+import { nameKernels, type BoundKernel } from '../kernel/kernel-name.ts';
 import type { Buffer } from '../kernel/view.ts';
+import {
+  oneMemoryPlacer,
+  placeWeights,
+  SlotPlacer,
+  type BufferLife,
+  type BufferPlace,
+  type BufferPlacer,
+  type Placement,
+} from './buffer-places.ts';
+import { bindOperands, type OperandPlace } from './operand-bindings.ts';
 
 export interface BuiltProgram {
   readonly program: Program;
@@ -62,7 +72,7 @@ function sharedKey({ class: type, name, weight }: Buffer): string | null {
   return weight ? `weights ${weight.tensor} ${JSON.stringify(weight.packing)}` : null;
 }
 
-/** Gives every buffer its number and its place. */
+/** Gives every buffer its number. */
 class BufferTable {
   readonly buffers: ProgramBuffer[] = [];
   readonly weights: ProgramWeight[] = [];
@@ -72,13 +82,20 @@ class BufferTable {
   indexOf(buffer: Buffer): number {
     return this.#indices.get(buffer) as number;
   }
-  add(buffer: Buffer, offset: Size, { first, last }: Life): void {
+  placeOf(buffer: Buffer): OperandPlace {
+    const index = this.indexOf(buffer);
+    const { slot, offset } = this.buffers[index] as ProgramBuffer;
+    if (slot === undefined) return { device: `weight ${index}`, offset: 0 };
+    return { device: `slot ${slot}`, offset: floorDivideSizes(offset, 4) };
+  }
+  add({ buffer, life: { first, last, bytes }, offset, slot }: BufferPlace): void {
     const key = sharedKey(buffer);
     const index = this.buffers.length;
     this.#indices.set(buffer, index);
     if (key !== null) this.#shared.set(key, index);
     const { name, class: type, elementType, weight } = buffer;
-    this.buffers.push({ name, class: type, elementType, offset, bytes: bytesOf(buffer), firstStep: first, lastStep: last });
+    const place = { offset, ...(slot === undefined ? {} : { slot }) };
+    this.buffers.push({ name, class: type, elementType, ...place, bytes, firstStep: first, lastStep: last });
     if (weight) this.weights.push({ tensor: weight.tensor, buffer: index, shape: weight.shape, packing: weight.packing });
   }
   /** Whether another entry point has brought this memory; it is the same from now on. */
@@ -101,46 +118,51 @@ export function buildProgram(name: string, entries: readonly EntryDispatches[], 
   const dims = entries
     .flatMap((entry) => entry.dims)
     .filter((dim, index, all) => all.findIndex((other) => other.name === dim.name) === index);
-  const placeShared = (type: 'weights' | 'state'): Size => {
-    const fresh: { readonly buffer: Buffer; readonly life: Life }[] = [];
-    const keys = new Set<string>();
-    for (const { list } of entries) {
-      const lives = lifetimes(list);
-      for (const buffer of list.buffers) {
-        const key = sharedKey(buffer);
-        if (buffer.class !== type || (key !== null && keys.has(key))) continue;
-        if (key !== null) keys.add(key);
-        fresh.push({ buffer, life: lives.get(buffer) ?? { first: 0, last: 0 } });
-      }
-    }
-    const { offsets, total } = placeInOrder(fresh.map(({ buffer }) => bytesOf(buffer)));
-    fresh.forEach(({ buffer, life }, index) => table.add(buffer, offsets[index] as Size, life));
+  const { memory } = target;
+  const lists = entries.map(({ list }) => list);
+  const placer: BufferPlacer =
+    memory.kind === 'buffers' ? new SlotPlacer(lists, (buffer) => sharedKey(buffer) ?? buffer) : oneMemoryPlacer;
+  const lifeOf = (buffer: Buffer, lives: ReadonlyMap<Buffer, Life>): BufferLife => ({
+    buffer,
+    bytes: bytesOf(buffer),
+    ...(lives.get(buffer) ?? { first: 0, last: 0 }),
+  });
+  const add = ({ places, total }: Placement): Size => {
+    for (const place of places) table.add(place);
     return total;
   };
-  const [weights, state] = [placeShared('weights'), placeShared('state')];
+
+  const shared = (type: 'weights' | 'state'): BufferLife[] => {
+    const fresh = new Map<string | Buffer, BufferLife>();
+    for (const list of lists) {
+      const lives = lifetimes(list);
+      for (const buffer of list.buffers) {
+        const key = sharedKey(buffer) ?? buffer;
+        if (buffer.class === type && !fresh.has(key)) fresh.set(key, lifeOf(buffer, lives));
+      }
+    }
+    return [...fresh.values()];
+  };
+  const weights = add(placeWeights(shared('weights'), memory.kind === 'buffers' ? memory.alignment : undefined));
+  const state = add(placer.inOrder('state', shared('state')));
 
   // What belongs to one call: entry points use the same bytes one after the other.
   const own = entries.map(({ dims: ownDims, list }) => {
     const lives = lifetimes(list);
-    const life = (buffer: Buffer): Life => lives.get(buffer) ?? { first: 0, last: 0 };
-    const of = (type: Buffer['class']): Buffer[] => list.buffers.filter((buffer) => buffer.class === type);
+    const of = (type: Buffer['class']): BufferLife[] =>
+      list.buffers.filter((buffer) => buffer.class === type).map((buffer) => lifeOf(buffer, lives));
     const largest = Object.fromEntries(ownDims.map((dim) => [dim.name, dim.max]));
-    const workspace = planMemory(
-      of('workspace').map((buffer) => ({ bytes: bytesOf(buffer), ...life(buffer) })),
-      largest,
-    );
-    const io = placeInOrder(of('io').map(bytesOf));
-    for (const { type, plan } of [
-      { type: 'io', plan: io },
-      { type: 'workspace', plan: workspace },
-    ] as const) {
-      of(type).forEach((buffer, index) => table.add(buffer, plan.offsets[index] as Size, life(buffer)));
-    }
+    const io = add(placer.inOrder('io', of('io')));
+    const workspace = add(placer.workspace(of('workspace'), largest));
     for (const buffer of list.buffers) table.knows(buffer);
-    return { workspace: workspace.total, io: io.total };
+    return { workspace, io };
   });
 
-  const { named, nameOf } = nameKernels(entries.flatMap(({ list }) => list.dispatches.map(({ kernel }) => kernel)));
+  const bound = (dispatch: Dispatch): BoundKernel =>
+    memory.kind === 'buffers'
+      ? { kernel: dispatch.kernel, pattern: bindOperands(dispatch, memory, (range) => table.placeOf(range.buffer)) }
+      : { kernel: dispatch.kernel };
+  const { named, nameOf } = nameKernels(lists.flatMap(({ dispatches }) => dispatches.map(bound)));
   let scratch: Size = 0;
   const step = (dispatch: Dispatch): DispatchStep => {
     const scratchBytes = target.scratchBytes(dispatch.kernel, dispatch.integers);
@@ -152,11 +174,12 @@ export function buildProgram(name: string, entries: readonly EntryDispatches[], 
     }));
     return {
       kind: 'dispatch',
-      kernel: nameOf(dispatch.kernel),
+      kernel: nameOf(bound(dispatch)),
       label: dispatch.label,
       operands,
+      ...(memory.kind === 'buffers' ? { writes: dispatch.writes.length } : {}),
       integers: dispatch.integers,
-      items: dispatch.items,
+      items: target.itemsOf(dispatch),
       scratchBytes,
       ...(dispatch.when ? { when: { less: [dispatch.when.atLeast - 1, dispatch.when.tokens] as const } } : {}),
       ...(isLittleWork(dispatch) ? { oneLane: true } : {}),
@@ -172,6 +195,7 @@ export function buildProgram(name: string, entries: readonly EntryDispatches[], 
     entry,
     { inputs: list.inputs.map(port), outputs: list.outputs.map(port), steps: inRepeats(list.dispatches, step) },
   ]);
+  const slots = placer.slots && [...placer.slots, ...(scratch === 0 ? [] : [{ class: 'scratch', bytes: scratch } as const])];
   const program: Program = {
     formatVersion: 1,
     name,
@@ -179,15 +203,20 @@ export function buildProgram(name: string, entries: readonly EntryDispatches[], 
     buffers: table.buffers,
     arenas: {
       weights,
-      io: largestOf(own.map(({ io }) => io)),
+      io: slots ? bytesOfClass(slots, 'io') : largestOf(own.map(({ io }) => io)),
       state,
-      workspace: largestOf(own.map(({ workspace }) => workspace)),
+      workspace: slots ? bytesOfClass(slots, 'workspace') : largestOf(own.map(({ workspace }) => workspace)),
       scratch,
     },
+    ...(slots ? { slots } : {}),
     weights: table.weights,
     entryPoints: Object.fromEntries(entryPoints),
   };
   return { program, kernels: named };
+}
+
+function bytesOfClass(slots: readonly ProgramSlot[], type: ProgramSlot['class']): Size {
+  return addSizes(0, ...slots.filter((slot) => slot.class === type).map(({ bytes }) => bytes));
 }
 
 /** Dispatches as steps, those of one repeat inside one step. */

@@ -1,5 +1,5 @@
 import { arrayOf, definitions, object, reference, text } from './common.schema.ts';
-import { entryPointNames } from './program.ts';
+import { bufferClasses, entryPointNames } from './program.ts';
 
 const port = object({
   name: text,
@@ -7,6 +7,7 @@ const port = object({
   elementType: reference('elementType'),
   shape: reference('sizes'),
 });
+const bufferClass = { enum: bufferClasses };
 const steps = arrayOf({ $ref: '#/definitions/step' });
 const dispatch = object(
   {
@@ -14,13 +15,14 @@ const dispatch = object(
     kernel: text,
     label: text,
     operands: arrayOf(object({ buffer: reference('count'), offset: reference('size') })),
+    writes: reference('count'),
     integers: reference('sizes'),
     items: reference('size'),
     scratchBytes: reference('size'),
     when: object({ less: { type: 'array', minItems: 2, maxItems: 2, items: [reference('size'), reference('size')] } }),
     oneLane: { type: 'boolean' },
   },
-  ['when', 'oneLane'],
+  ['writes', 'when', 'oneLane'],
 );
 const repeat = object({ kind: { const: 'repeat' }, variable: text, count: reference('size'), steps });
 
@@ -32,46 +34,57 @@ export const programSchema: object = {
     step: { type: 'object', required: ['kind'], oneOf: [dispatch, repeat] },
     entryPoint: object({ inputs: arrayOf(port), outputs: arrayOf(port), steps }),
   },
-  ...object({
-    formatVersion: { const: 1 },
-    name: text,
-    dims: reference('dims'),
-    buffers: arrayOf(
-      object({
-        name: text,
-        class: { enum: ['weights', 'workspace', 'state', 'io', 'scratch'] },
-        elementType: { enum: ['f32', 'i32', 'bool', 'u8'] },
-        offset: reference('size'),
-        bytes: reference('size'),
-        firstStep: { type: 'integer' },
-        lastStep: { type: 'integer' },
+  ...object(
+    {
+      formatVersion: { const: 1 },
+      name: text,
+      dims: reference('dims'),
+      buffers: arrayOf(
+        object(
+          {
+            name: text,
+            class: bufferClass,
+            elementType: { enum: ['f32', 'i32', 'bool', 'u8'] },
+            offset: reference('size'),
+            slot: reference('count'),
+            bytes: reference('size'),
+            firstStep: { type: 'integer' },
+            lastStep: { type: 'integer' },
+          },
+          ['slot'],
+        ),
+      ),
+      slots: arrayOf(object({ class: bufferClass, bytes: reference('size') })),
+      arenas: object({
+        weights: reference('size'),
+        workspace: reference('size'),
+        state: reference('size'),
+        io: reference('size'),
+        scratch: reference('size'),
       }),
-    ),
-    arenas: object({
-      weights: reference('size'),
-      workspace: reference('size'),
-      state: reference('size'),
-      io: reference('size'),
-      scratch: reference('size'),
-    }),
-    weights: arrayOf(
-      object({
-        tensor: text,
-        buffer: reference('count'),
-        shape: reference('counts'),
-        packing: {
-          type: 'object',
-          required: ['kind'],
-          oneOf: [
-            object({ kind: { const: 'rows' } }),
-            object({ kind: { const: 'panels' }, width: { type: 'integer', minimum: 1 } }),
-          ],
-        },
-      }),
-    ),
-    entryPoints: {
-      ...object(Object.fromEntries(entryPointNames.map((name) => [name, { $ref: '#/definitions/entryPoint' }])), entryPointNames),
-      minProperties: 1,
+      weights: arrayOf(
+        object({
+          tensor: text,
+          buffer: reference('count'),
+          shape: reference('counts'),
+          packing: {
+            type: 'object',
+            required: ['kind'],
+            oneOf: [
+              object({ kind: { const: 'rows' } }),
+              object({ kind: { const: 'panels' }, width: { type: 'integer', minimum: 1 } }),
+            ],
+          },
+        }),
+      ),
+      entryPoints: {
+        ...object(
+          Object.fromEntries(entryPointNames.map((name) => [name, { $ref: '#/definitions/entryPoint' }])),
+          entryPointNames,
+        ),
+        minProperties: 1,
+      },
     },
-  }),
+    ['slots'],
+  ),
 };

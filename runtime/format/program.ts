@@ -11,6 +11,11 @@ export interface Program {
   readonly buffers: readonly ProgramBuffer[];
   /** Bytes of each arena, as used by one run with the given dims. Weights do not depend on them. */
   readonly arenas: { readonly [K in BufferClass]: SizeExpression };
+  /**
+   * On targets that bind buffers: the buffers of the device but those of the weights, and what each holds. Two that one dispatch
+   * touches are never the same, unless it handles both in one binding.
+   */
+  readonly slots?: readonly ProgramSlot[];
   readonly weights: readonly ProgramWeight[];
   /** `forward` for a model without state; `prefill`, `decode` and `score` for one that generates. All share weights and state. */
   readonly entryPoints: { readonly [K in EntryPointName]?: EntryPoint };
@@ -34,14 +39,21 @@ export interface ProgramDim {
 export const bufferClasses = ['weights', 'workspace', 'state', 'io', 'scratch'] as const;
 export type BufferClass = (typeof bufferClasses)[number];
 
+export interface ProgramSlot {
+  readonly class: Exclude<BufferClass, 'weights'>;
+  readonly bytes: SizeExpression;
+}
+
 export type BufferElementType = 'f32' | 'i32' | 'bool' | 'u8';
 export interface ProgramBuffer {
   readonly name: string;
   readonly class: BufferClass;
   /** bool is stored as i32, 0 or 1; u8 is for the quants of weights. */
   readonly elementType: BufferElementType;
-  /** Bytes from the start of the arena, a multiple of 64. */
+  /** Bytes from the start of the slot, or else of the arena; a multiple of 64. */
   readonly offset: SizeExpression;
+  /** Index into `slots`, where there are any and the buffer is no weight. */
+  readonly slot?: number;
   readonly bytes: SizeExpression;
   /** First and last step of its entry point that touch the buffer; the plan lets buffers whose lives do not meet share memory. */
   readonly firstStep: number;
@@ -93,7 +105,12 @@ export interface ProgramPort {
 
 export type Step = DispatchStep | RepeatStep;
 
-/** One kernel over `items` independent work items; a backend may split them over its lanes in any way. */
+/** The dispatches of steps, in the order in which they are written. */
+export function dispatchSteps(steps: readonly Step[]): readonly DispatchStep[] {
+  return steps.flatMap((step) => (step.kind === 'repeat' ? dispatchSteps(step.steps) : [step]));
+}
+
+/** One kernel over `items` independent work items, which a backend may split over its lanes in any way; on GPUs, workgroups. */
 export interface DispatchStep {
   readonly kind: 'dispatch';
   /** Name of an exported kernel. */
@@ -101,9 +118,11 @@ export interface DispatchStep {
   /** What it computes, for profiles and for people: `encoder.layer.0.attention.query + key + value`. */
   readonly label: string;
   readonly operands: readonly Operand[];
+  /** How many operands are written, the last ones; given where there are slots. */
+  readonly writes?: number;
   readonly integers: readonly SizeExpression[];
   readonly items: SizeExpression;
-  /** Scratch bytes that one lane needs. */
+  /** Scratch bytes that one lane needs; where there are slots, the dispatch. */
   readonly scratchBytes: SizeExpression;
   /** The dispatch runs only where the condition holds. */
   readonly when?: Condition;

@@ -7,9 +7,9 @@ import type {
   MapKernel,
   NormKernel,
   Scalar,
+  PanelSchedule,
 } from '../../compiler/kernel/kernel.ts';
-import { gemmScratch, renderGemm } from '../../compiler/codegen/wasm/gemm.ts';
-import { wasmTarget } from '../../compiler/codegen/wasm/target.ts';
+import { gemmSchedule, gemmScratch, renderGemm } from '../../compiler/codegen/wasm/gemm.ts';
 import { renderMap } from '../../compiler/codegen/wasm/map.ts';
 import { renderNorm } from '../../compiler/codegen/wasm/norm.ts';
 import { ModuleBuilder } from '../../compiler/codegen/wasm/wat-builder.ts';
@@ -332,13 +332,13 @@ describe('wasm gemm kernels', () => {
     [{ step: 'bias' }, { step: 'residual' }],
     [{ step: 'residual' }, { step: 'activation', op: 'tanh' }, { step: 'residual' }, { step: 'bias' }],
   ];
-  const schedules = [
+  const schedules: readonly PanelSchedule[] = [
     { rowTile: 4, columnTile: 16, panelWidth: 8, leftBytes: 4096 },
     { rowTile: 3, columnTile: 12, panelWidth: 4, leftBytes: 1 },
-    wasmTarget.gemmSchedule,
+    gemmSchedule,
   ];
   const kernels = schedules.flatMap((schedule) =>
-    epilogues.map((epilogue): GemmKernel => ({ kind: 'gemm', epilogue, schedule })),
+    epilogues.map((epilogue) => ({ kind: 'gemm', epilogue, schedule }) satisfies GemmKernel),
   );
 
   /** [ceil(N / width)][K][width]. */
@@ -359,7 +359,7 @@ describe('wasm gemm kernels', () => {
   });
 
   function check(position: number, M: number, N: number, K: number, pad: number): void {
-    const kernel = kernels[position] as GemmKernel;
+    const kernel = kernels[position] as (typeof kernels)[number];
     const { rowTile, columnTile, panelWidth } = kernel.schedule;
     const columnItems = Math.ceil(N / columnTile);
     const items = Math.ceil(M / rowTile) * columnItems;

@@ -15,7 +15,7 @@
  * items at hand. Column tiles are what several lanes share where rows are few.
  */
 import type { Size } from '../../../ir/size.ts';
-import type { EpilogueStep, GemmKernel } from '../../kernel/kernel.ts';
+import type { EpilogueStep, GemmKernel, PanelSchedule } from '../../kernel/kernel.ts';
 import { scalarFunctions, vectorFunctions } from './elementwise.ts';
 import { defineFunction } from './wat-builder.ts';
 import type { FunctionBuilder, InternalFunction, KernelContext } from './wat-builder.ts';
@@ -39,7 +39,7 @@ export function epilogueNames({
   return epilogue.filter(readsMemory).map(({ step }, position) => ({ step, name: `${step}_${position}` }));
 }
 
-export const gemmSchedule: GemmKernel['schedule'] = { rowTile: 12, columnTile: 64, panelWidth: 8, leftBytes: 256 * 1024 };
+export const gemmSchedule: PanelSchedule = { rowTile: 12, columnTile: 64, panelWidth: 8, leftBytes: 256 * 1024 };
 
 interface TileShape {
   readonly rows: number;
@@ -181,8 +181,13 @@ function epilogueFunction(kernel: GemmKernel, kernelName: string): TileEpilogue 
   return { name: `${kernelName}_epilogue`, parameters, result: null, emit };
 }
 
+function panelsOf({ schedule }: GemmKernel): PanelSchedule {
+  if ('panelWidth' in schedule) return schedule;
+  throw new TypeError(`A gemm in WebAssembly goes over panels; its schedule is ${JSON.stringify(schedule)}.`);
+}
+
 export function renderGemm(kernel: GemmKernel, { module, name, exported }: KernelContext): void {
-  const { rowTile, columnTile, panelWidth, leftBytes: mostLeftBytes } = kernel.schedule;
+  const { rowTile, columnTile, panelWidth, leftBytes: mostLeftBytes } = panelsOf(kernel);
   const panelBytes = panelWidth * 4;
   const epilogue = epilogueNames(kernel);
   const residuals = epilogue.filter(({ step }) => step === 'residual');
@@ -294,6 +299,6 @@ export function renderGemm(kernel: GemmKernel, { module, name, exported }: Kerne
 }
 
 /** The sums of one tile; the same in every build. */
-export function gemmScratch({ schedule }: GemmKernel): Size {
-  return mostTileSums * schedule.panelWidth * 4;
+export function gemmScratch(kernel: GemmKernel): Size {
+  return mostTileSums * panelsOf(kernel).panelWidth * 4;
 }

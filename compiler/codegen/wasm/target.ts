@@ -16,8 +16,10 @@ export const wasmTarget: Target = {
   elementTypes: ['f32', 'i32', 'bool'],
   limits: { memoryBytes: 4 * 2 ** 30, lanes: 4 },
   features: ['simd128'],
-  gemmSchedule,
-  blockGemmSchedule,
+  memory: { kind: 'one memory' },
+  gemmWeights: { kind: 'panels', width: gemmSchedule.panelWidth },
+  gemmSchedule: () => gemmSchedule,
+  blockGemmSchedule: () => blockGemmSchedule,
   // One core of a Xeon server (2025), Node 20: gemm 512 x 1536 x 384 and dense attention at 256 to 4,096 tokens.
   flopsPerSecond: 37e9,
   // What is left of the time of `expand` at 256 and 512 tokens, heads of 32, after its streamed part: the choice is in it.
@@ -25,6 +27,7 @@ export const wasmTarget: Target = {
   attentionSchedule,
   scoreKeysSchedule,
   scratchBytes,
+  itemsOf: ({ items }) => items,
   emit,
 };
 
