@@ -43,6 +43,8 @@ export const errorCatalogue = {
   'ATPC-502': 'There is not enough memory.',
   'ATPC-503': 'The worker that runs the model ended unexpectedly.',
   'ATPC-504': 'The model gave numbers that are not finite.',
+  'ATPC-505': 'The device refuses a kernel.',
+  'ATPC-506': 'The device was lost.',
   'ATPC-601': 'An input is missing, unknown, or of the wrong type.',
   'ATPC-602': 'An input has a shape that does not fit.',
   'ATPC-603': 'An input is longer than the model allows.',

@@ -13,6 +13,7 @@ export const requirements = {
   npm: 'the npm command, to pack and install packages',
   node24: 'Node 24 or later',
   browser: 'a Chromium: apt-get install chromium',
+  webgpu: 'a WebGPU adapter: apt-get install chromium, for its software Vulkan driver',
   'relaxed-simd': 'an engine with relaxed SIMD, such as Node 24',
 } as const;
 export type Requirement = keyof typeof requirements;

@@ -6,7 +6,6 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { buildEntries, emit } from '../../compiler/build.ts';
-import type { RunnableProgram } from '../../compiler/program/run-program.ts';
 import type { CacheSpec } from '../../ir/cache.ts';
 import type { Tensor } from '../../ir/ops/definition.ts';
 import { densePlan } from '../../passes/atp/plan.ts';
@@ -16,12 +15,12 @@ import { readTensors, sharedFile } from '../shared-data.ts';
 import { cachedGraph, joinRows, runCached, tokenRows, type CachedShape, type CachedText } from '../ref/cached-attention.ts';
 import { goldenCaches, goldenSizes } from '../ref/golden-caches.ts';
 import { expectClose, randomNumbers, randomTensor } from '../ref/tensors.ts';
-import { asRunInputs, type Backend } from './conformance.ts';
+import { asRunInputs, type Backend, type BackendProgram } from './conformance.ts';
 
 const tolerance = 1e-4;
 
 /** The entry points of one cache: `score` for several tokens, `decode` for one. */
-async function compileCache(backend: Backend, cache: CacheSpec, shape: CachedShape): Promise<RunnableProgram> {
+async function compileCache(backend: Backend, cache: CacheSpec, shape: CachedShape): Promise<BackendProgram> {
   const graph = cachedGraph(cache, shape);
   const entries = [
     { name: 'prefill', graph },
@@ -31,21 +30,27 @@ async function compileCache(backend: Backend, cache: CacheSpec, shape: CachedSha
   const { files } = await emit(built, backend.target, { build: backend.build });
   return backend.instantiate(built.program, files, (name) => Promise.reject(new Error(`There is no parameter ${name}.`)));
 }
-function runOn(program: RunnableProgram, text: CachedText, calls: readonly number[], atEnd?: (state: number) => void): Tensor {
-  const state = program.openState();
+async function runOn(
+  program: BackendProgram,
+  text: CachedText,
+  calls: readonly number[],
+  atEnd?: (state: number) => void | Promise<void>,
+): Promise<Tensor> {
+  const state = await program.openState();
   let past = 0;
-  const results = calls.map((seq): Tensor => {
+  const results: Tensor[] = [];
+  for (const seq of calls) {
     const inputs = Object.fromEntries(
       Object.entries(text).map(([name, tensor]) => [name, tokenRows(tensor as Tensor, past, past + seq)]),
     );
     const entry = seq === 1 ? 'decode' : 'prefill';
     const dims: Readonly<Record<string, number>> = seq === 1 ? { past } : { seq, past };
-    const { result } = program.run(dims, asRunInputs(inputs), { entry, state });
+    const { result } = await program.run(dims, asRunInputs(inputs), { entry, state });
     if (result === undefined) throw new Error('The program gave no result.');
     past += seq;
-    return { elementType: 'f32', shape: result.shape, data: Float64Array.from(result.data) };
-  });
-  atEnd?.(state);
+    results.push({ elementType: 'f32', shape: result.shape, data: Float64Array.from(result.data) });
+  }
+  await atEnd?.(state);
   program.closeState(state);
   return joinRows(results);
 }
@@ -101,22 +106,22 @@ export function cacheConformance(backend: Backend): void {
         const program = await compileCache(backend, cache, shape);
         const text = randomText(11, shape);
         const expected = runCached(cachedGraph(cache, shape), text, [260]).result;
-        expectClose(runOn(program, text, [260]), expected, tolerance);
-        fc.assert(
-          fc.property(cuts(260), (calls) => expectClose(runOn(program, text, calls), expected, tolerance)),
+        expectClose(await runOn(program, text, [260]), expected, tolerance);
+        await fc.assert(
+          fc.asyncProperty(cuts(260), async (calls) => expectClose(await runOn(program, text, calls), expected, tolerance)),
           { numRuns: 8 },
         );
       });
       it(`${name}: a token changes nothing before it`, async () => {
         const program = await compileCache(backend, cache, shape);
         const text = randomText(12, shape);
-        const before = runOn(program, text, [100, 160]);
-        fc.assert(
-          fc.property(fc.integer({ min: 1, max: 259 }), cuts(260), (changed, calls) => {
+        const before = await runOn(program, text, [100, 160]);
+        await fc.assert(
+          fc.asyncProperty(fc.integer({ min: 1, max: 259 }), cuts(260), async (changed, calls) => {
             const other = randomText(13, shape);
             const mixed = (of: keyof CachedText): Tensor =>
               joinRows([tokenRows(text[of], 0, changed), tokenRows(other[of], changed, 260)]);
-            const after = runOn(program, { query: mixed('query'), key: mixed('key'), value: mixed('value') }, calls);
+            const after = await runOn(program, { query: mixed('query'), key: mixed('key'), value: mixed('value') }, calls);
             expectClose(tokenRows(after, 0, changed), tokenRows(before, 0, changed), 1e-5);
           }),
           { numRuns: 6 },
@@ -126,25 +131,25 @@ export function cacheConformance(backend: Backend): void {
     it('stream keeps the same tokens, however the text is cut', async () => {
       const program = await compileCache(backend, caches['stream'] as CacheSpec, shape);
       const text = randomText(16, shape);
-      const kept = (calls: readonly number[]): readonly number[] => {
+      const kept = async (calls: readonly number[]): Promise<readonly number[]> => {
         let positions: readonly number[] = [];
-        runOn(program, text, calls, (state) => {
-          positions = [...program.readState(state, 'position')];
+        await runOn(program, text, calls, async (state) => {
+          positions = [...(await program.readState(state, 'position'))];
         });
         return positions;
       };
-      const whole = kept([260]);
-      fc.assert(
-        fc.property(cuts(260), (calls) => void expect(kept(calls)).to.deep.equal(whole)),
+      const whole = await kept([260]);
+      await fc.assert(
+        fc.asyncProperty(cuts(260), async (calls) => void expect(await kept(calls)).to.deep.equal(whole)),
         { numRuns: 8 },
       );
     });
     it('sessions do not see each other', async () => {
       const program = await compileCache(backend, caches['stream'] as CacheSpec, shape);
       const [a, b] = [randomText(14, shape), randomText(15, shape)];
-      const [first, second] = [runOn(program, a, [260]), runOn(program, b, [260])];
-      expectClose(runOn(program, a, [260]), first, 0);
-      expectClose(runOn(program, b, [260]), second, 0);
+      const [first, second] = [await runOn(program, a, [260]), await runOn(program, b, [260])];
+      expectClose(await runOn(program, a, [260]), first, 0);
+      expectClose(await runOn(program, b, [260]), second, 0);
     });
 
     describe('golden cases', () => {
@@ -157,8 +162,8 @@ export function cacheConformance(backend: Backend): void {
           };
           const text = { query: heads('lm_q'), key: heads('lm_k'), value: heads('lm_v') };
           const program = await compileCache(backend, cache, goldenSizes);
-          expectClose(runOn(program, text, [200]), heads(name), tolerance);
-          expectClose(runOn(program, text, [1, 40, 1, 1, 100, 57]), heads(name), tolerance);
+          expectClose(await runOn(program, text, [200]), heads(name), tolerance);
+          expectClose(await runOn(program, text, [1, 40, 1, 1, 100, 57]), heads(name), tolerance);
         });
       }
       it('stream keeps the tokens of the golden case after every block', async function () {
@@ -169,14 +174,14 @@ export function cacheConformance(backend: Backend): void {
         const rows = (of: string, heads: number): Tensor => ({ ...(golden.get(of) as Tensor), shape: [1, heads, 200, 16] });
         const text = { query: rows('lm_q', 2), key: rows('lm_k', 1), value: rows('lm_v', 1) };
         const program = await compileCache(backend, goldenCaches['lm_stream_r12'] as CacheSpec, goldenSizes);
-        const state = program.openState();
-        causal.lm_stream_r12.kept_after_each_block.forEach((kept, block) => {
+        const state = await program.openState();
+        for (const [block, kept] of causal.lm_stream_r12.kept_after_each_block.entries()) {
           const [from, to] = [block * 16, Math.min(200, block * 16 + 16)];
           const inputs = Object.fromEntries(Object.entries(text).map(([of, tensor]) => [of, tokenRows(tensor, from, to)]));
-          program.run({ seq: to - from, past: from }, asRunInputs(inputs), { entry: 'prefill', state });
-          const positions = program.readState(state, 'position') as Int32Array;
+          await program.run({ seq: to - from, past: from }, asRunInputs(inputs), { entry: 'prefill', state });
+          const positions = (await program.readState(state, 'position')) as Int32Array;
           expect([...positions.subarray(0, kept.length)]).to.deep.equal(kept);
-        });
+        }
       });
     });
   });

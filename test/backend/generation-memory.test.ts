@@ -85,17 +85,17 @@ describe('peak memory of causal models', () => {
       const storage = plainStorage(undefined);
       const parameters = new Parameters({ source: model.source, derived: stage.derived, computed: {}, storage, formats });
       const runnable = await wasmBackend.instantiate(program, files, (name) => parameters.readTensor(name));
-      const state = runnable.openState();
+      const state = await runnable.openState();
       const chunk = Math.max(...program.dims.filter(({ name }) => name === 'seq').map(({ max }) => max));
-      const read = (entry: 'prefill' | 'score' | 'decode', past: number, seq: number): void => {
+      const read = async (entry: 'prefill' | 'score' | 'decode', past: number, seq: number): Promise<void> => {
         const input_ids = Int32Array.from(tokenIds(seq, config.vocabSize));
         const position_ids = Int32Array.from({ length: seq }, (_, index) => past + index);
         const dims: Readonly<Record<string, number>> = entry === 'decode' ? { past } : { seq, past };
-        runnable.run(dims, { input_ids, position_ids }, { entry, state });
+        await runnable.run(dims, { input_ids, position_ids }, { entry, state });
       };
       const rounds = Math.floor((maxTokens - 1) / chunk);
-      for (let round = 0; round < rounds; round++) read(round === 0 ? 'score' : 'prefill', round * chunk, chunk);
-      read('decode', rounds * chunk, 1);
+      for (let round = 0; round < rounds; round++) await read(round === 0 ? 'score' : 'prefill', round * chunk, chunk);
+      await read('decode', rounds * chunk, 1);
       const formula = formulaBytes(program);
       expect(runnable.memoryBytes / formula).to.be.within(0.95, 1.05);
       expect(formula).to.be.above(20 * 65_536);

@@ -27,7 +27,7 @@ async function logitsOf(
   const parameters = new Parameters(options);
   const { files } = await emit(built, target, { build: backend.build });
   const runnable = await backend.instantiate(built.program, files, (name) => parameters.readTensor(name));
-  return runnable.run({ seq: ids.length }, asRunInputs(llamaInputs(ids)))['logits']?.data ?? [];
+  return (await runnable.run({ seq: ids.length }, asRunInputs(llamaInputs(ids))))['logits']?.data ?? [];
 }
 /** The logits of the model as it is written, over the values of the tensors. */
 async function expectedLogits({ graph }: TinyLlama, tensors: TensorSource, ids: readonly number[]): Promise<Tensor['data']> {

@@ -19,7 +19,8 @@ import {
 import { kernelsOf, onlyLane, RunPlan, type ExportedKernel, type PreparedDispatch, type PreparedPort } from './plan.ts';
 import { clearBytes, packSparse, unpackSparse } from './sparse-bytes.ts';
 import { StateSlots } from './state-slots.ts';
-import { tensorWriter, type TensorWriter } from './weights.ts';
+import type { TensorWriter } from '../stored-numbers.ts';
+import { tensorWriter } from './weights.ts';
 
 // A run can be stopped within 50 ms: a dispatch runs in ranges of items that take about this long each. The first range is
 // shorter, because its length goes by the last run with these dims, and the work may depend on the data.

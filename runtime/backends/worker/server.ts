@@ -6,7 +6,7 @@ import { readVerifiedChunks } from '../../source.ts';
 import type { NamedResults } from '../backend.ts';
 import { LaneBarrier } from '../wasm/barrier.ts';
 import { RunAborted, WasmExecutor } from '../wasm/executor.ts';
-import { storageBytes, type TensorWriter } from '../wasm/weights.ts';
+import { storageBytes, type TensorWriter } from '../stored-numbers.ts';
 import { fromRecord, toRecord, type CallResults, type Request, type Response } from './protocol.ts';
 
 // Without shared memory an abort arrives as a message, which a run has to make room for this often.

@@ -1,0 +1,47 @@
+/** What WebGPU does with each kind of kernel: its text, its workgroups, its scratch memory, what it loads four elements of at a time. */
+import type { Size } from '../../../ir/size.ts';
+import { AtpcError } from '../../../runtime/errors.ts';
+import type { Kernel, KernelKind } from '../../kernel/kernel.ts';
+import type { KernelContext } from '../clike/kernel-builder.ts';
+import { mapItems, renderMap } from '../clike/kernels/map.ts';
+import { normItems, renderNorm } from '../clike/kernels/norm.ts';
+
+type KernelOf<K extends KernelKind> = Extract<Kernel, { kind: K }>;
+export interface Renderer<K extends KernelKind> {
+  render(kernel: KernelOf<K>, context: KernelContext): string;
+  /** Workgroups, from the integers of a dispatch in the order of kernel.ts. */
+  items(kernel: KernelOf<K>, integers: readonly Size[]): Size;
+  /** Scratch memory: which kernels have some, and bytes of the whole dispatch. None without it. */
+  readonly scratch?: {
+    isUsed(kernel: KernelOf<K>): boolean;
+    bytes(kernel: KernelOf<K>, integers: readonly Size[]): Size;
+  };
+  /** As TargetMemory says; none without it. */
+  vectorStrides?(kernel: KernelOf<K>, integers: readonly Size[]): readonly (readonly Size[] | null)[];
+}
+
+/** WebGPU has no float64 (WGSL, section 6.2.4), and the eigenvectors of literal ATP are not safe in f32. */
+const refused = { render: refuse, items: () => 0 };
+function refuse(kernel: Kernel): never {
+  throw new AtpcError('ATPC-307', `WebGPU has no kernel '${kernel.kind}'.`, {
+    hint: 'Literal ATP (svd) needs float64: compile it for wasm.',
+  });
+}
+
+const renderers: { readonly [K in KernelKind]: Renderer<K> } = {
+  map: { render: renderMap, items: mapItems },
+  norm: { render: renderNorm, items: normItems },
+  gemm: refused,
+  block_gemm: refused,
+  block_lookup: refused,
+  attention: refused,
+  cluster: refused,
+  segment_means: refused,
+  principal_rows: refused,
+  cluster_block: refused,
+  evict: refused,
+  score_keys: refused,
+};
+export function rendererOf<K extends KernelKind>(kernel: { readonly kind: K }): Renderer<K> {
+  return renderers[kernel.kind];
+}

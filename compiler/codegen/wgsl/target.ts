@@ -1,0 +1,70 @@
+import type { KernelFeatures } from '../clike/kernel-builder.ts';
+import type { EmitOptions, NamedKernel, Target, TargetFile } from '../target.ts';
+import { wgslDialect } from './dialect.ts';
+import { rendererOf } from './renderers.ts';
+
+/** The limits that every WebGPU device has (WebGPU, section 3.6.2, the defaults). */
+const storageBuffers = 8;
+
+/**
+ * WebGPU. Kernels are WGSL text, which a device compiles at load. Builds differ in what they ask of the device: subgroups exchange
+ * values without shared memory, and 16-bit floats halve the memory of weights that are stored in them; nothing else depends on them.
+ */
+export const webgpuTarget: Target = {
+  name: 'webgpu',
+  elementTypes: ['f32', 'i32', 'bool'],
+  limits: { memoryBytes: 2 ** 40, lanes: 4 },
+  features: [],
+  memory: {
+    kind: 'buffers',
+    alignment: 256,
+    storageBuffers,
+    vectorStrides: (kernel, integers) => rendererOf(kernel).vectorStrides?.(kernel, integers) ?? [],
+  },
+  gemmWeights: { kind: 'rows' },
+  gemmSchedule: () => ({ rowTile: 32, columnTile: 64, depthTile: 16, threadRows: 4, threadColumns: 4 }),
+  blockGemmSchedule: () => ({ rowTile: 32, columnTile: 64, depthTile: 32, threadRows: 4, threadColumns: 4 }),
+  flopsPerSecond: 1e12,
+  gatheredFlopsPerSecond: 2e11,
+  attentionSchedule: () => ({ queryTile: 16, keyTile: 32, fewQueries: false }),
+  scoreKeysSchedule: () => ({ keyTile: 64 }),
+  scratchBytes: (kernel, integers) => {
+    const { scratch } = rendererOf(kernel);
+    return scratch?.isUsed(kernel) ? scratch.bytes(kernel, integers) : 0;
+  },
+  itemsOf: ({ kernel, integers }) => rendererOf(kernel).items(kernel, integers),
+  emit,
+};
+
+/** What a build needs of a device, and how its kernels are written. The first that the device has all features of is taken. */
+export const webgpuBuilds: readonly {
+  readonly path: string;
+  readonly features: readonly string[];
+  readonly kernel: KernelFeatures;
+}[] = [
+  { path: 'kernels.wgsl', features: [], kernel: { subgroups: 'none', half: false } },
+  { path: 'kernels-subgroups.wgsl', features: ['subgroups'], kernel: { subgroups: 'device', half: false } },
+  { path: 'kernels-f16.wgsl', features: ['shader-f16'], kernel: { subgroups: 'none', half: true } },
+  { path: 'kernels-f16-subgroups.wgsl', features: ['shader-f16', 'subgroups'], kernel: { subgroups: 'device', half: true } },
+];
+
+/** One kernel as text. */
+export function renderWgsl({ name, kernel, pattern }: NamedKernel, features: KernelFeatures): string {
+  if (pattern === undefined) throw new RangeError(`The operands of the kernel ${name} are not bound.`);
+  const renderer = rendererOf(kernel);
+  const scratch = renderer.scratch?.isUsed(kernel) ?? false;
+  return renderer.render(kernel, { dialect: wgslDialect, name, pattern, scratch, features });
+}
+
+/** A line before each kernel, at which the runtime cuts the file. */
+export const kernelHeader = (name: string): string => `// === kernel ${name} ===`;
+
+function emit(kernels: readonly NamedKernel[], { build }: EmitOptions = {}): Promise<readonly TargetFile[]> {
+  const files = webgpuBuilds
+    .filter(({ features }) => build === undefined || String(features) === String(build))
+    .map(({ path, features, kernel }): TargetFile => {
+      const texts = kernels.map((named) => `${kernelHeader(named.name)}\n${renderWgsl(named, kernel)}`);
+      return { path, content: texts.join('\n'), features };
+    });
+  return Promise.resolve(files);
+}

@@ -1,0 +1,132 @@
+import { AtpcError } from '../../errors.ts';
+import { evaluateExpression, type SizeExpression } from '../../format/expression.ts';
+import type { DispatchStep, EntryPoint, EntryPointName, Program, ProgramBuffer, Step } from '../../format/program.ts';
+import type { Dims } from '../../inputs.ts';
+import { SizeTable, type SizeIndex, type SizeScope } from '../wasm/size-table.ts';
+import { bindingsOf, type BindingSlot } from './bindings.ts';
+
+/** A dispatch of an entry point, whatever the dims. */
+export interface PlannedDispatch {
+  /** Position among the dispatches of the entry point, in the order in which they are written there. */
+  readonly step: number;
+  readonly label: string;
+  readonly kernel: string;
+  readonly bindings: readonly BindingSlot[];
+  /** items, offsets of the operands, integers: what the kernel's uniform holds, i32 each. */
+  readonly values: readonly SizeIndex[];
+  readonly when: { readonly left: SizeIndex; readonly right: SizeIndex } | undefined;
+}
+interface PlannedRepeat {
+  readonly count: SizeIndex;
+  readonly variable: string;
+  readonly scope: SizeScope;
+  readonly steps: readonly PlannedStep[];
+}
+type PlannedStep = PlannedDispatch | PlannedRepeat;
+
+/** A dispatch of a call. */
+export interface PlacedDispatch {
+  readonly dispatch: PlannedDispatch;
+  readonly items: number;
+  /** Bytes from the start of the uniform buffer. */
+  readonly uniformOffset: number;
+}
+export interface PlacedPort {
+  readonly name: string;
+  readonly slot: number;
+  readonly offset: number;
+  readonly shape: readonly number[];
+  readonly elementType: 'f32' | 'i32' | 'bool';
+}
+
+/** An entry point for a device: one plan serves all dims, since nothing but the uniforms depends on them. */
+export class WebGpuPlan {
+  readonly dispatches: readonly PlannedDispatch[];
+  readonly #entry: EntryPoint;
+  readonly #buffers: readonly ProgramBuffer[];
+  readonly #table = new SizeTable();
+  readonly #call: SizeScope;
+  readonly #steps: readonly PlannedStep[];
+  readonly #alignment: number;
+
+  /** `alignment`: bytes that offsets into a uniform buffer are multiples of. Throws ATPC-403 for an entry point that is not there. */
+  constructor(program: Program, name: EntryPointName, alignment: number) {
+    const entry = program.entryPoints[name];
+    if (entry === undefined) throw new AtpcError('ATPC-403', `program.json has no entry point '${name}'.`);
+    this.#entry = entry;
+    this.#buffers = program.buffers;
+    this.#alignment = alignment;
+    const table = this.#table;
+    this.#call = table.scope(program.dims.map((dim) => dim.name));
+    const dispatches: PlannedDispatch[] = [];
+    const offsetOf = (buffer: ProgramBuffer, elements: SizeExpression): SizeExpression =>
+      buffer.slot === undefined ? elements : ['+', ['floor/', buffer.offset, 4], elements];
+    const planDispatch = (step: DispatchStep, scope: SizeScope): PlannedDispatch => {
+      const [left, right] = step.when?.less.map((size) => table.add(size, scope)) ?? [];
+      const offsets = step.operands.map(({ buffer, offset }) => offsetOf(program.buffers[buffer] as ProgramBuffer, offset));
+      const planned = {
+        step: dispatches.length,
+        label: step.label,
+        kernel: step.kernel,
+        bindings: bindingsOf(program, step),
+        values: [step.items, ...offsets, ...step.integers].map((value) => table.add(value, scope)),
+        when: left === undefined || right === undefined ? undefined : { left, right },
+      };
+      dispatches.push(planned);
+      return planned;
+    };
+    const planSteps = (steps: readonly Step[], scope: SizeScope): readonly PlannedStep[] =>
+      steps.map((step) => {
+        if (step.kind === 'dispatch') return planDispatch(step, scope);
+        const rounds = table.scope([step.variable], scope);
+        const count = table.add(step.count, scope);
+        return { count, variable: step.variable, scope: rounds, steps: planSteps(step.steps, rounds) };
+      });
+    this.#steps = planSteps(entry.steps, this.#call);
+    this.dispatches = dispatches;
+  }
+
+  /** The dispatches of a call, in order, and what their uniforms hold. */
+  place(dims: Dims): { readonly dispatches: readonly PlacedDispatch[]; readonly uniforms: Int32Array<ArrayBuffer> } {
+    const table = this.#table;
+    for (const [name, value] of Object.entries(dims)) table.set(this.#call, name, value);
+    table.compute(this.#call);
+    const dispatches: PlacedDispatch[] = [];
+    const words: number[] = [];
+    const wordAlignment = this.#alignment / 4;
+    const walk = (steps: readonly PlannedStep[]): void => {
+      for (const step of steps) {
+        if ('steps' in step) {
+          const count = table.at(step.count);
+          for (let round = 0; round < count; round++) {
+            table.set(step.scope, step.variable, round);
+            table.compute(step.scope);
+            walk(step.steps);
+          }
+          continue;
+        }
+        const { when, values } = step;
+        if (when && !(table.at(when.left) < table.at(when.right))) continue;
+        const items = table.at(values[0] as SizeIndex);
+        if (items <= 0) continue;
+        dispatches.push({ dispatch: step, items, uniformOffset: words.length * 4 });
+        for (const value of values) words.push(table.at(value));
+        while (words.length % wordAlignment !== 0) words.push(0);
+      }
+    };
+    walk(this.#steps);
+    return { dispatches, uniforms: Int32Array.from(words) };
+  }
+
+  ports(kind: 'inputs' | 'outputs', dims: Dims): readonly PlacedPort[] {
+    return this.#entry[kind].map((port) => {
+      const sizes = [...port.shape, (this.#buffers[port.buffer] as ProgramBuffer).offset].map((size) =>
+        evaluateExpression(size, dims),
+      );
+      const { slot } = this.#buffers[port.buffer] as ProgramBuffer;
+      if (slot === undefined || port.elementType === 'u8')
+        throw new AtpcError('ATPC-403', `The port '${port.name}' of program.json has no slot.`);
+      return { name: port.name, slot, offset: sizes.at(-1) ?? 0, shape: sizes.slice(0, -1), elementType: port.elementType };
+    });
+  }
+}

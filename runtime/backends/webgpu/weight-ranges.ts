@@ -1,0 +1,71 @@
+import { AtpcError } from '../../errors.ts';
+import type { ManifestTensor } from '../../format/manifest.ts';
+import type { Program, ProgramBuffer } from '../../format/program.ts';
+import { alignBytes } from './device-buffers.ts';
+import { DeviceTensorWriter, type DeviceDestination } from './tensor-writer.ts';
+
+/** Where each weight lies: several share a buffer, none is cut. */
+export class WeightRanges {
+  readonly #program: Program;
+  readonly #ranges = new Map<number, { readonly buffer: number; readonly offset: number; readonly bytes: number }>();
+  /** Bytes of the buffers that hold all weights. */
+  readonly bufferBytes: readonly number[];
+  #buffers: readonly GPUBuffer[] = [];
+
+  /** `largest`: the most bytes of one buffer that a binding can reach. Throws ATPC-502 for a weight beyond. */
+  constructor(program: Program, largest: number) {
+    this.#program = program;
+    const sizes: number[] = [];
+    let begin = 0;
+    const weights = program.weights
+      .map(({ buffer }) => ({ buffer, place: program.buffers[buffer] as ProgramBuffer }))
+      .sort((a, b) => Number(a.place.offset) - Number(b.place.offset));
+    for (const { buffer, place } of weights) {
+      const [start, bytes] = [Number(place.offset), alignBytes(Number(place.bytes))];
+      if (bytes > largest) {
+        throw new AtpcError(
+          'ATPC-502',
+          `The weight '${place.name}' takes ${bytes} bytes; this device binds at most ${largest} at a time.`,
+          { hint: "Quantise the model further, or use the backend 'wasm'." },
+        );
+      }
+      if (sizes.length === 0 || start + bytes - begin > largest) {
+        sizes.push(0);
+        begin = start;
+      }
+      this.#ranges.set(buffer, { buffer: sizes.length - 1, offset: start - begin, bytes });
+      sizes[sizes.length - 1] = start + bytes - begin;
+    }
+    this.bufferBytes = sizes;
+  }
+
+  placeIn(buffers: readonly GPUBuffer[]): void {
+    this.#buffers = buffers;
+  }
+  binding(buffer: number): GPUBufferBinding {
+    const { buffer: index, offset, bytes } = this.#rangeOf(buffer);
+    return { buffer: this.#buffers[index] as GPUBuffer, offset, size: bytes };
+  }
+  #rangeOf(buffer: number): { readonly buffer: number; readonly offset: number; readonly bytes: number } {
+    const range = this.#ranges.get(buffer);
+    if (range) return range;
+    throw new AtpcError('ATPC-403', `The buffer ${buffer} of program.json is bound as a weight and is none.`);
+  }
+
+  /** Takes the stored bytes of a tensor to its places; undefined for a tensor that the program does not use. Throws ATPC-403 for one of another shape. */
+  writer(queue: GPUQueue, tensor: Pick<ManifestTensor, 'name' | 'storage' | 'shape'>): DeviceTensorWriter | undefined {
+    const uses = this.#program.weights.filter((weight) => weight.tensor === tensor.name);
+    if (uses.length === 0) return undefined;
+    const destinations = uses.map(({ buffer, shape, packing }): DeviceDestination => {
+      if (JSON.stringify(shape) !== JSON.stringify(tensor.shape) || packing.kind !== 'rows') {
+        throw new AtpcError(
+          'ATPC-403',
+          `The tensor '${tensor.name}' is [${tensor.shape.join(', ')}]; program.json needs [${shape.join(', ')}] in ${packing.kind}.`,
+        );
+      }
+      const range = this.#rangeOf(buffer);
+      return { buffer: this.#buffers[range.buffer] as GPUBuffer, offset: range.offset };
+    });
+    return new DeviceTensorWriter(queue, tensor.storage, destinations);
+  }
+}
