@@ -1,7 +1,8 @@
 import type { StepTime } from '../../api.ts';
+import type { OpenCache } from '../../cache/feature.ts';
 import { AtpcError } from '../../errors.ts';
 import type { ManifestFile, ManifestTensor } from '../../format/manifest.ts';
-import type { FileSource, Platform, Port } from '../../platform/platform.ts';
+import type { FileSource, Locate, Platform, Port } from '../../platform/platform.ts';
 import { readVerifiedChunks } from '../../source.ts';
 import type { NamedResults } from '../backend.ts';
 import { LaneBarrier } from '../wasm/barrier.ts';
@@ -21,6 +22,7 @@ type LoadRequest = Extract<Request, { kind: 'load' }>;
 export class WorkerServer {
   readonly #port: Port;
   readonly #platform: Platform;
+  readonly #openCache: OpenCache | undefined;
   readonly #reads = new Map<number, { resolve(bytes: Uint8Array<ArrayBuffer>): void; reject(error: Error): void }>();
   #executor: WasmExecutor | undefined;
   #abortFlag: Int32Array | null = null;
@@ -28,9 +30,11 @@ export class WorkerServer {
   #nextRead = 1;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(port: Port, platform: Platform) {
+  /** `openCache` in packages with the browser cache. */
+  constructor(port: Port, platform: Platform, openCache?: OpenCache) {
     this.#port = port;
     this.#platform = platform;
+    this.#openCache = openCache;
     port.onMessage((message) => this.#receive(message as Request));
   }
 
@@ -83,9 +87,7 @@ export class WorkerServer {
     this.#abortFlag = request.abortFlag;
     const barrier = request.team ? new LaneBarrier(request.team.control, { lane: 0, lanes: request.team.lanes }) : undefined;
     const executor = await WasmExecutor.create(request.program, request.kernels, barrier);
-    const { urls } = request;
-    const source =
-      urls === null ? this.#requestedFiles(request.weightFiles) : this.#platform.files((path) => new URL(urls[path] as string));
+    const source = await this.#weightSource(request);
     try {
       let loadedBytes = 0;
       const progress = (bytes: number): void => this.#post({ kind: 'progress', loadedBytes: (loadedBytes += bytes) });
@@ -141,6 +143,14 @@ export class WorkerServer {
     return writers.map(({ tensor }) => tensor.name);
   }
 
+  async #weightSource({ urls, cache, weightFiles: files }: LoadRequest): Promise<FileSource> {
+    if (urls === null) return this.#requestedFiles(files);
+    const locate: Locate = (path) => new URL(urls[path] as string);
+    const platform = this.#platform;
+    const onNotice = (sentence: string): void => this.#post({ kind: 'notice', sentence });
+    const cached = cache && this.#openCache?.(cache.module, cache.store, { files, locate, platform, onNotice });
+    return cached ?? platform.files(locate);
+  }
   /** Files that only the main thread can read, because the caller handed them over. */
   #requestedFiles(files: readonly ManifestFile[]): FileSource {
     const sizeOf = (path: string): number => files.find((file) => file.path === path)?.bytes ?? 0;
