@@ -111,7 +111,7 @@ async function loadFrom(
   options: CachingLoadOptions,
 ): Promise<Model> {
   const { signal, onProgress, onProfile, selfTest = true, backend: wanted = 'auto', threads: asked = 'auto' } = options;
-  const cacheUse = cache?.choose(options, platform);
+  const cached = cache?.choose(options, platform, locate);
   const manifestBytes = await source.read('manifest.json', 0);
   await verify(platform, manifestBytes, 'manifest.json', manifestSha256);
   const manifest = readManifest(manifestBytes, validators);
@@ -128,7 +128,7 @@ async function loadFrom(
     platform,
     source,
     manifest,
-    [variant.file, cacheUse && cache?.module],
+    [variant.file, cached?.file],
     manifest.files.filter((file) => !weightPaths.has(file.path) && !(bundled && file.path === 'worker.js')),
     (loaded, total) => {
       signal?.throwIfAborted();
@@ -154,8 +154,7 @@ async function loadFrom(
       weightFiles,
       urls: locate ? Object.fromEntries([...weightPaths].map((path) => [path, locate(path).href])) : null,
       source,
-      cache: cache && cacheUse && locate ? { store: cacheUse.store, module: locate(cache.module).href } : undefined,
-      onNotice: cacheUse?.onNotice,
+      ...cached?.load,
       onProgress: (loadedBytes) => progress('weights', loadedBytes),
       onProfile,
     });
@@ -201,7 +200,7 @@ async function readFiles(
   platform: Platform,
   source: FileSource,
   manifest: Manifest,
-  parts: readonly (string | null | undefined)[],
+  parts: readonly (string | undefined)[],
   listed: readonly ManifestFile[],
   progress: (loadedBytes: number, totalBytes: number) => void,
 ): Promise<ReadonlyMap<string, Uint8Array<ArrayBuffer>>> {

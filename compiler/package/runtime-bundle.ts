@@ -135,7 +135,7 @@ const validatorsPlugin: Plugin = {
 /** The browser cache in packages that have it, and nothing in its place in others. */
 function browserCachePlugin(browserCache: boolean): Plugin {
   const modules: Readonly<Record<string, { readonly file: string; readonly without: string }>> = {
-    'atpc:cache': { file: 'cache/feature', without: 'export const cacheFeature = undefined, openCache = undefined;' },
+    'atpc:cache': { file: 'cache/feature', without: 'export const cacheFeature = undefined, openWeights = undefined;' },
     'atpc:exports': { file: 'entry/delete-cached', without: '' },
   };
   return {

@@ -24,7 +24,14 @@ const openers = {
   }),
   indexeddb: () => {
     const cache = new ArtifactIndexedDBCache(scope);
-    return { cache, put: (key, response) => cache.addToIndexedDB(key, response, 'arraybuffer') };
+    return {
+      cache,
+      put: async (key, response) => {
+        // It adds, and replaces nothing.
+        await cache.deleteInCache(key);
+        await cache.addToIndexedDB(key, response, 'arraybuffer');
+      },
+    };
   },
   opfs: () => {
     // In a worker by synchronous handles: Safari before 26 has no others.
@@ -33,6 +40,9 @@ const openers = {
     return { cache, put: (key, response) => store.write(key, response) };
   },
 } satisfies { readonly [K in CacheStore]: () => OpenedCache };
+
+/** Names of errors that say that another page of the origin is writing the same entry. */
+const beingWritten: readonly string[] = ['ConstraintError', 'NoModificationAllowedError'];
 
 /** The artefact caches of tvmjs (Apache TVM's runtime for the web), for bytes that were verified before. */
 export function artefactStore(name: CacheStore): ChunkStore {
@@ -54,6 +64,7 @@ export function artefactStore(name: CacheStore): ChunkStore {
         // The IndexedDB of tvmjs is content when the request is, and a full storage shows at the end of the transaction.
         if (!(await cache.hasAllKeys([key]))) throw new DOMException('it was not kept', 'QuotaExceededError');
       } catch (error) {
+        if (error instanceof Error && beingWritten.includes(error.name)) return;
         // OPFS leaves the part that had room.
         await store.delete(key).catch(() => undefined);
         throw error;

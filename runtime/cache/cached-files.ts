@@ -15,9 +15,6 @@ export interface CachedFilesOptions {
   readonly onNotice: (sentence: string) => void;
 }
 
-/** Names of errors that say that another page of the origin is writing the same chunk, or has written it. */
-const written: readonly string[] = ['ConstraintError', 'NoModificationAllowedError'];
-
 /**
  * Files in verified chunks, from a store where they are in it and else from a source. A chunk enters the store when its hash is
  * right, and its hash is compared again when it comes out. Without room in the store loading goes on, in memory alone.
@@ -38,7 +35,6 @@ export function cachedFiles({ files, locate, platform, store, source, onNotice }
       await work();
     } catch (error) {
       const name = error instanceof Error ? error.name : '';
-      if (written.includes(name)) return;
       storing = false;
       const why = name === 'QuotaExceededError' ? 'is full' : `cannot be used (${String(error)})`;
       say(

@@ -3,7 +3,10 @@ export interface ChunkStore {
   readonly name: string;
   /** Undefined where there is nothing, and where nothing can be read. */
   read(key: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  /** Replaces what there is. Rejects where the bytes are not stored, with nothing left of them. */
+  /**
+   * Replaces what there is. Rejects where the bytes are not stored, with nothing left of them; resolves where another page is
+   * writing the same.
+   */
   write(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   delete(key: string): Promise<void>;
 }

@@ -1,48 +1,51 @@
 /** The browser cache as the page and the worker of a package see it: the rest is browser-cache.js, loaded when it is asked for. */
 import type { LoadOptions } from '../api.ts';
+import type { WorkerLoad } from '../backends/worker/client.ts';
+import { weightsAt, type OpenWeights } from '../backends/worker/server.ts';
 import { AtpcError } from '../errors.ts';
-import type { FileSource, Platform } from '../platform/platform.ts';
+import type { Locate, Platform } from '../platform/platform.ts';
 import { readable } from '../platform/readable.ts';
 import { suggestion } from '../suggest.ts';
 import type { CacheStore, LoadOptions as CacheOptions } from './api.ts';
-import type { CachedFilesOptions } from './cached-files.ts';
 
 export const cacheModule = 'browser-cache.js';
 export const cacheStores: readonly string[] = ['cache-api', 'indexeddb', 'opfs'] satisfies CacheStore[];
 
 /** The options of `load` in a package with the browser cache. */
 export type CachingLoadOptions = LoadOptions & CacheOptions;
-export interface CacheUse {
-  readonly store: CacheStore;
-  readonly onNotice: (sentence: string) => void;
-}
-/** What `load` and the worker ask, in packages with the browser cache. */
+/** What `load` asks in packages with the browser cache. */
 export interface CacheFeature {
   readonly options: readonly (keyof CacheOptions)[];
-  readonly module: typeof cacheModule;
-  /** Null where nothing is to be stored. Throws ATPC-607 for a store that there is not, and where nothing can be stored. */
-  choose(options: CachingLoadOptions, platform: Platform): CacheUse | null;
+  /**
+   * Undefined where nothing is to be stored. Throws ATPC-607 for a store that there is not, and where nothing can be stored;
+   * `locate` is undefined where the caller hands over the files.
+   */
+  choose(options: CachingLoadOptions, platform: Platform, locate: Locate | undefined): CacheUse | undefined;
 }
-/** A source of weights that reads from the store, and downloads what is not in it; `module` is the URL of browser-cache.js. */
-export type OpenCache = (
-  module: string,
-  store: CacheStore,
-  options: Pick<CachedFilesOptions, 'files' | 'locate' | 'platform' | 'onNotice'>,
-) => Promise<FileSource>;
+export interface CacheUse {
+  /** That the worker is going to load. */
+  readonly file: string;
+  readonly load: Pick<WorkerLoad, 'cache' | 'onNotice'>;
+}
 
 export const cacheFeature: CacheFeature = {
   options: ['cache', 'onNotice'],
-  module: cacheModule,
-  choose({ cache = 'none', files, onNotice = warn }, platform) {
-    if (cache === 'none') return null;
+  choose({ cache = 'none', onNotice = warn }, platform, locate) {
+    if (cache === 'none') return undefined;
     const store = knownStore('load', cache, ['none', ...cacheStores]);
     refuseNode('The option cache of load', platform);
-    if (files === undefined) return { store, onNotice };
+    if (locate) return { file: cacheModule, load: { cache: { store, module: locate(cacheModule).href }, onNotice } };
     throw new AtpcError('ATPC-607', 'load takes the option cache or the option files: what the caller hands over is not stored.');
   },
 };
 
-export const openCache: OpenCache = async (module, store, options) => (await importCache(module)).openCachedFiles(store, options);
+/** Reads from the store, and downloads what is not in it. */
+export const openWeights: OpenWeights = async (request, platform, onNotice) => {
+  const { urls, cache, weightFiles: files } = request;
+  if (!cache) return weightsAt(request, platform, onNotice);
+  const { openCachedFiles } = await importCache(cache.module);
+  return openCachedFiles(cache.store, { files, locate: (path) => new URL(urls[path] as string), platform, onNotice });
+};
 
 /** `import()` with the comments by which bundlers leave it alone; the compiler writes it before the bundles. */
 declare const importModule: (url: string) => Promise<unknown>;

@@ -1,13 +1,12 @@
 /** What browser-cache.js of a package is bundled from: loaded by the worker for the option `cache`, and for `deleteCached`. */
 import type { CacheStore } from '../cache/api.ts';
 import { artefactStore } from '../cache/artefact-store.ts';
-import { cachedFiles } from '../cache/cached-files.ts';
+import { cachedFiles, type CachedFilesOptions } from '../cache/cached-files.ts';
 import { deleteFiles } from '../cache/chunk-store.ts';
-import type { OpenCache } from '../cache/feature.ts';
 import { resumableFiles } from '../cache/resumable-files.ts';
 import type { FileSource } from '../platform/platform.ts';
 
-export function openCachedFiles(store: CacheStore, options: Parameters<OpenCache>[2]): FileSource {
+export function openCachedFiles(store: CacheStore, options: Omit<CachedFilesOptions, 'store' | 'source'>): FileSource {
   return cachedFiles({ ...options, store: artefactStore(store), source: resumableFiles(options.locate) });
 }
 

@@ -9,9 +9,9 @@ declare module 'atpc:validators' {
 /** The browser cache, in packages that have it. */
 declare module 'atpc:cache' {
   type CacheFeature = import('../cache/feature.ts').CacheFeature;
-  type OpenCache = import('../cache/feature.ts').OpenCache;
+  type OpenWeights = import('../backends/worker/server.ts').OpenWeights;
   export const cacheFeature: CacheFeature | undefined;
-  export const openCache: OpenCache | undefined;
+  export const openWeights: OpenWeights | undefined;
 }
 /** What index.js exports besides `load` and AtpcError. */
 declare module 'atpc:exports' {}

@@ -1,7 +1,7 @@
 /** The browser cache of packages in Chromium: the Cache API, IndexedDB and the origin private file system, on disk. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect } from 'chai';
 import { chromium, type BrowserContext, type CDPSession, type Page } from 'playwright-core';
@@ -9,11 +9,10 @@ import { writePackage } from '../../compiler/package/write.ts';
 import { memorySource } from '../../compiler/weights/tensor-source.ts';
 import { weightFrom, writeWeights } from '../../compiler/weights/write.ts';
 import type { CacheStore } from '../../runtime/cache/api.ts';
-import type { Manifest } from '../../runtime/format/manifest.ts';
 import { chunkBytes } from '../../runtime/source.ts';
 import { expectedLogits, labels, table, TemporaryFolder, tinyParts, weight, width, words } from '../package/tiny-package.ts';
 import { requires } from '../requirements.ts';
-import { findChromium } from './chromium.ts';
+import { findChromium, insecureHost } from './chromium.ts';
 import { FaultyServer } from './faulty-server.ts';
 
 const stores: readonly CacheStore[] = ['cache-api', 'indexeddb', 'opfs'];
@@ -68,6 +67,7 @@ const script = `
     },
   };
   Object.assign(globalThis, {
+    load,
     deleteCached,
     // What a load gives, or rejects with, and what it said.
     tryLoad: async (options) => {
@@ -121,9 +121,9 @@ describe('the browser cache in Chromium', function () {
   let context: BrowserContext;
   let page: Page;
   let devtools: CDPSession;
-  let manifest: Manifest;
   let weights = '';
   let chunks: readonly string[] = [];
+  let newerChunks: readonly string[] = [];
 
   before(async function () {
     const command = findChromium();
@@ -141,18 +141,23 @@ describe('the browser cache in Chromium', function () {
     });
     const tensors = ['padding', 'table', 'weight'].map((name) => weightFrom(source, name, 'F32'));
     const parts = await tinyParts({ browserCache: true, writeWeights: (out) => writeWeights(out, tensors) });
-    ({ manifest } = await writePackage(folder.file('model'), parts));
-    const file = manifest.files.find((candidate) => candidate.path === manifest.tensors[0]?.file);
-    weights = `model/${file?.path ?? ''}`;
-    chunks = file?.chunks ?? [];
-    expect(chunks).to.have.length(2);
+    const write = async (name: string): Promise<{ path: string; chunks: readonly string[] }> => {
+      const { manifest } = await writePackage(folder.file(name), parts);
+      const file = manifest.files.find((candidate) => candidate.path === manifest.tensors[0]?.file);
+      expect(file?.chunks).to.have.length(2);
+      return { path: `model/${file?.path ?? ''}`, chunks: file?.chunks ?? [] };
+    };
+    ({ path: weights, chunks } = await write('model'));
+    // A newer version, whose second chunk differs.
+    padding[padding.length - 1] = (padding.at(-1) ?? 0) === 1 ? 2 : 1;
+    ({ chunks: newerChunks } = await write('newer'));
     await writeFile(folder.file('page.js'), script);
     await writeFile(
       folder.file('page.html'),
       '<!doctype html><link rel="icon" href="data:," /><title>page</title><script type="module" src="page.js"></script>',
     );
     server = await FaultyServer.start(folder.path);
-    const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+    const args = [`--host-resolver-rules=MAP ${insecureHost} 127.0.0.1`, ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])];
     context = await chromium.launchPersistentContext(folder.file('profile'), { executablePath: pathOf(command ?? ''), args });
   });
   after(async () => {
@@ -171,11 +176,11 @@ describe('the browser cache in Chromium', function () {
   });
 
   /** Another visit to the page: what it knows is in the storage. */
-  async function visit(): Promise<void> {
+  async function visit(url = server.url('page.html')): Promise<void> {
     await (page as Page | undefined)?.close();
     page = await context.newPage();
     devtools = await context.newCDPSession(page);
-    await page.goto(server.url('page.html'));
+    await page.goto(url);
   }
   async function limitStorage(quotaSize?: number): Promise<void> {
     const origin = new URL(server.url('')).origin;
@@ -202,6 +207,90 @@ describe('the browser cache in Chromium', function () {
       for (const store of stores) expect(await contents(store)).to.deep.equal([]);
     }
     expect((await tryLoad({ cache: 'opsf' })).refused).to.match(/^ATPC-607.*'opsf'/);
+  });
+
+  it('works under a strict Content-Security-Policy', async () => {
+    const policy =
+      "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src data:";
+    const strict = await FaultyServer.start(folder.path, { 'Content-Security-Policy': policy });
+    try {
+      await visit(strict.url('page.html'));
+      const faults: string[] = [];
+      page.on('console', (message) => void faults.push(message.text()));
+      for (const store of stores) {
+        for (const expected of [1, 0]) {
+          strict.reset();
+          expectComputed(await tryLoad({ cache: store }));
+          expect(strict.asked(weights)).to.have.length(expected);
+        }
+      }
+      await page.evaluate('deleteCached()');
+      for (const store of stores) expect(await contents(store)).to.deep.equal([]);
+      expect(faults).to.deep.equal([]);
+    } finally {
+      await strict.close();
+    }
+  });
+
+  it('goes on in memory on plain http, where browsers give two of the stores to no page', async () => {
+    await visit(server.url('page.html').replace('127.0.0.1', insecureHost));
+    for (const store of ['cache-api', 'opfs'] as const) {
+      const loaded = await tryLoad({ cache: store });
+      expectComputed(loaded);
+      expect(loaded.notices).to.have.length(1);
+      expect(loaded.notices[0]).to.match(
+        new RegExp(`^The storage of this page \\(${store}\\) cannot be used \\(.+stay in memory`),
+      );
+    }
+    for (const expected of [1, 0]) {
+      server.reset();
+      const loaded = await tryLoad({ cache: 'indexeddb' });
+      expectComputed(loaded);
+      expect(loaded.notices).to.deep.equal([]);
+      expect(server.asked(weights)).to.have.length(expected);
+    }
+    expect(await page.evaluate("deleteCached().then(() => 'done')")).to.equal('done');
+  });
+
+  it('refuses with ATPC-401 or 402 where browser-cache.js is gone or changed', async () => {
+    server.faults['model/browser-cache.js'] = { status: { code: 404, times: 1 } };
+    expect((await tryLoad({ cache: 'opfs' })).refused).to.match(/^ATPC-401.*browser-cache\.js.*404/);
+    server.faults['model/browser-cache.js'] = { flip: { at: 500, times: 1 } };
+    expect((await tryLoad({ cache: 'opfs' })).refused).to.match(/^ATPC-402.*browser-cache\.js/);
+    server.reset();
+    expectComputed(await tryLoad({ cache: 'opfs' }));
+  });
+
+  it('leaves a chunk in opfs alone that another page is writing', async () => {
+    expectComputed(await tryLoad({ cache: 'opfs' }));
+    // As in the middle of a write: no records, and the handles of the other page.
+    const held = await page.evaluate(`(async () => {
+      const code = \`onmessage = async () => {
+        const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('tvmjs-opfs-store');
+        const directory = await root.getDirectoryHandle('atpc');
+        const names = [];
+        for await (const name of directory.keys()) names.push(name);
+        for (const name of names) if (name.endsWith('.record.json')) await directory.removeEntry(name);
+        self.held = [];
+        for (const name of names)
+          if (name.endsWith('.bin')) self.held.push(await (await directory.getFileHandle(name)).createSyncAccessHandle());
+        postMessage(self.held.length);
+      }\`;
+      globalThis.holder = new Worker(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })));
+      return new Promise((resolve) => {
+        holder.onmessage = ({ data }) => resolve(data);
+        holder.postMessage('hold');
+      });
+    })()`);
+    expect(held).to.equal(3);
+    const loaded = await tryLoad({ cache: 'opfs' });
+    expectComputed(loaded);
+    expect(loaded.notices).to.deep.equal([]);
+    await expectVerified('opfs', []);
+    await page.evaluate('holder.terminate()');
+    await visit();
+    expectComputed(await tryLoad({ cache: 'opfs' }));
+    await expectVerified('opfs', chunks);
   });
 
   for (const store of stores) {
@@ -282,6 +371,61 @@ describe('the browser cache in Chromium', function () {
         await limitStorage(1000);
         expectComputed(await page.evaluate<Loaded>(`tryLoad({ cache: '${store}', onNotice: undefined })`));
         expect(warned.filter((sentence) => sentence.includes('is full'))).to.have.length(1);
+      });
+
+      it('is whole after a load that was aborted in the middle', async () => {
+        const reason = await page.evaluate(`(async () => {
+          const abort = new AbortController();
+          const onProgress = ({ phase, loadedBytes }) => { if (phase === 'weights' && loadedBytes > 0) abort.abort('enough'); };
+          return load({ cache: '${store}', signal: abort.signal, onProgress }).then(() => 'kept', String);
+        })()`);
+        expect(reason).to.equal('enough');
+        for (const visits of [0, 1]) {
+          await visit();
+          server.reset();
+          const loaded = await tryLoad({ cache: store });
+          expectComputed(loaded);
+          expect(loaded.notices).to.deep.equal([]);
+          if (visits === 1) expect(server.asked(weights)).to.deep.equal([]);
+        }
+        await expectVerified(store, chunks);
+      });
+
+      it('takes what has not changed from an older package, and drops the rest of it', async () => {
+        expectComputed(await tryLoad({ cache: store }));
+        await rename(folder.file('model'), folder.file('older'));
+        await rename(folder.file('newer'), folder.file('model'));
+        try {
+          await visit();
+          server.reset();
+          const loaded = await tryLoad({ cache: store });
+          expectComputed(loaded);
+          expect(loaded.notices).to.deep.equal([]);
+          expect(server.asked(weights)).to.deep.equal([`bytes=${chunkBytes}-`]);
+          await expectVerified(store, newerChunks);
+          await page.evaluate('deleteCached()');
+          expect(await contents(store)).to.deep.equal([]);
+        } finally {
+          await rename(folder.file('model'), folder.file('newer'));
+          await rename(folder.file('older'), folder.file('model'));
+        }
+      });
+
+      it('is shared by pages that load at the same time', async () => {
+        const other = await context.newPage();
+        try {
+          await other.goto(server.url('page.html'));
+          const both = await Promise.all([page, other].map((each) => each.evaluate<Loaded>(`tryLoad({ cache: '${store}' })`)));
+          for (const loaded of both) {
+            expectComputed(loaded);
+            expect(loaded.notices).to.deep.equal([]);
+          }
+        } finally {
+          await other.close();
+        }
+        server.reset();
+        expectComputed(await tryLoad({ cache: store }));
+        await expectVerified(store, chunks);
       });
 
       it('is empty after deleteCached', async () => {

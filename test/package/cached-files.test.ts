@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describeFile } from '../../compiler/package/files.ts';
 import { cachedFiles } from '../../runtime/cache/cached-files.ts';
 import { chunkKey, deleteFiles, listKey, type ChunkStore } from '../../runtime/cache/chunk-store.ts';
-import { cacheFeature } from '../../runtime/cache/feature.ts';
+import { cacheFeature, type CacheUse } from '../../runtime/cache/feature.ts';
 import { resumableFiles } from '../../runtime/cache/resumable-files.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import type { ManifestFile } from '../../runtime/format/manifest.ts';
@@ -264,12 +264,6 @@ describe('weights through the browser cache', () => {
     }
   });
 
-  it('is silent where another page of the origin is storing the same chunk', async () => {
-    store.refuse = () => new DOMException('locked', 'NoModificationAllowedError');
-    expectWhole(await load());
-    expect(notices).to.deep.equal([]);
-  });
-
   it('reads no bytes of a package that lay at the address before, and drops them', async () => {
     await load();
     const newer = Buffer.from(content);
@@ -321,13 +315,17 @@ describe('weights through the browser cache', () => {
 
 describe('the option cache', () => {
   const browser: Platform = { ...currentPlatform(), name: 'browser' };
-  const choose = (options: object, platform = browser): unknown => cacheFeature.choose(options, platform);
+  const locate = (path: string): URL => new URL(path, 'https://models.example/tiny/');
+  const choose = (options: object, platform = browser): CacheUse | undefined =>
+    cacheFeature.choose(options, platform, 'files' in options ? undefined : locate);
 
   it('is none unless a store is named', () => {
-    expect(choose({})).to.equal(null);
-    expect(choose({ cache: 'none' })).to.equal(null);
-    expect(choose({ cache: 'none' }, currentPlatform())).to.equal(null);
-    for (const store of ['cache-api', 'indexeddb', 'opfs']) expect(choose({ cache: store })).to.have.property('store', store);
+    expect(choose({})).to.equal(undefined);
+    expect(choose({ cache: 'none' })).to.equal(undefined);
+    expect(choose({ cache: 'none' }, currentPlatform())).to.equal(undefined);
+    const module = 'https://models.example/tiny/browser-cache.js';
+    for (const store of ['cache-api', 'indexeddb', 'opfs'])
+      expect(choose({ cache: store })?.load.cache).to.deep.equal({ store, module });
   });
 
   it('is refused with ATPC-607 for names that there are not, in Node, and with files of the caller', () => {

@@ -1,8 +1,7 @@
 import type { StepTime } from '../../api.ts';
-import type { OpenCache } from '../../cache/feature.ts';
 import { AtpcError } from '../../errors.ts';
 import type { ManifestFile, ManifestTensor } from '../../format/manifest.ts';
-import type { FileSource, Locate, Platform, Port } from '../../platform/platform.ts';
+import type { FileSource, Platform, Port } from '../../platform/platform.ts';
 import { readVerifiedChunks } from '../../source.ts';
 import type { NamedResults } from '../backend.ts';
 import { LaneBarrier } from '../wasm/barrier.ts';
@@ -17,12 +16,19 @@ type RunRequest = Extract<Request, { kind: 'run' }>;
 type StateRequest = Extract<Request, { kind: 'openState' | 'closeState' | 'readState' | 'writeState' }>;
 type JoinRequest = Extract<Request, { kind: 'join' }>;
 type LoadRequest = Extract<Request, { kind: 'load' }>;
+/** Opens the weights that lie at the addresses of a request; `notice` tells the caller of `load` a sentence. */
+export type OpenWeights = (
+  request: LoadRequest & { readonly urls: NonNullable<LoadRequest['urls']> },
+  platform: Platform,
+  notice: (sentence: string) => void,
+) => FileSource | Promise<FileSource>;
+export const weightsAt: OpenWeights = ({ urls }, platform) => platform.files((path) => new URL(urls[path] as string));
 
 /** The worker's side: loads a program, then runs one call after the other; or joins a worker that does, as one more lane. */
 export class WorkerServer {
   readonly #port: Port;
   readonly #platform: Platform;
-  readonly #openCache: OpenCache | undefined;
+  readonly #openWeights: OpenWeights;
   readonly #reads = new Map<number, { resolve(bytes: Uint8Array<ArrayBuffer>): void; reject(error: Error): void }>();
   #executor: WasmExecutor | undefined;
   #abortFlag: Int32Array | null = null;
@@ -30,11 +36,10 @@ export class WorkerServer {
   #nextRead = 1;
   #last: Promise<void> = Promise.resolve();
 
-  /** `openCache` in packages with the browser cache. */
-  constructor(port: Port, platform: Platform, openCache?: OpenCache) {
+  constructor(port: Port, platform: Platform, openWeights: OpenWeights = weightsAt) {
     this.#port = port;
     this.#platform = platform;
-    this.#openCache = openCache;
+    this.#openWeights = openWeights;
     port.onMessage((message) => this.#receive(message as Request));
   }
 
@@ -87,7 +92,11 @@ export class WorkerServer {
     this.#abortFlag = request.abortFlag;
     const barrier = request.team ? new LaneBarrier(request.team.control, { lane: 0, lanes: request.team.lanes }) : undefined;
     const executor = await WasmExecutor.create(request.program, request.kernels, barrier);
-    const source = await this.#weightSource(request);
+    const { urls } = request;
+    const source =
+      urls === null
+        ? this.#requestedFiles(request.weightFiles)
+        : await this.#openWeights({ ...request, urls }, this.#platform, (sentence) => this.#post({ kind: 'notice', sentence }));
     try {
       let loadedBytes = 0;
       const progress = (bytes: number): void => this.#post({ kind: 'progress', loadedBytes: (loadedBytes += bytes) });
@@ -143,14 +152,6 @@ export class WorkerServer {
     return writers.map(({ tensor }) => tensor.name);
   }
 
-  async #weightSource({ urls, cache, weightFiles: files }: LoadRequest): Promise<FileSource> {
-    if (urls === null) return this.#requestedFiles(files);
-    const locate: Locate = (path) => new URL(urls[path] as string);
-    const platform = this.#platform;
-    const onNotice = (sentence: string): void => this.#post({ kind: 'notice', sentence });
-    const cached = cache && this.#openCache?.(cache.module, cache.store, { files, locate, platform, onNotice });
-    return cached ?? platform.files(locate);
-  }
   /** Files that only the main thread can read, because the caller handed them over. */
   #requestedFiles(files: readonly ManifestFile[]): FileSource {
     const sizeOf = (path: string): number => files.find((file) => file.path === path)?.bytes ?? 0;
