@@ -1,10 +1,11 @@
 /** The browser cache of packages in Chromium: the Cache API, IndexedDB and the origin private file system, on disk. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect } from 'chai';
 import { chromium, type BrowserContext, type CDPSession, type Page } from 'playwright-core';
+import { build as bundle } from 'vite';
 import { writePackage } from '../../compiler/package/write.ts';
 import { memorySource } from '../../compiler/weights/tensor-source.ts';
 import { weightFrom, writeWeights } from '../../compiler/weights/write.ts';
@@ -250,6 +251,32 @@ describe('the browser cache in Chromium', function () {
       expect(server.asked(weights)).to.have.length(expected);
     }
     expect(await page.evaluate("deleteCached().then(() => 'done')")).to.equal('done');
+  });
+
+  it('works where Vite bundled the package', async () => {
+    const out = folder.file('bundled');
+    await bundle({
+      root: folder.path,
+      configFile: false,
+      logLevel: 'silent',
+      build: { outDir: out, modulePreload: false, rollupOptions: { input: folder.file('page.html') } },
+    });
+    const bundled = await FaultyServer.start(out);
+    try {
+      const moved = (await readdir(path.join(out, 'assets'))).find((name) => name.endsWith('.safetensors')) ?? '';
+      await visit(bundled.url('page.html'));
+      for (const expected of [1, 0]) {
+        bundled.reset();
+        const loaded = await tryLoad({ cache: 'opfs' });
+        expectComputed(loaded);
+        expect(loaded.notices).to.deep.equal([]);
+        expect(bundled.asked(`assets/${moved}`)).to.have.length(expected);
+      }
+      await page.evaluate('deleteCached()');
+      expect(await contents('opfs')).to.deep.equal([]);
+    } finally {
+      await bundled.close();
+    }
   });
 
   it('refuses with ATPC-401 or 402 where browser-cache.js is gone or changed', async () => {
