@@ -11,6 +11,7 @@ export interface WorkerLoad extends Omit<Extract<Request, { kind: 'load' }>, 'ki
   /** Hands out the weight files where `urls` is null. */
   readonly source: FileSource;
   readonly onProgress: (loadedBytes: number) => void;
+  readonly onNotice?: ((sentence: string) => void) | undefined;
   readonly onProfile?: ((steps: readonly StepTime[]) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -38,6 +39,7 @@ export class WorkerBackend implements Backend {
   readonly #abortFlag: Int32Array | null;
   #source: FileSource | undefined;
   #onProgress: (loadedBytes: number) => void = () => {};
+  #onNotice: WorkerLoad['onNotice'];
   #onProfile: WorkerLoad['onProfile'];
   #nextCall = 0;
   #memoryBytes = 0;
@@ -82,8 +84,10 @@ export class WorkerBackend implements Backend {
   }
 
   /** Loads the program and its weights; once, before the first run. */
-  async load({ source, onProgress, onProfile, signal, program, kernels, tensors, weightFiles, urls }: WorkerLoad): Promise<void> {
+  async load({ source, onProgress, onNotice, onProfile, signal, ...request }: WorkerLoad): Promise<void> {
+    const { program } = request;
     this.#source = source;
+    this.#onNotice = onNotice;
     this.#onProgress = onProgress;
     this.#onProfile = onProfile;
     const abortFlag = this.#abortFlag;
@@ -94,7 +98,7 @@ export class WorkerBackend implements Backend {
       for (const [lane, worker] of this.#workers.entries())
         if (lane > 0) worker.post({ kind: 'join', program, shared, abortFlag, team, lane } satisfies Request);
     };
-    const message = { kind: 'load', program, kernels, tensors, weightFiles, urls, abortFlag, team } as const;
+    const message = { kind: 'load', ...request, abortFlag, team } as const;
     try {
       await this.#call<'load'>(() => message, [], signal);
     } finally {
@@ -153,6 +157,8 @@ export class WorkerBackend implements Backend {
     switch (response.kind) {
       case 'progress':
         return this.#onProgress(response.loadedBytes);
+      case 'notice':
+        return this.#onNotice?.(response.sentence);
       case 'read':
         return void this.#handOut(response);
       case 'loaded':

@@ -1,4 +1,5 @@
 import type { StepTime } from '../../api.ts';
+import type { CacheStore } from '../../cache/api.ts';
 import { AtpcError, type ErrorCode } from '../../errors.ts';
 import type { ManifestFile, ManifestTensor } from '../../format/manifest.ts';
 import type { Program } from '../../format/program.ts';
@@ -20,6 +21,8 @@ export type Request =
       readonly weightFiles: readonly ManifestFile[];
       /** Where each weight file lies, or null when the main thread hands out the weights on request. */
       readonly urls: Readonly<Record<string, string>> | null;
+      /** Where weights are kept, and the URL of browser-cache.js. */
+      readonly cache?: { readonly store: CacheStore; readonly module: string } | undefined;
       /** Holds the number of the call to abort; null where memory cannot be shared. */
       readonly abortFlag: Int32Array | null;
       /** For several threads: the words of their barrier, and how many they are. The worker is lane 0. */
@@ -61,6 +64,8 @@ export interface CallResults {
 /** What the worker answers. `load` is call 0. */
 export type Response =
   | { readonly kind: 'progress'; readonly loadedBytes: number }
+  /** A sentence for the caller of `load`. */
+  | { readonly kind: 'notice'; readonly sentence: string }
   | { readonly kind: 'read'; readonly read: number; readonly path: string; readonly begin: number; readonly end: number }
   | { readonly kind: 'loaded'; readonly memoryBytes: number; readonly shared: SharedKernels | null }
   | { readonly kind: 'joined' }

@@ -16,11 +16,19 @@ type RunRequest = Extract<Request, { kind: 'run' }>;
 type StateRequest = Extract<Request, { kind: 'openState' | 'closeState' | 'readState' | 'writeState' }>;
 type JoinRequest = Extract<Request, { kind: 'join' }>;
 type LoadRequest = Extract<Request, { kind: 'load' }>;
+/** Opens the weights that lie at the addresses of a request; `notice` tells the caller of `load` a sentence. */
+export type OpenWeights = (
+  request: LoadRequest & { readonly urls: NonNullable<LoadRequest['urls']> },
+  platform: Platform,
+  notice: (sentence: string) => void,
+) => FileSource | Promise<FileSource>;
+export const weightsAt: OpenWeights = ({ urls }, platform) => platform.files((path) => new URL(urls[path] as string));
 
 /** The worker's side: loads a program, then runs one call after the other; or joins a worker that does, as one more lane. */
 export class WorkerServer {
   readonly #port: Port;
   readonly #platform: Platform;
+  readonly #openWeights: OpenWeights;
   readonly #reads = new Map<number, { resolve(bytes: Uint8Array<ArrayBuffer>): void; reject(error: Error): void }>();
   #executor: WasmExecutor | undefined;
   #abortFlag: Int32Array | null = null;
@@ -28,9 +36,10 @@ export class WorkerServer {
   #nextRead = 1;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(port: Port, platform: Platform) {
+  constructor(port: Port, platform: Platform, openWeights: OpenWeights = weightsAt) {
     this.#port = port;
     this.#platform = platform;
+    this.#openWeights = openWeights;
     port.onMessage((message) => this.#receive(message as Request));
   }
 
@@ -85,7 +94,9 @@ export class WorkerServer {
     const executor = await WasmExecutor.create(request.program, request.kernels, barrier);
     const { urls } = request;
     const source =
-      urls === null ? this.#requestedFiles(request.weightFiles) : this.#platform.files((path) => new URL(urls[path] as string));
+      urls === null
+        ? this.#requestedFiles(request.weightFiles)
+        : await this.#openWeights({ ...request, urls }, this.#platform, (sentence) => this.#post({ kind: 'notice', sentence }));
     try {
       let loadedBytes = 0;
       const progress = (bytes: number): void => this.#post({ kind: 'progress', loadedBytes: (loadedBytes += bytes) });
