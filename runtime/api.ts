@@ -55,7 +55,7 @@ export interface StepTime {
 }
 export interface LoadOptions {
   /** `auto` takes the fastest backend in the package that works here. */
-  readonly backend?: 'auto' | 'wasm';
+  readonly backend?: 'auto' | 'wasm' | 'webgpu';
   /** The folder of the package, when it is not the one that index.js lies in; in browsers it may be relative to the page. */
   readonly baseUrl?: string | URL;
   /** The package's files by path, such as `weights/model.safetensors`, instead of reading them from the folder. */
