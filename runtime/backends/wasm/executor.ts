@@ -17,7 +17,7 @@ import {
   type Layout,
 } from './layout.ts';
 import { kernelsOf, onlyLane, RunPlan, type ExportedKernel, type PreparedDispatch, type PreparedPort } from './plan.ts';
-import { clearBytes, packSparse, unpackSparse } from './sparse-bytes.ts';
+import { clearBytes, packSparse, unpackSparse } from '../sparse-bytes.ts';
 import { StateSlots } from './state-slots.ts';
 import type { TensorWriter } from '../stored-numbers.ts';
 import { tensorWriter } from './weights.ts';
