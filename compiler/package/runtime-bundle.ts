@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'esbuild';
-import type { Task } from '../../runtime/format/manifest.ts';
+import type { TargetName, Task } from '../../runtime/format/manifest.ts';
 import { sha256 } from './files.ts';
 import { validatorsSource } from './validators.ts';
 
@@ -50,11 +50,16 @@ export function runtimeKindOf(task: Task): RuntimeKind {
   return task.chat ? 'chat' : 'generate';
 }
 
-const bundles = new Map<RuntimeKind, Promise<RuntimeBundle>>();
-/** Bundled on first use and then kept: the runtime is the same for all packages of a kind. */
-export function runtimeBundle(kind: RuntimeKind): Promise<RuntimeBundle> {
-  const known = bundles.get(kind) ?? buildBundle(kind);
-  bundles.set(kind, known);
+/** What worker.js is bundled from, by the targets of the package but wasm. */
+const workers = { wasm: 'worker', webgpu: 'worker-webgpu' } as const satisfies { readonly [Name in TargetName]: string };
+
+const bundles = new Map<string, Promise<RuntimeBundle>>();
+/** Bundled on first use and then kept: the runtime is the same for all packages of a kind with the same targets. */
+export function runtimeBundle(kind: RuntimeKind, targets: readonly TargetName[] = ['wasm']): Promise<RuntimeBundle> {
+  const worker = workers[targets.includes('webgpu') ? 'webgpu' : 'wasm'];
+  const key = `${kind} ${worker}`;
+  const known = bundles.get(key) ?? buildBundle(kind, worker);
+  bundles.set(key, known);
   return known;
 }
 
@@ -89,8 +94,8 @@ async function bundled(
   return { text: file.text, inputs: Object.keys(metafile.inputs) };
 }
 
-async function buildBundle(kind: RuntimeKind): Promise<RuntimeBundle> {
-  const [index, worker] = await Promise.all([bundled(entries[kind], true), bundled('worker', false)]);
+async function buildBundle(kind: RuntimeKind, workerEntry: string): Promise<RuntimeBundle> {
+  const [index, worker] = await Promise.all([bundled(entries[kind], true), bundled(workerEntry, false)]);
   return {
     worker: `${banner}\n${worker.text}`,
     declarations: await readFile(runtimeFile(extension === '.ts' ? 'api.ts' : 'api.d.ts'), 'utf8'),

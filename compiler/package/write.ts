@@ -70,7 +70,10 @@ export async function writePackage(
   { signal, check }: WritePackageOptions = {},
 ): Promise<WrittenPackage> {
   checkPackageName(parts.packageName);
-  const runtime = await runtimeBundle(runtimeKindOf(parts.task));
+  const runtime = await runtimeBundle(
+    runtimeKindOf(parts.task),
+    parts.targets.map(({ name }) => name),
+  );
   return replaceFolder(folder, async (temporary) => {
     const output = new PackageOutput(temporary);
     const weights = await parts.writeWeights(temporary);

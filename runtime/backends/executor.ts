@@ -1,9 +1,9 @@
 import type { StepTime } from '../api.ts';
-import type { ManifestFile, ManifestTensor } from '../format/manifest.ts';
+import type { ManifestFile, ManifestTensor, TargetName } from '../format/manifest.ts';
 import type { PreparedInputs } from '../inputs.ts';
 import type { NamedResults } from './backend.ts';
 import type { TensorWriter } from './stored-numbers.ts';
-import type { JoinRequest, LoadRequest, TargetName } from './worker/protocol.ts';
+import type { JoinRequest, LoadRequest } from './worker/protocol.ts';
 import type { PendingWork } from './worker/pending-work.ts';
 import type { SharedKernels } from './wasm/executor.ts';
 

@@ -85,6 +85,9 @@ export function checkCall(program: Program, dims: Dims, limits: DeviceLimits): v
   throw new AtpcError(
     'ATPC-502',
     `A call with ${call.join(', ')} needs a buffer of ${Math.max(...slotBytes(program, dims))} bytes; this device binds at most ${largest}.`,
-    { hint: alternatives.length > 0 ? `It would fit with ${alternatives.join(', or ')}.` : 'Use a smaller batch or shorter inputs.' },
+    {
+      hint:
+        alternatives.length > 0 ? `It would fit with ${alternatives.join(', or ')}.` : 'Use a smaller batch or shorter inputs.',
+    },
   );
 }

@@ -1,6 +1,6 @@
 import { AtpcError } from '../../errors.ts';
 import type { ManifestTensor } from '../../format/manifest.ts';
-import type { Program, ProgramBuffer } from '../../format/program.ts';
+import type { Program } from '../../format/program.ts';
 import { alignBytes } from './device-buffers.ts';
 import type { DeviceLimits } from './device.ts';
 import { largestBinding } from './preflight.ts';
