@@ -10,52 +10,60 @@ import type { Program } from '../runtime/format/program.ts';
 import { chooseCachePlan } from './attention/choose-cache-plan.ts';
 import { buildStateful, type Built } from './build.ts';
 import { headCalibrator } from './calibrate/calibrate-heads.ts';
+import { hostTarget } from './codegen/targets.ts';
 import { cachePlanReport } from './cache-plan-report.ts';
 import { parameterValues, recordedGolden, vocabularyOf } from './golden.ts';
 import { memoryOf, outputPorts } from './manifest-parts.ts';
-import { buildOptionsOf, startEmission, type Preparation, type PreparedModel } from './prepared-model.ts';
-import { Parameters, plainStorage } from './program/parameters.ts';
+import {
+  buildTargets,
+  sameComputation,
+  sharedParameters,
+  sharedTensors,
+  type Preparation,
+  type PreparedModel,
+  type PreparedTarget,
+} from './prepared-model.ts';
+import { plainStorage, type Parameters } from './program/parameters.ts';
 import type { SourceModel } from './source-model.ts';
 
 export async function prepareGenerator(preparation: Preparation): Promise<PreparedModel> {
-  const { source, shapes, target, options, encode, report } = preparation;
+  const { source, shapes, targets, options, encode, report } = preparation;
   const { graph, context } = source;
   if (context === null) throw new AtpcError('ATPC-399', 'A model that generates has no length.');
   const { maxLength: maxTokens } = context;
+  const [firstTarget] = targets;
   const calibrate = headCalibrator({
     source,
     shapes,
-    target,
+    target: hostTarget,
     encode,
     ...(options.signal ? { signal: options.signal } : {}),
     onProgress: (tokens, total) => report('read model', tokens / total, `calibration, ${tokens} of ${total} tokens`),
   });
-  const plan = await chooseCachePlan(options, { shapes, maxTokens, target, calibrate });
+  const plan = await chooseCachePlan(options, { shapes, maxTokens, target: firstTarget, calibrate });
   report('run passes');
-  const built = buildStateful(graph, { plan, maxTokens, ...buildOptionsOf(preparation) });
-  const { program } = built;
+  const builtTargets = buildTargets(preparation, (own) => buildStateful(graph, { plan, maxTokens, ...own }));
   report('emit kernels', undefined, 'kernels');
-  const emission = startEmission(built, target);
   const storage = plainStorage(options.storage);
-  const parameters = new Parameters({
-    source: source.tensors,
-    derived: built.stage.derived,
-    computed: {},
-    storage,
-    formats: built.formats,
-  });
-  const tensors = parameters.weightTensors(program);
+  const parameters = sharedParameters(builtTargets, { source: source.tensors, computed: {}, storage });
+  const tensors = sharedTensors(builtTargets, parameters);
   const rounded = tensors.some(({ name }) => parameters.isRounded(name));
   report('emit kernels', undefined, 'golden vectors');
   const ids = encode?.('The quick brown fox jumps over the lazy dog, and then it runs', goldenTokens) ?? [];
   const vocabulary = vocabularyOf(graph, inputIds(graph)) ?? 0;
-  const golden = await goldenOf(built, parameters, ids, vocabulary);
+  const [first, ...others] = builtTargets;
+  const { program } = first.built;
+  const golden = await goldenOf(first.built, parameters, ids, vocabulary);
+  const prepared: PreparedTarget[] = [{ ...first, memory: memoryAtMost(program) }];
+  for (const other of others) {
+    const own = sameComputation(other.built, first.built)
+      ? {}
+      : { golden: await goldenOf(other.built, parameters, ids, vocabulary) };
+    prepared.push({ ...other, memory: memoryAtMost(other.built.program), ...own });
+  }
   return {
-    built,
-    emission,
-    parameters,
+    targets: prepared,
     tensors,
-    memory: memoryAtMost(program),
     manifest: {
       dims: [{ name: seqDim, min: 1, max: maxTokens }],
       inputs: [{ name: 'input_ids', elementType: 'i32', shape: [1, seqDim], vocabulary }],
@@ -66,7 +74,7 @@ export async function prepareGenerator(preparation: Preparation): Promise<Prepar
       approximations: [...approximationsOf(plan, rounded), ...source.approximations],
     },
     notes: notesOf(plan),
-    plan: cachePlanReport(source, plan, shapes, target, maxTokens),
+    plan: cachePlanReport(source, plan, shapes, firstTarget, maxTokens),
   };
 }
 

@@ -28,8 +28,10 @@ export async function selfTest(
   }
 }
 
+type ComputedOutputs = Readonly<Record<string, { readonly shape: readonly number[]; readonly data: ArrayLike<number> }>>;
+
 /** The first difference between results and a golden vector as ATPC-405; undefined where they agree. */
-export function goldenFault(golden: ManifestGolden, results: NamedResults): AtpcError | undefined {
+export function goldenFault(golden: ManifestGolden, results: ComputedOutputs): AtpcError | undefined {
   for (const [name, expected] of Object.entries(golden.outputs)) {
     const found = results[name];
     if (found === undefined || JSON.stringify(found.shape) !== JSON.stringify(expected.shape)) {

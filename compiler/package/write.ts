@@ -15,7 +15,7 @@ import type { TargetFile } from '../codegen/target.ts';
 import type { Explanation } from '../explain/explanation.ts';
 import type { WrittenWeights } from '../weights/write.ts';
 import { declarationsOf } from './declarations.ts';
-import { describeFile, sha256 } from './files.ts';
+import { describeFile, explanationPath, sha256 } from './files.ts';
 import { jsonByLine } from './json-by-line.ts';
 import { replaceFolder } from './output-folder.ts';
 import { readmeOf } from './readme.ts';
@@ -23,6 +23,8 @@ import { runtimeBundle, runtimeKindOf } from './runtime-bundle.ts';
 
 export interface PackageTarget extends Omit<ManifestTarget, 'program' | 'variants'> {
   readonly program: Program;
+  /** What `atpc explain` shows; the runtime does not read it. */
+  readonly explanation?: Explanation;
   /** Paths are relative to `kernels/NAME/`; those with features are the variants. */
   readonly files: readonly TargetFile[];
 }
@@ -41,8 +43,6 @@ export interface PackageParts extends Omit<
   readonly packageVersion: string;
   readonly targets: readonly PackageTarget[];
   readonly tokenizer: PackageTokenizer | null;
-  /** What `atpc explain` shows; the runtime does not read it. */
-  readonly explanation?: Explanation;
   /** Writes the weight files below the folder. */
   readonly writeWeights: (folder: string) => Promise<WrittenWeights>;
   /** Text of the model's licence, where it has one. */
@@ -78,7 +78,6 @@ export async function writePackage(
     const output = new PackageOutput(temporary);
     const weights = await parts.writeWeights(temporary);
     signal?.throwIfAborted();
-    if (parts.explanation) await output.write('explain.json', `${JSON.stringify(parts.explanation)}\n`);
     const targets: ManifestTarget[] = [];
     for (const target of parts.targets) targets.push(await writeTarget(output, target));
     const tokenizer = parts.tokenizer && (await writeTokenizer(output, parts.tokenizer));
@@ -146,9 +145,10 @@ const programPaths: { readonly [K in TargetName]: string } = {
 };
 
 async function writeTarget(output: PackageOutput, target: PackageTarget): Promise<ManifestTarget> {
-  const { name, files, program, memory, stateBytes, golden, approximations } = target;
+  const { name, files, program, explanation, memory, stateBytes, golden, approximations } = target;
   const folder = `kernels/${name}`;
   await output.write(programPaths[name], jsonByLine(program));
+  if (explanation) await output.write(explanationPath(programPaths[name]), `${JSON.stringify(explanation)}\n`);
   for (const file of files) await output.write(`${folder}/${file.path}`, file.content);
   const built = files.flatMap(({ path: file, features }) =>
     features ? [{ file: `${folder}/${file}`, features: features.map((feature) => featureOf(name, feature)) }] : [],

@@ -26,6 +26,10 @@ export const webgpuTarget: Target = {
   blockGemmSchedule: () => ({ rowTile: 32, columnTile: 64, depthTile: 32, threadRows: 4, threadColumns: 4 }),
   flopsPerSecond: 1e12,
   gatheredFlopsPerSecond: 2e11,
+  queriesPerChoice: 16,
+  refusedModes: {
+    svd: 'WebGPU has no float64 (WGSL, section 6.2.4), and the eigenvectors of literal ATP are not safe in float32',
+  },
   attentionSchedule: () => ({ queryTile: 16, keyTile: 32, fewQueries: false }),
   scoreKeysSchedule: () => ({ keyTile: 64 }),
   scratchBytes: (kernel, integers) => {
