@@ -1,5 +1,5 @@
 /** Times of one package that generates: reading a long text chunk by chunk, and decoding at several lengths. */
-import { packSparse, unpackSparse } from '../runtime/backends/wasm/sparse-bytes.ts';
+import { packSparse, unpackSparse } from '../runtime/backends/sparse-bytes.ts';
 import type { StepTime } from '../runtime/api.ts';
 import type { EntryPointName } from '../runtime/format/program.ts';
 import { spreadOf, stepMedians } from '../compiler/cli/measure.ts';

@@ -1,14 +1,13 @@
 import type { LoadOptions, LoadPhase, Model } from './api.ts';
 import type { Backend } from './backends/backend.ts';
-import { wasmMaximumBytes } from './backends/wasm/layout.ts';
-import { chooseVariant } from './backends/wasm/feature-probe.ts';
-import { withOwnMemory } from './backends/wasm/own-memory.ts';
-import { checkThreads, chooseThreads } from './backends/wasm/threads.ts';
-import { WorkerBackend } from './backends/worker/client.ts';
+import { chooseFaster, type Candidate, type Choice } from './backends/choose-backend.ts';
+import { useTarget, type UsableTarget } from './backends/targets.ts';
+import { checkThreads } from './backends/wasm/threads.ts';
+import { WorkerBackend, type WorkerLoad } from './backends/worker/client.ts';
 import type { CacheFeature, CachingLoadOptions } from './cache/feature.ts';
 import { AtpcError } from './errors.ts';
-import { evaluateExpression } from './format/expression.ts';
-import type { Manifest, ManifestFile, ManifestTarget } from './format/manifest.ts';
+import type { Manifest, ManifestFile, TargetName } from './format/manifest.ts';
+import type { Program } from './format/program.ts';
 import { readManifest, readProgram } from './format/read.ts';
 import type { Validators } from './format/validators.ts';
 import type { CreateGeneration } from './generate/feature.ts';
@@ -46,7 +45,7 @@ const loadOptions = [
   'threads',
   'selfTest',
 ] as const satisfies readonly (keyof LoadOptions)[];
-const backends: readonly string[] = ['auto', 'wasm'] satisfies LoadOptions['backend'][];
+const backends: readonly string[] = ['auto', 'wasm', 'webgpu'] satisfies LoadOptions['backend'][];
 
 /**
  * Reads a package, verifies its files, starts its backend and tests it. Rejects with ATPC-401 to 405 for a package that
@@ -56,9 +55,7 @@ export async function load(identity: PackageIdentity, options: CachingLoadOption
   checkOptions('load', options, [...loadOptions, ...(identity.cache?.options ?? [])]);
   const { backend = 'auto', threads = 'auto', signal } = options;
   if (!backends.includes(backend)) {
-    throw new AtpcError('ATPC-501', `There is no backend '${String(backend)}' in this package.`, {
-      hint: suggestion(String(backend), backends),
-    });
+    throw new AtpcError('ATPC-501', `There is no backend '${String(backend)}'.`, { hint: suggestion(String(backend), backends) });
   }
   checkThreads(threads);
   signal?.throwIfAborted();
@@ -110,16 +107,12 @@ async function loadFrom(
   { manifestSha256, validators, generation, cache }: PackageIdentity,
   options: CachingLoadOptions,
 ): Promise<Model> {
-  const { signal, onProgress, onProfile, selfTest = true, backend: wanted = 'auto', threads: asked = 'auto' } = options;
+  const { signal, onProgress, onProfile, selfTest = true, backend: wanted = 'auto', threads = 'auto' } = options;
   const cached = cache?.choose(options, platform, locate);
   const manifestBytes = await source.read('manifest.json', 0);
   await verify(platform, manifestBytes, 'manifest.json', manifestSha256);
   const manifest = readManifest(manifestBytes, validators);
-  const target = targetOf(manifest);
-  checkLeastMemory(manifest, target);
-
-  const threads = chooseThreads(asked, platform, target.variants);
-  const variant = chooseVariant(target.variants, threads.used > 1);
+  const { targets, refused } = targetsFor(manifest, wanted, { platform, threads });
 
   const weightPaths = new Set(manifest.tensors.map((tensor) => tensor.file));
   const weightFiles = manifest.files.filter((file) => weightPaths.has(file.path));
@@ -128,7 +121,7 @@ async function loadFrom(
     platform,
     source,
     manifest,
-    [target.program, variant.file, cached?.file],
+    [...targets.flatMap((each) => each.files), cached?.file],
     manifest.files.filter((file) => !weightPaths.has(file.path) && !(bundled && file.path === 'worker.js')),
     (loaded, total) => {
       signal?.throwIfAborted();
@@ -136,35 +129,106 @@ async function loadFrom(
     },
   );
   const fileOf = (path: string): Uint8Array<ArrayBuffer> => files.get(path) ?? new Uint8Array();
-  const program = readProgram(fileOf(target.program), validators);
   const tokenizer =
     manifest.tokenizer && readTokenizer(manifest, fileOf(manifest.tokenizer.file), fileOf(manifest.tokenizer.config));
-
   const code: WorkerCode = { url: locate?.('worker.js'), text: new TextDecoder().decode(fileOf('worker.js')), beside };
-  const why = wanted === 'auto' ? 'the only kernels in the package are for WebAssembly' : 'asked for';
-  const backend = new WorkerBackend(() => platform.startWorker(code), { name: target.name, why, threads });
+
+  const totalBytes = weightFiles.reduce((sum, file) => sum + file.bytes, 0);
+  const progress = (phase: LoadPhase, loadedBytes: number): void => onProgress?.({ phase, loadedBytes, totalBytes });
+  /** A backend that was started but not loaded, and what it takes to load it. */
+  const prepare = (use: UsableTarget, why: string): { readonly backend: WorkerBackend; readonly files: WorkerFiles } => {
+    const { workerFiles, target } = use;
+    const paths = [...weightPaths, ...workerFiles.map(({ path }) => path)];
+    const urls = locate ? Object.fromEntries(paths.map((path) => [path, locate(path).href])) : null;
+    const backend = new WorkerBackend(() => platform.startWorker(code), { name: target.name, why, threads: use.threads });
+    return { backend, files: { kernels: use.kernels(fileOf), urls, source } };
+  };
+  const programs = new Map(targets.map(({ target }) => [target.name, readProgram(fileOf(target.program), validators)]));
+  const candidates = targets.map((use): Candidate<TargetName> => ({
+    name: use.target.name,
+    program: programs.get(use.target.name) as Program,
+    start: (program) => {
+      const { backend, files: needed } = prepare(use, '');
+      const nothing = { tensors: [], weightFiles: [], onProgress: () => {} };
+      return disposeUnlessDone(backend, signal, async () => {
+        await backend.load({ ...needed, ...nothing, program });
+        return backend;
+      });
+    },
+  }));
+  const { name, why } = await chooseOf(candidates, refused, wanted, signal);
+  const used = targets.find(({ target }) => target.name === name) as UsableTarget;
+
+  const { backend, files: needed } = prepare(used, why);
   return disposeUnlessDone(backend, signal, async () => {
-    const totalBytes = weightFiles.reduce((sum, file) => sum + file.bytes, 0);
-    const progress = (phase: LoadPhase, loadedBytes: number): void => onProgress?.({ phase, loadedBytes, totalBytes });
-    progress('weights', 0);
+    let loadedBytes = 0;
+    progress('weights', loadedBytes);
     await backend.load({
-      program,
-      kernels: variant.features.includes('threads') ? fileOf(variant.file) : withOwnMemory(fileOf(variant.file)),
+      ...needed,
+      program: programs.get(name) as Program,
       tensors: manifest.tensors,
       weightFiles,
-      urls: locate ? Object.fromEntries([...weightPaths].map((path) => [path, locate(path).href])) : null,
-      source,
       ...cached?.load,
-      onProgress: (loadedBytes) => progress('weights', loadedBytes),
+      onProgress: (bytes) => progress('weights', (loadedBytes = bytes)),
+      onKernels: (done, total) => onProgress?.({ phase: 'kernels', loadedBytes, totalBytes, kernels: { done, total } }),
       onProfile,
     });
-    const model = new LoadedModel({ manifest, target, backend, tokenizer: tokenizer ?? undefined, generation });
+    const parts = { manifest, target: used.target, backend, tokenizer: tokenizer ?? undefined, generation };
+    const model = new LoadedModel(parts);
     if (selfTest) {
       progress('self-test', totalBytes);
       await model.selfTest(signal ? { signal } : {});
     }
     return model;
   });
+}
+type WorkerFiles = Pick<WorkerLoad, 'kernels' | 'urls' | 'source'>;
+
+interface TargetsForHost {
+  readonly targets: readonly UsableTarget[];
+  /** What was asked for by `auto` and is not to be had here. */
+  readonly refused: readonly { readonly name: TargetName; readonly error: AtpcError }[];
+}
+/** The targets of a package that were asked for and that this host may run; throws what the first says where there is none. */
+function targetsFor(manifest: Manifest, wanted: string, host: Parameters<typeof useTarget>[2]): TargetsForHost {
+  const asked = manifest.targets.filter(({ name }) => wanted === 'auto' || name === wanted);
+  const targets: UsableTarget[] = [];
+  const refused: { readonly name: TargetName; readonly error: AtpcError }[] = [];
+  for (const target of asked) {
+    try {
+      targets.push(useTarget(manifest, target, host));
+    } catch (error) {
+      if (!(error instanceof AtpcError)) throw error;
+      refused.push({ name: target.name, error });
+    }
+  }
+  if (targets.length > 0) return { targets, refused };
+  if (refused[0]) throw refused[0].error;
+  throw new AtpcError(
+    'ATPC-501',
+    `The package '${manifest.name}' has no kernels for ${wanted === 'auto' ? 'this host' : wanted}.`,
+    {
+      hint: `It has some for ${manifest.targets.map(({ name }) => name).join(' and ')}.`,
+    },
+  );
+}
+/** What was asked for, the only one there is, or the faster. */
+async function chooseOf(
+  candidates: readonly Candidate<TargetName>[],
+  [refused]: TargetsForHost['refused'],
+  wanted: string,
+  signal: AbortSignal | undefined,
+): Promise<Choice<TargetName>> {
+  // The device first: where there is none, nothing has to be timed.
+  const [first, other] = [...candidates].sort((a, b) => Number(b.name === 'webgpu') - Number(a.name === 'webgpu'));
+  if (!first) throw new RangeError('There is no target.');
+  if (wanted !== 'auto') return { name: first.name, why: 'asked for' };
+  if (other) return chooseFaster(first, other, signal);
+  const only = first.name === 'wasm' ? 'WebAssembly' : 'WebGPU';
+  const why = refused
+    ? `${refused.name} cannot be had here: ${refused.error.message}`
+    : `the only kernels in the package are for ${only}`;
+  return { name: first.name, why };
 }
 
 /** Ends the backend when the work fails, and at once when the signal aborts. */
@@ -215,24 +279,6 @@ async function readFiles(
     progress((loaded += file.bytes), total);
   }
   return files;
-}
-
-function targetOf(manifest: Manifest): ManifestTarget<'wasm'> {
-  const target = manifest.targets.find((candidate): candidate is ManifestTarget<'wasm'> => candidate.name === 'wasm');
-  if (target) return target;
-  throw new AtpcError('ATPC-501', `The package '${manifest.name}' has no kernels for WebAssembly.`);
-}
-
-/** Refuses a package whose smallest call does not fit, before any weight is read. */
-function checkLeastMemory(manifest: Manifest, { memory }: ManifestTarget): void {
-  const least = Object.fromEntries(manifest.dims.map((dim) => [dim.name, dim.min]));
-  const needed = evaluateExpression(memory.total, least);
-  if (needed <= wasmMaximumBytes) return;
-  const weights = evaluateExpression(memory.weights, least);
-  throw new AtpcError(
-    'ATPC-502',
-    `The model '${manifest.name}' needs at least ${needed} bytes, ${weights} of them weights; WebAssembly has ${wasmMaximumBytes}.`,
-  );
 }
 
 function readTokenizer(manifest: Manifest, tokenizer: Uint8Array, config: Uint8Array): TextTokenizer {

@@ -133,6 +133,7 @@ export class LoadedModel implements Model {
       name,
       backend: this.#backend.name,
       why: this.#backend.why,
+      device: this.#backend.device,
       threads: this.#backend.threads,
       memory: {
         bytes: this.memoryBytes,

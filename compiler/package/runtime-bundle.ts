@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'esbuild';
-import type { Task } from '../../runtime/format/manifest.ts';
+import type { TargetName, Task } from '../../runtime/format/manifest.ts';
 import { sha256 } from './files.ts';
 import { validatorsSource } from './validators.ts';
 
@@ -55,16 +55,25 @@ export function runtimeKindOf(task: Task): RuntimeKind {
   return task.chat ? 'chat' : 'generate';
 }
 
+/** What worker.js is bundled from, by the targets of the package but wasm. */
+const workers = { wasm: 'worker', webgpu: 'worker-webgpu' } as const satisfies { readonly [Name in TargetName]: string };
+
 export interface RuntimeFeatures {
-  /** Whether `load` has the option `cache` in browsers; default false. */
+  /** Default: wasm alone. */
+  readonly targets?: readonly TargetName[] | undefined;
+  /** Whether \`load\` has the option \`cache\` in browsers; default false. */
   readonly browserCache?: boolean | undefined;
 }
 
 const bundles = new Map<string, Promise<RuntimeBundle>>();
-/** Bundled on first use and then kept: the runtime is the same for all packages of a kind. */
-export function runtimeBundle(kind: RuntimeKind, { browserCache = false }: RuntimeFeatures = {}): Promise<RuntimeBundle> {
-  const key = `${kind} ${browserCache}`;
-  const known = bundles.get(key) ?? buildBundle(kind, browserCache);
+/** Bundled on first use and then kept: the runtime is the same for all packages of a kind with the same features. */
+export function runtimeBundle(
+  kind: RuntimeKind,
+  { targets = ['wasm'], browserCache = false }: RuntimeFeatures = {},
+): Promise<RuntimeBundle> {
+  const worker = workers[targets.includes('webgpu') ? 'webgpu' : 'wasm'];
+  const key = `${kind} ${worker} ${browserCache}`;
+  const known = bundles.get(key) ?? buildBundle(kind, worker, browserCache);
   bundles.set(key, known);
   return known;
 }
@@ -101,10 +110,10 @@ async function bundled(
   return { text: file.text, inputs: Object.keys(metafile.inputs) };
 }
 
-async function buildBundle(kind: RuntimeKind, browserCache: boolean): Promise<RuntimeBundle> {
+async function buildBundle(kind: RuntimeKind, workerEntry: string, browserCache: boolean): Promise<RuntimeBundle> {
   const [index, worker, cache] = await Promise.all([
     bundled(entries[kind], true, browserCache),
-    bundled('worker', false, browserCache),
+    bundled(workerEntry, false, browserCache),
     browserCache ? bundled('browser-cache', false, browserCache) : null,
   ]);
   const declarations = ['api', ...(browserCache ? ['cache/api'] : [])].map((name) =>

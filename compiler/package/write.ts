@@ -73,7 +73,8 @@ export async function writePackage(
 ): Promise<WrittenPackage> {
   checkPackageName(parts.packageName);
   const { browserCache } = parts;
-  const runtime = await runtimeBundle(runtimeKindOf(parts.task), { browserCache });
+  const names = parts.targets.map(({ name }) => name);
+  const runtime = await runtimeBundle(runtimeKindOf(parts.task), { targets: names, browserCache });
   return replaceFolder(folder, async (temporary) => {
     const output = new PackageOutput(temporary);
     const weights = await parts.writeWeights(temporary);

@@ -50,6 +50,8 @@ export interface Port {
 export interface WorkerHandle extends Port {
   /** Called once with a sentence when the worker ends without having been asked to. */
   onDeath(died: (reason: string) => void): void;
+  /** Called when the process ends while the worker lives, where hosts have processes that end. It may block. */
+  onExit(exits: () => void): void;
   /** Whether the worker keeps the process alive. */
   keepAlive(busy: boolean): void;
   terminate(): Promise<void>;

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { assembleWat } from '../../compiler/codegen/wasm/assemble.ts';
 import { WasmExecutor } from '../../runtime/backends/wasm/executor.ts';
-import { clearBytes, packSparse, unpackSparse } from '../../runtime/backends/wasm/sparse-bytes.ts';
+import { clearBytes, packSparse, unpackSparse } from '../../runtime/backends/sparse-bytes.ts';
 import { SizeTable } from '../../runtime/backends/wasm/size-table.ts';
 import { evaluateExpression, type SizeExpression } from '../../runtime/format/expression.ts';
 import type { Program } from '../../runtime/format/program.ts';

@@ -254,6 +254,7 @@ function handleOf(text: string, workers: Worker[]): WorkerHandle {
     post: (message, transfer = []) => worker.postMessage(message, [...transfer]),
     onMessage: (receive) => void worker.on('message', receive),
     onDeath: (died) => void worker.on('exit', (status) => died(`it exited with status ${status}`)),
+    onExit: () => undefined,
     keepAlive: (busy) => (busy ? worker.ref() : worker.unref()),
     terminate: async () => void (await worker.terminate()),
   };
