@@ -3,8 +3,10 @@ import type { Size } from '../../../ir/size.ts';
 import { AtpcError } from '../../../runtime/errors.ts';
 import type { Kernel, KernelKind } from '../../kernel/kernel.ts';
 import type { KernelContext } from '../clike/kernel-builder.ts';
+import { clusterItems, clusterVectorStrides, renderCluster } from '../clike/kernels/cluster.ts';
 import { mapItems, renderMap } from '../clike/kernels/map.ts';
 import { normItems, renderNorm } from '../clike/kernels/norm.ts';
+import { renderSegmentMeans, segmentMeansItems } from '../clike/kernels/segment-means.ts';
 
 type KernelOf<K extends KernelKind> = Extract<Kernel, { kind: K }>;
 export interface Renderer<K extends KernelKind> {
@@ -35,8 +37,8 @@ const renderers: { readonly [K in KernelKind]: Renderer<K> } = {
   block_gemm: refused,
   block_lookup: refused,
   attention: refused,
-  cluster: refused,
-  segment_means: refused,
+  cluster: { render: renderCluster, items: clusterItems, vectorStrides: clusterVectorStrides },
+  segment_means: { render: renderSegmentMeans, items: segmentMeansItems },
   principal_rows: refused,
   cluster_block: refused,
   evict: refused,
