@@ -54,7 +54,7 @@ export async function runOnDevice(
   const sizes = Int32Array.of(items, ...reads.map(() => 0), ...offsets, ...integers);
   const uploaded = [sizes, ...reads, before].map((values, index) => {
     const buffer = bufferOf(values.byteLength, (index === 0 ? uniform : storage) | copySource | copyDestination);
-    device.queue.writeBuffer(buffer, 0, values as Float32Array<ArrayBuffer>);
+    device.queue.writeBuffer(buffer, 0, values);
     return buffer;
   });
   const after = uploaded[uploaded.length - 1] as GPUBuffer;

@@ -4,6 +4,7 @@ import { AtpcError } from '../../../runtime/errors.ts';
 import type { Kernel, KernelKind } from '../../kernel/kernel.ts';
 import type { KernelContext } from '../clike/kernel-builder.ts';
 import { clusterItems, clusterVectorStrides, renderCluster } from '../clike/kernels/cluster.ts';
+import { gemmItems, gemmVectorStrides, renderGemm } from '../clike/kernels/gemm.ts';
 import { mapItems, renderMap } from '../clike/kernels/map.ts';
 import { normItems, renderNorm } from '../clike/kernels/norm.ts';
 import { renderSegmentMeans, segmentMeansItems } from '../clike/kernels/segment-means.ts';
@@ -33,7 +34,7 @@ function refuse(kernel: Kernel): never {
 const renderers: { readonly [K in KernelKind]: Renderer<K> } = {
   map: { render: renderMap, items: mapItems },
   norm: { render: renderNorm, items: normItems },
-  gemm: refused,
+  gemm: { render: renderGemm, items: gemmItems, vectorStrides: gemmVectorStrides },
   block_gemm: refused,
   block_lookup: refused,
   attention: refused,
