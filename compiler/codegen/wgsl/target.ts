@@ -26,6 +26,7 @@ export const webgpuTarget: Target = {
   blockGemmSchedule: () => ({ rowTile: 32, columnTile: 64, depthTile: 32, threadRows: 4, threadColumns: 4 }),
   flopsPerSecond: 1e12,
   gatheredFlopsPerSecond: 2e11,
+  queriesPerChoice: 16,
   attentionSchedule: () => ({ queryTile: 16, keyTile: 32, fewQueries: false }),
   scoreKeysSchedule: () => ({ keyTile: 64 }),
   scratchBytes: (kernel, integers) => {
