@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { attentionNodes, attentionShape, type AttentionShape } from '../passes/atp/site.ts';
 import { AtpcError } from '../runtime/errors.ts';
+import { evaluateExpression } from '../runtime/format/expression.ts';
 import { TextTokenizer } from '../runtime/tokenizer.ts';
 import type { Encode } from './calibrate/calibrate.ts';
 import type { TargetFile } from './codegen/target.ts';
@@ -63,8 +64,15 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
     packageVersion: '1.0.0',
     name: source.name,
     compiler: { name: 'atpc', version: compilerVersion() },
-    program,
-    targets: [{ name: 'wasm', files: packagedFiles((await emission).files) }],
+    targets: [
+      {
+        name: 'wasm',
+        program,
+        memory: prepared.memory,
+        stateBytes: evaluateExpression(program.arenas.state, {}),
+        files: packagedFiles((await emission).files),
+      },
+    ],
     modelHash: await source.hash(signal),
     family: source.family,
     task: source.task,

@@ -5,7 +5,7 @@ import { formatShare, shareValue, wholeShare } from '../passes/atp/share.ts';
 import type { AttentionShape } from '../passes/atp/site.ts';
 import { weightsBase } from '../runtime/backends/wasm/layout.ts';
 import type { SizeExpression } from '../runtime/format/expression.ts';
-import type { Manifest, ManifestPort } from '../runtime/format/manifest.ts';
+import type { Manifest, ManifestPort, ManifestTarget } from '../runtime/format/manifest.ts';
 import type { BufferElementType, EntryPoint, Program } from '../runtime/format/program.ts';
 import { AtpcError } from '../runtime/errors.ts';
 import type { Calibration } from './calibrate/calibrate.ts';
@@ -48,7 +48,7 @@ export function attentionOf(
 }
 
 /** Peak bytes as formulas: the arenas one behind the other, after the bytes that the runtime leaves free for address 0. */
-export function memoryOf({ arenas }: Program): Manifest['memory'] {
+export function memoryOf({ arenas }: Program): ManifestTarget['memory'] {
   const total = Object.values(arenas).reduce<SizeExpression>(
     (sum, bytes) => (bytes === 0 ? sum : ['+', sum, bytes]),
     weightsBase,

@@ -46,11 +46,11 @@ export async function prepareForward(preparation: Preparation): Promise<Prepared
     emission,
     parameters,
     tensors,
+    memory: memoryOf(program),
     manifest: {
       dims: program.dims,
       inputs,
       outputs: outputPorts(program),
-      memory: memoryOf(program),
       attention: attentionOf(plan, shapes, asksKeys ? (options.keys ?? defaultKeys) : null, calibration),
       state: null,
       golden,

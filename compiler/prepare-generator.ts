@@ -5,7 +5,7 @@ import { causalModes, type CacheGroup, type CachePlan } from '../passes/atp/cach
 import { pastDim, seqDim } from '../passes/cache.ts';
 import { AtpcError } from '../runtime/errors.ts';
 import { evaluateExpression } from '../runtime/format/expression.ts';
-import type { Manifest, ManifestState } from '../runtime/format/manifest.ts';
+import type { Manifest, ManifestState, ManifestTarget } from '../runtime/format/manifest.ts';
 import type { Program } from '../runtime/format/program.ts';
 import { chooseCachePlan } from './attention/choose-cache-plan.ts';
 import { buildStateful, type Built } from './build.ts';
@@ -55,11 +55,11 @@ export async function prepareGenerator(preparation: Preparation): Promise<Prepar
     emission,
     parameters,
     tensors,
+    memory: memoryAtMost(program),
     manifest: {
       dims: [{ name: seqDim, min: 1, max: maxTokens }],
       inputs: [{ name: 'input_ids', elementType: 'i32', shape: [1, seqDim], vocabulary }],
       outputs: outputPorts(program),
-      memory: memoryAtMost(program),
       attention: attentionOf(plan),
       state: stateOf(program, plan, context),
       golden,
@@ -77,10 +77,10 @@ function inputIds({ inputs }: SourceModel['graph']) {
 }
 
 /** A state is a fixed number of bytes, and so is what calls of any length share: peak bytes are numbers. */
-function memoryAtMost(program: Program): Manifest['memory'] {
+function memoryAtMost(program: Program): ManifestTarget['memory'] {
   const largest = Object.fromEntries(program.dims.map(({ name, max }) => [name, max]));
   const formulas = Object.entries(memoryOf(program)).map(([part, size]) => [part, evaluateExpression(size, largest)] as const);
-  return Object.fromEntries(formulas) as unknown as Manifest['memory'];
+  return Object.fromEntries(formulas) as unknown as ManifestTarget['memory'];
 }
 
 function stateOf(
@@ -89,7 +89,6 @@ function stateOf(
   { trainedLength, maxLength }: NonNullable<SourceModel['context']>,
 ): ManifestState {
   return {
-    bytes: evaluateExpression(program.arenas.state, {}),
     elementType: 'f32',
     maxTokens: maxLength,
     trainedTokens: trainedLength,

@@ -1,5 +1,5 @@
 /** A model on its way into a package: what the two kinds of models, with and without state, hand to the writer. */
-import type { Manifest } from '../runtime/format/manifest.ts';
+import type { Manifest, ManifestTarget } from '../runtime/format/manifest.ts';
 import type { AttentionShape } from '../passes/atp/site.ts';
 import { emit, type Built, type BuildOptions, type EmittedTarget } from './build.ts';
 import type { Encode } from './calibrate/calibrate.ts';
@@ -28,10 +28,8 @@ export interface PreparedModel {
   readonly emission: Promise<EmittedTarget>;
   readonly parameters: Parameters;
   readonly tensors: readonly WeightTensor[];
-  readonly manifest: Pick<
-    Manifest,
-    'dims' | 'inputs' | 'outputs' | 'memory' | 'attention' | 'state' | 'golden' | 'approximations'
-  >;
+  readonly memory: ManifestTarget['memory'];
+  readonly manifest: Pick<Manifest, 'dims' | 'inputs' | 'outputs' | 'attention' | 'state' | 'golden' | 'approximations'>;
   readonly notes: readonly string[];
   readonly plan: PlanReport;
 }

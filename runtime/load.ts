@@ -7,7 +7,7 @@ import { checkThreads, chooseThreads } from './backends/wasm/threads.ts';
 import { WorkerBackend } from './backends/worker/client.ts';
 import { AtpcError } from './errors.ts';
 import { evaluateExpression } from './format/expression.ts';
-import type { Manifest, ManifestFile } from './format/manifest.ts';
+import type { Manifest, ManifestFile, ManifestTarget } from './format/manifest.ts';
 import { readManifest, readProgram } from './format/read.ts';
 import type { Validators } from './format/validators.ts';
 import type { CreateGeneration } from './generate/feature.ts';
@@ -103,9 +103,9 @@ async function loadFrom(
   const manifestBytes = await source.read('manifest.json', 0);
   await verify(platform, manifestBytes, 'manifest.json', manifestSha256);
   const manifest = readManifest(manifestBytes, validators);
-  checkLeastMemory(manifest);
-
   const target = targetOf(manifest);
+  checkLeastMemory(manifest, target);
+
   const threads = chooseThreads(asked, platform, target.variants);
   const variant = chooseVariant(target.variants, threads.used > 1);
 
@@ -116,7 +116,7 @@ async function loadFrom(
     platform,
     source,
     manifest,
-    variant.file,
+    [target.program, variant.file],
     manifest.files.filter((file) => !weightPaths.has(file.path) && !(bundled && file.path === 'worker.js')),
     (loaded, total) => {
       signal?.throwIfAborted();
@@ -124,7 +124,7 @@ async function loadFrom(
     },
   );
   const fileOf = (path: string): Uint8Array<ArrayBuffer> => files.get(path) ?? new Uint8Array();
-  const program = readProgram(fileOf('program.json'), validators);
+  const program = readProgram(fileOf(target.program), validators);
   const tokenizer =
     manifest.tokenizer && readTokenizer(manifest, fileOf(manifest.tokenizer.file), fileOf(manifest.tokenizer.config));
 
@@ -145,7 +145,7 @@ async function loadFrom(
       onProgress: (loadedBytes) => progress('weights', loadedBytes),
       onProfile,
     });
-    const model = new LoadedModel({ manifest, backend, tokenizer: tokenizer ?? undefined, generation });
+    const model = new LoadedModel({ manifest, target, backend, tokenizer: tokenizer ?? undefined, generation });
     if (selfTest) {
       progress('self-test', totalBytes);
       await model.selfTest(signal ? { signal } : {});
@@ -187,11 +187,11 @@ async function readFiles(
   platform: Platform,
   source: FileSource,
   manifest: Manifest,
-  kernels: string,
+  ofTarget: readonly string[],
   listed: readonly ManifestFile[],
   progress: (loadedBytes: number, totalBytes: number) => void,
 ): Promise<ReadonlyMap<string, Uint8Array<ArrayBuffer>>> {
-  const used = new Set(['program.json', 'worker.js', kernels, manifest.tokenizer?.file, manifest.tokenizer?.config]);
+  const used = new Set(['worker.js', ...ofTarget, manifest.tokenizer?.file, manifest.tokenizer?.config]);
   const wanted = listed.filter((file) => source.local || used.has(file.path));
   const total = wanted.reduce((sum, file) => sum + file.bytes, 0);
   const files = new Map<string, Uint8Array<ArrayBuffer>>();
@@ -204,18 +204,18 @@ async function readFiles(
   return files;
 }
 
-function targetOf(manifest: Manifest): Manifest['targets'][number] {
-  const target = manifest.targets.find((candidate) => candidate.name === 'wasm');
+function targetOf(manifest: Manifest): ManifestTarget<'wasm'> {
+  const target = manifest.targets.find((candidate): candidate is ManifestTarget<'wasm'> => candidate.name === 'wasm');
   if (target) return target;
   throw new AtpcError('ATPC-501', `The package '${manifest.name}' has no kernels for WebAssembly.`);
 }
 
 /** Refuses a package whose smallest call does not fit, before any weight is read. */
-function checkLeastMemory(manifest: Manifest): void {
+function checkLeastMemory(manifest: Manifest, { memory }: ManifestTarget): void {
   const least = Object.fromEntries(manifest.dims.map((dim) => [dim.name, dim.min]));
-  const needed = evaluateExpression(manifest.memory.total, least);
+  const needed = evaluateExpression(memory.total, least);
   if (needed <= wasmMaximumBytes) return;
-  const weights = evaluateExpression(manifest.memory.weights, least);
+  const weights = evaluateExpression(memory.weights, least);
   throw new AtpcError(
     'ATPC-502',
     `The model '${manifest.name}' needs at least ${needed} bytes, ${weights} of them weights; WebAssembly has ${wasmMaximumBytes}.`,

@@ -25,7 +25,7 @@ export type PlanOptions = Pick<CompileOptions, 'attention' | 'keys' | 'typicalLe
 
 /** Predicted seconds of some heads' attention for one sequence. */
 export function predictedSeconds(shape: AttentionShape, group: HeadGroup, tokens: number, target: Target): number {
-  const { streamed, gathered } = attentionWork(shape, group, tokens);
+  const { streamed, gathered } = attentionWork(shape, group, tokens, target.queriesPerChoice);
   return streamed / target.flopsPerSecond + gathered / target.gatheredFlopsPerSecond;
 }
 const allHeads = ({ kvHeads }: AttentionShape): readonly number[] => Array.from({ length: kvHeads }, (_, head) => head);

@@ -95,6 +95,7 @@ export async function calibrate(
     tensors: balanced.tensors,
     textHash: inputs.length > 0 ? createHash('sha256').update(calibrationTexts.join('\n')).digest('hex') : null,
     ids: texts.flat(),
-    keysRead: (layer, group) => measureKeysRead(ofLayer(layer), { ...group, kvHeads: group.kvHeads.slice(0, measuredHeads) }),
+    keysRead: (layer, group) =>
+      measureKeysRead(ofLayer(layer), { ...group, kvHeads: group.kvHeads.slice(0, measuredHeads) }, target.queriesPerChoice),
   };
 }

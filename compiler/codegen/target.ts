@@ -52,6 +52,11 @@ export interface Target {
   readonly flopsPerSecond: number;
   /** The same where a kernel reads scattered keys one query at a time. */
   readonly gatheredFlopsPerSecond: number;
+  /**
+   * Consecutive queries of a head that choose the keys they read together, where nothing is causal: the queries of a workgroup. 1 where
+   * each chooses for itself, which reads fewer keys but scattered ones.
+   */
+  readonly queriesPerChoice: number;
   /** `decodes`: the kernel also runs for single tokens. */
   attentionSchedule(headSize: number, valueSize: number, decodes?: boolean): AttentionKernel['schedule'];
   scoreKeysSchedule(headSize: number): ScoreKeysKernel['schedule'];

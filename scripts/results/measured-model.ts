@@ -88,7 +88,8 @@ export async function measuredModel(folder: string, maxTokens: number): Promise<
           const measured = plan.layers.flatMap(({ layer, groups }) =>
             groups.flatMap((group) => {
               const ofLayer = sample.flatMap((text) => text[layer] ?? []);
-              return measureKeysRead(ofLayer, { ...group, kvHeads: group.kvHeads.slice(0, measuredHeads) }) ?? [];
+              const heads = { ...group, kvHeads: group.kvHeads.slice(0, measuredHeads) };
+              return measureKeysRead(ofLayer, heads, target.queriesPerChoice) ?? [];
             }),
           );
           if (measured.length === 0) return null;

@@ -134,7 +134,7 @@ describe('the states of a program', () => {
     try {
       const { prefill, decode, score } = generatorProgram(true).entryPoints;
       const refused = async (change: Partial<Program>): Promise<string> => {
-        await writeGenerator(folder.file('refused'), true, { program: { ...generatorProgram(true), ...change } });
+        await writeGenerator(folder.file('refused'), true, {}, { ...generatorProgram(true), ...change });
         return refusal(loadTiny(folder.file('refused')));
       };
       if (!prefill || !decode || !score) throw new Error('The generator has three entry points.');

@@ -61,8 +61,7 @@ describe('threads', () => {
 
   it('are one where the package has no kernels for several', async () => {
     const { own } = await assembleForms(kernels, {});
-    const targets = [{ name: 'wasm', files: [{ path: 'kernels.wasm', content: own, features: ['simd128'] }] }] as const;
-    await writeTiny(folder.file('single'), { targets });
+    await writeTiny(folder.file('single'), {}, { files: [{ path: 'kernels.wasm', content: own, features: ['simd128'] }] });
     await using model = await loadTiny(folder.file('single'), { threads: 2 });
     expect(model.info().threads).to.deep.equal({ used: 1, why: 'the package has no kernels for several threads' });
   });

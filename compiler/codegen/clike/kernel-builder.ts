@@ -23,6 +23,7 @@ const elementNumbers: { readonly [K in BufferElementType]: ElementNumber } = { f
 
 /** A place in memory that is read and written by element. Indices are i32 expressions, in elements of 4 bytes. */
 export class Operand {
+  readonly name: string;
   readonly #code: Code;
   readonly #binding: BindingSource;
   readonly #type: ElementNumber;
@@ -30,7 +31,8 @@ export class Operand {
   /** Whether `vectorAt` and `storeVector` move four elements at once; else they move one after the other. */
   readonly vectors: boolean;
 
-  constructor(code: Code, binding: BindingSource, type: ElementNumber, offset: string | null) {
+  constructor(name: string, code: Code, binding: BindingSource, type: ElementNumber, offset: string | null) {
+    this.name = name;
     this.#code = code;
     this.#binding = binding;
     this.#type = type;
@@ -121,6 +123,7 @@ export class KernelBuilder extends Code {
     pattern.operands.forEach(({ binding, elementType }, index) => {
       const name = settings.operands[index] as string;
       const operand = new Operand(
+        name,
         this,
         this.#bindings[binding] as BindingSource,
         elementNumbers[elementType],

@@ -3,6 +3,7 @@ import type { Size } from '../../../ir/size.ts';
 import { AtpcError } from '../../../runtime/errors.ts';
 import type { Kernel, KernelKind } from '../../kernel/kernel.ts';
 import type { KernelContext } from '../clike/kernel-builder.ts';
+import { gemmItems, gemmVectorStrides, renderGemm } from '../clike/kernels/gemm.ts';
 import { mapItems, renderMap } from '../clike/kernels/map.ts';
 import { normItems, renderNorm } from '../clike/kernels/norm.ts';
 
@@ -31,7 +32,7 @@ function refuse(kernel: Kernel): never {
 const renderers: { readonly [K in KernelKind]: Renderer<K> } = {
   map: { render: renderMap, items: mapItems },
   norm: { render: renderNorm, items: normItems },
-  gemm: refused,
+  gemm: { render: renderGemm, items: gemmItems, vectorStrides: gemmVectorStrides },
   block_gemm: refused,
   block_lookup: refused,
   attention: refused,
