@@ -63,7 +63,12 @@ function bar(side, value, largest, format) {
 /** Times of both sides over a number of tokens: [{ tokens, dense, principal }], milliseconds. */
 export function showPlot(figure, caption, points) {
   figure.hidden = points.length === 0;
-  figure.querySelector('figcaption').textContent = caption;
+  const keys = sides.map((side) => {
+    const key = element('span', sideNames[side]);
+    key.className = `key ${side}`;
+    return key;
+  });
+  figure.querySelector('figcaption').replaceChildren(element('span', caption), ...keys);
   if (points.length === 0) return;
   const [width, height, left, bottom] = [720, 260, 64, 30];
   const longest = Math.max(...points.map(({ tokens }) => tokens));
@@ -86,8 +91,6 @@ export function showPlot(figure, caption, points) {
     drawn.append(svg('polyline', { points: places.join(' '), class: `line of-${side}` }));
     for (const point of known)
       drawn.append(svg('circle', { cx: x(point.tokens), cy: y(point[side]), r: 3, class: `of-${side}` }));
-    const last = known.at(-1);
-    if (last) drawn.append(svg('text', { x: x(last.tokens), y: y(last[side]) - 8, 'text-anchor': 'end' }, sideNames[side]));
   }
   figure.querySelector('div').replaceChildren(drawn);
 }
