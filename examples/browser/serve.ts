@@ -67,6 +67,7 @@ for (const [name, pair] of Object.entries(pairs)) {
   if (values.only !== undefined && !values.only.includes(name)) continue;
   if (await compiled(name, pair)) available.push(name);
 }
+if (available.length === 0) throw new Error('There is no model to show.');
 await cp(here('page'), values.out, { recursive: true });
 const reviews = readFileSync(here('../sentiment/reviews.jsonl'), 'utf8').trim().split('\n').slice(0, 12);
 const samples = {
@@ -83,6 +84,8 @@ if (values.serve) {
     preview: { port: Number(values.port), headers },
     logLevel: 'error',
     configFile: false,
+    // Without it, what is not there is answered with the page.
+    appType: 'mpa',
   });
   say(`${server.resolvedUrls?.local[0] ?? ''} (stop with Ctrl-C)`);
 }

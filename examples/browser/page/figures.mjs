@@ -16,7 +16,7 @@ function element(name, text, ...children) {
 }
 
 export const sides = ['dense', 'principal'];
-const sideNames = { dense: 'dense', principal: 'principal keys' };
+export const sideNames = { dense: 'dense', principal: 'principal keys' };
 
 export function formatBytes(bytes) {
   const units = ['B', 'KB', 'MB', 'GB'];
@@ -52,7 +52,7 @@ function bar(side, value, largest, format) {
   const width = value === undefined ? 0 : Math.max(0.5, (100 * value) / largest);
   const drawn = svg(
     'svg',
-    { viewBox: '0 0 100 10', preserveAspectRatio: 'none', role: 'img', 'aria-label': `${sideNames[side]}: ${label}` },
+    { viewBox: '0 0 100 10', preserveAspectRatio: 'none', role: 'img', 'aria-label': sideNames[side] },
     svg('rect', { x: 0, y: 0, width, height: 10, class: `of-${side}` }),
   );
   const line = element('div', '', drawn, element('span', label));
@@ -70,7 +70,9 @@ export function showPlot(figure, caption, points) {
   });
   figure.querySelector('figcaption').replaceChildren(element('span', caption), ...keys);
   if (points.length === 0) return;
-  const [width, height, left, bottom] = [720, 260, 64, 30];
+  // As wide as it is shown, so that its letters have the size of the page's.
+  const width = Math.max(300, figure.querySelector('div').clientWidth);
+  const [height, left, bottom] = [260, 64, 30];
   const longest = Math.max(...points.map(({ tokens }) => tokens));
   const slowest = Math.max(...points.flatMap((point) => sides.map((side) => point[side] ?? 0)));
   const x = (tokens) => left + ((width - left - 16) * tokens) / longest;

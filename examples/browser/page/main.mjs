@@ -1,4 +1,4 @@
-import { formatBytes, formatShare, formatTime, showFigures, showPlot, sides } from './figures.mjs';
+import { formatBytes, formatShare, formatTime, showFigures, showPlot, sideNames, sides } from './figures.mjs';
 import { keysKept, ModelPair } from './models.mjs';
 import { tasks } from './tasks.mjs';
 
@@ -21,16 +21,26 @@ let current = 'reviews';
 /** Of what runs now. */
 let controller;
 
-const { available, samples } = await (await fetch('page.json')).json();
+/** What serve.ts wrote beside the page. */
+async function readPage() {
+  const response = await fetch('page.json');
+  if (!response.ok) throw new Error(`page.json: the server answers ${response.status}. Has serve.ts made this folder?`);
+  return response.json();
+}
+const { available, samples } = await readPage().catch((error) => {
+  say(error.message);
+  throw error;
+});
 
-// Backends: what works here is asked of the packages, and said in their words.
-for (const [value, label] of [
-  ['auto', 'the faster one'],
-  ['wasm', 'WebAssembly'],
-  ['webgpu', 'WebGPU'],
-])
-  backend.append(new Option(label, value));
-backend.value = new URLSearchParams(location.search).get('backend') ?? 'auto';
+const backends = { auto: 'the faster one', wasm: 'WebAssembly', webgpu: 'WebGPU' };
+for (const [value, label] of Object.entries(backends)) backend.append(new Option(label, value));
+const wanted = new URLSearchParams(location.search).get('backend') ?? '';
+backend.value = Object.hasOwn(backends, wanted) ? wanted : 'auto';
+// What was said of the one before does not hold any more.
+backend.addEventListener('change', () => {
+  controller?.abort();
+  byId('machine').textContent = '';
+});
 
 for (const [label, content] of Object.entries(samples)) {
   const button = document.createElement('button');
@@ -44,7 +54,7 @@ for (const [label, content] of Object.entries(samples)) {
 }
 text.value = Object.values(samples)[0];
 
-// Tabs after the pattern of the ARIA Authoring Practices Guide: arrows move, and what is reached is selected.
+// Tabs after the pattern of the ARIA Authoring Practices Guide: arrows, Home and End move, and what is reached is selected.
 const tabs = available.map((name) => {
   const tab = document.createElement('button');
   tab.role = 'tab';
@@ -53,11 +63,13 @@ const tabs = available.map((name) => {
   tab.setAttribute('aria-controls', 'panel');
   tab.addEventListener('click', () => select(name));
   tab.addEventListener('keydown', (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (step === undefined) return;
-    const next = (available.indexOf(name) + step + available.length) % available.length;
-    select(available[next]);
-    tabs[next].focus();
+    const own = available.indexOf(name);
+    const next = { ArrowRight: own + 1, ArrowLeft: own - 1, Home: 0, End: -1 }[event.key];
+    if (next === undefined) return;
+    event.preventDefault();
+    const tab = tabs.at(next % tabs.length);
+    select(available[tabs.indexOf(tab)]);
+    tab.focus();
   });
   return tab;
 });
@@ -90,30 +102,45 @@ function count() {
 text.addEventListener('input', count);
 count();
 
-/** Runs `work` with both models, one thing at a time; what it throws is said. */
-async function withModels(work) {
+/** Runs `work` with both models, one thing at a time; what it throws is said. `button` is what it was started with. */
+async function withModels(button, work) {
   controller?.abort();
+  if (text.value.trim() === '' && current !== 'chat') {
+    say('Paste a text first.');
+    text.focus();
+    return;
+  }
   const own = (controller = new AbortController());
   const { signal } = own;
-  for (const button of [run, measure]) button.disabled = true;
   stop.disabled = false;
+  // A button that is disabled loses the focus, and the keyboard its place.
+  if (document.activeElement === button) stop.focus();
+  for (const each of [run, measure]) each.disabled = true;
+  progress.value = 0;
   progress.hidden = false;
+  for (const side of sides) byId(side).ariaBusy = 'true';
   try {
     const models = await pair.load(current, backend.value, showProgress, signal);
-    progress.value = 1;
-    const { backend: name, why, threads } = models.dense.info();
-    byId('machine').textContent = `${name}: ${why}${name === 'wasm' ? `; ${threads.used} threads: ${threads.why}` : ''}`;
+    progress.hidden = true;
+    byId('machine').textContent = describe(models.dense.info());
     await work(models, signal);
     say('Done.');
   } catch (error) {
     say(signal.aborted ? 'Stopped.' : `${error.message}${error.hint ? ` ${error.hint}` : ''}`);
   } finally {
     if (controller === own) {
-      for (const button of [run, measure]) button.disabled = false;
+      for (const side of sides) byId(side).ariaBusy = 'false';
+      for (const each of [run, measure]) each.disabled = false;
+      if (document.activeElement === stop) button.focus();
       stop.disabled = true;
       progress.hidden = true;
     }
   }
+}
+/** What computes, and why, in the words of the package. */
+function describe({ backend: name, device, why, threads }) {
+  const lanes = name === 'wasm' ? `; ${threads.used} ${threads.used === 1 ? 'thread' : 'threads'}: ${threads.why}` : '';
+  return `${backends[name]}${device ? ` on ${device}` : ''}: ${why}${lanes}.`;
 }
 function showProgress(share, what) {
   progress.value = share;
@@ -123,14 +150,14 @@ stop.addEventListener('click', () => controller?.abort(new DOMException('The pag
 
 byId('form').addEventListener('submit', (event) => {
   event.preventDefault();
-  void withModels(compareBoth);
+  void withModels(run, compareBoth);
 });
 async function compareBoth(models, signal) {
   const task = tasks[current];
   const found = {};
   const update = () => showFigures(figures, rowsOf(task, models, found));
   for (const side of sides) {
-    say(`${side === 'dense' ? 'Dense' : 'Principal keys'} ...`);
+    say(`Running ${sideNames[side]} ...`);
     const answer = byId(side).querySelector('.answer');
     answer.replaceChildren();
     const report = (partial) => {
@@ -158,16 +185,16 @@ function rowsOf(task, models, found) {
   return [...rows, { name: 'Agreement', text: `${formatShare(share)}: ${words}` }];
 }
 
-measure.addEventListener('click', () => void withModels(timeOverLength));
+measure.addEventListener('click', () => void withModels(measure, timeOverLength));
 async function timeOverLength(models, signal) {
   const task = tasks[current];
   const points = [];
-  const caption = `Time over length, ${models.dense.info().backend}`;
+  const caption = `Time over the number of tokens, ${backends[models.dense.info().backend]}`;
   for (const tokens of task.lengths) {
     const point = { tokens };
     points.push(point);
     for (const side of sides) {
-      say(`${tokens} tokens, ${side === 'dense' ? 'dense' : 'principal keys'} ...`);
+      say(`Timing ${tokens} tokens, ${sideNames[side]} ...`);
       point[side] = await task.time(models[side], text.value, tokens, signal);
       showPlot(plot, caption, points);
     }

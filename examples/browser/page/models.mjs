@@ -1,4 +1,4 @@
-import { sides } from './figures.mjs';
+import { sideNames, sides } from './figures.mjs';
 
 /** The two packages of a task, loaded once a backend; those of the task before are disposed of. */
 export class ModelPair {
@@ -34,20 +34,27 @@ async function loadBoth(name, backend, onProgress, signal) {
   try {
     for (const [index, side] of sides.entries()) {
       const { load } = await import(`./packages/${name}-${side}/index.js`);
-      models[side] = await load({
-        backend,
-        signal,
-        onProgress: ({ phase, loadedBytes, totalBytes }) => {
-          const share = phase === 'weights' && totalBytes > 0 ? loadedBytes / totalBytes : phase === 'self-test' ? 1 : 0;
-          onProgress((index + share) / sides.length, `${side === 'dense' ? 'dense' : 'principal keys'}: ${phase}`);
-        },
-      });
+      const tell = progressTo((share, phase) => onProgress((index + share) / sides.length, `${sideNames[side]}: ${phase}`));
+      // Both on one backend, or their times could not be compared: on that which is the faster for the dense model.
+      models[side] = await load({ backend: models.dense?.info().backend ?? backend, signal, onProgress: tell });
     }
     return models;
   } catch (error) {
     await Promise.all(Object.values(models).map((model) => model.dispose()));
     throw error;
   }
+}
+/** Weights are read while a device compiles its kernels: one share, from 0 to 1, of both. It never goes back. */
+function progressTo(tell) {
+  const shares = {};
+  let share = 0;
+  return ({ phase, loadedBytes, totalBytes, kernels }) => {
+    if (phase === 'weights') shares.weights = totalBytes > 0 ? loadedBytes / totalBytes : 1;
+    if (kernels) shares.kernels = kernels.done / kernels.total;
+    const known = Object.values(shares);
+    share = Math.max(share, known.reduce((sum, each) => sum + each, 0) / Math.max(1, known.length));
+    tell(share, kernels ? `${kernels.done} of ${kernels.total} kernels` : phase);
+  };
 }
 
 /** Tokens whose keys a query reads, on average over layers and heads, as a share of n tokens: as the plan says, or as it was measured. */
