@@ -40,7 +40,7 @@ class WorkerWasmExecutor implements Executor {
   }
 
   async run(inputs: PreparedInputs, { times, call, isAborted }: ExecutorRun): Promise<NamedResults> {
-    const run = this.#executor.run(inputs, { times: times as StepTime[] | undefined, call, isAborted });
+    const run = this.#executor.run(inputs, { times: times, call, isAborted });
     for (let lastMessages = performance.now(); ;) {
       const step = run.next();
       if (step.done) return step.value;
