@@ -30,7 +30,9 @@ export function webgpuIsThere(): boolean {
 let gpu: Promise<GPU> | undefined;
 /** Held for ever: Dawn crashes when it is collected before its devices. */
 export function testGpu(): Promise<GPU> {
-  gpu ??= import('webgpu').then(({ create }) => create([]));
+  gpu ??= import('webgpu').then(({ create }) =>
+    create(['disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension']),
+  );
   return gpu;
 }
 let device: Promise<GPUDevice> | undefined;

@@ -60,9 +60,10 @@ export const wgslDialect: Dialect = {
   floatOfBits,
   declaration(kind, name, type, value) {
     if (kind === 'constant') return `let ${name}: ${type} = ${value ?? ''}`;
-    return `var ${name}: ${type}${value === undefined ? '' : ` = ${value}`}`;
+    // Zero is written out: on SwiftShader, Dawn leaves the last round's value in a variable of a loop without an initializer.
+    return `var ${name}: ${type} = ${value ?? `${type}()`}`;
   },
-  privateArray: (name, type, count) => `var ${name}: array<${type}, ${count}>`,
+  privateArray: (name, type, count) => `var ${name}: array<${type}, ${count}> = array<${type}, ${count}>()`,
   cast: (type, value) => `${type}(${value})`,
   bitcast: (type, value) => `bitcast<${type}>(${value})`,
   select: (condition, yes, no) => `select(${no}, ${yes}, ${condition})`,
