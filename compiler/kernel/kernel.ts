@@ -223,7 +223,8 @@ export interface KeysSegment {
 
 /**
  * Principal keys with log mass, the best of them (per query by second-order estimate e_j, ties to the lower cluster;
- * atp-modes.md, expand) replaced by the exact tokens they stand for: `count` (of "tokens"), or at most `most` and, with a
+ * atp-modes.md, expand) replaced by the exact tokens they stand for: `count` (of "tokens"), chosen by `tile` queries together as the
+ * op `select_clusters` says (1: by each for itself), or, always by each for itself, at most `most` and, with a
  * share, only those with e_j - log Z > log share, log Z being the log sum exp over the scores of the segments before this one
  * (which must come last then) and all e_j.
  * operands, rows contiguous: meanKey [b, G, Cmax, e], meanValue [b, G, Cmax, ev], logMass [b, G, Cmax]; with expand: radius
@@ -233,7 +234,8 @@ export interface KeysSegment {
  */
 export interface ClustersSegment {
   readonly kind: 'clusters';
-  readonly expand: { readonly count: Size } | { readonly most: number; readonly share: number | null } | null;
+  readonly expand:
+    { readonly count: Size; readonly tile: number } | { readonly most: number; readonly share: number | null } | null;
   readonly tokens: TokenRange | null;
 }
 

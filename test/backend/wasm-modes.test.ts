@@ -350,7 +350,10 @@ describe('golden cases of the modes, by wasm kernels', () => {
     const sorted = (rows: Rows) =>
       Float32Array.from([...order].flatMap((t) => [...rows.data.subarray(t * size, (t + 1) * size)]));
     const operands = [meanKey, meanValue, logMass, radius, offsets, sorted(of.key), sorted(of.value), allTokens];
-    await expectGolden('enc_expand_m3', { kind: 'clusters', expand: { count: 3 }, tokens: null }, operands, [count, tokens]);
+    await expectGolden('enc_expand_m3', { kind: 'clusters', expand: { count: 3, tile: 1 }, tokens: null }, operands, [
+      count,
+      tokens,
+    ]);
   });
   it('segment', async function () {
     const { of, expectGolden } = golden(this);

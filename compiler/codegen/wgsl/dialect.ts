@@ -60,7 +60,7 @@ export const wgslDialect: Dialect = {
   floatOfBits,
   declaration(kind, name, type, value) {
     if (kind === 'constant') return `let ${name}: ${type} = ${value ?? ''}`;
-    // Zero is written out: on SwiftShader, Dawn leaves the last round's value in a variable of a loop without an initializer.
+    // Said aloud: Dawn sets a variable without a value to zero once, not each time a loop comes to it (webgpu 0.6.2 on SwiftShader).
     return `var ${name}: ${type} = ${value ?? `${type}()`}`;
   },
   privateArray: (name, type, count) => `var ${name}: array<${type}, ${count}> = array<${type}, ${count}>()`,

@@ -33,6 +33,10 @@ export const webgpuTarget: Target = {
   blockGemmSchedule: (rows) => (hasFewRows(rows) ? { rowTile: rows, columnTile: 16, threads: 16 } : { ...tiles, depthTile: 32 }),
   flopsPerSecond: 1e12,
   gatheredFlopsPerSecond: 2e11,
+  queriesPerChoice: 16,
+  refusedModes: {
+    svd: 'WebGPU has no float64 (WGSL, section 6.2.4), and the eigenvectors of literal ATP are not safe in float32',
+  },
   attentionSchedule: () => ({ queryTile: 16, keyTile: 32, fewQueries: false }),
   scoreKeysSchedule: () => ({ keyTile: 64 }),
   scratchBytes: (kernel, integers) => {
