@@ -232,7 +232,8 @@ export interface KeysSegment {
  */
 export interface ClustersSegment {
   readonly kind: 'clusters';
-  readonly expand: { readonly count: Size; readonly tile: number } | { readonly most: number; readonly share: number | null } | null;
+  readonly expand:
+    { readonly count: Size; readonly tile: number } | { readonly most: number; readonly share: number | null } | null;
   readonly tokens: TokenRange | null;
 }
 
