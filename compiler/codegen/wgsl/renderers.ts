@@ -3,6 +3,7 @@ import type { Size } from '../../../ir/size.ts';
 import { AtpcError } from '../../../runtime/errors.ts';
 import type { Kernel, KernelKind } from '../../kernel/kernel.ts';
 import type { KernelContext } from '../clike/kernel-builder.ts';
+import { attentionItems, attentionVectorStrides, renderAttention } from '../clike/kernels/attention.ts';
 import { mapItems, renderMap } from '../clike/kernels/map.ts';
 import { normItems, renderNorm } from '../clike/kernels/norm.ts';
 
@@ -34,7 +35,7 @@ const renderers: { readonly [K in KernelKind]: Renderer<K> } = {
   gemm: refused,
   block_gemm: refused,
   block_lookup: refused,
-  attention: refused,
+  attention: { render: renderAttention, items: attentionItems, vectorStrides: attentionVectorStrides },
   cluster: refused,
   segment_means: refused,
   principal_rows: refused,
