@@ -9,6 +9,7 @@ import { clusterBlockItems, renderClusterBlock } from '../clike/kernels/cluster-
 import { clusterItems, clusterVectorStrides, renderCluster } from '../clike/kernels/cluster.ts';
 import { evictItems, evictScratch, renderEvict } from '../clike/kernels/evict.ts';
 import { gemmItems, gemmVectorStrides, renderGemm } from '../clike/kernels/gemm.ts';
+import { attentionItems, attentionVectorStrides, renderAttention } from '../clike/kernels/attention.ts';
 import { mapItems, renderMap } from '../clike/kernels/map.ts';
 import { normItems, renderNorm } from '../clike/kernels/norm.ts';
 import { renderScoreKeys, scoreKeysItems, scoreKeysVectorStrides } from '../clike/kernels/score-keys.ts';
@@ -42,7 +43,7 @@ const renderers: { readonly [K in KernelKind]: Renderer<K> } = {
   gemm: { render: renderGemm, items: gemmItems, vectorStrides: gemmVectorStrides },
   block_gemm: { render: renderBlockGemm, items: gemmItems, vectorStrides: blockGemmVectorStrides },
   block_lookup: { render: renderBlockLookup, items: blockLookupItems, vectorStrides: blockLookupVectorStrides },
-  attention: refused,
+  attention: { render: renderAttention, items: attentionItems, vectorStrides: attentionVectorStrides },
   cluster: { render: renderCluster, items: clusterItems, vectorStrides: clusterVectorStrides },
   segment_means: { render: renderSegmentMeans, items: segmentMeansItems },
   principal_rows: refused,
