@@ -3,6 +3,7 @@ import type { Size } from '../../../ir/size.ts';
 import { AtpcError } from '../../../runtime/errors.ts';
 import type { Kernel, KernelKind } from '../../kernel/kernel.ts';
 import type { KernelContext } from '../clike/kernel-builder.ts';
+import { attentionItems, attentionVectorStrides, renderAttention } from '../clike/kernels/attention.ts';
 import { clusterBlockItems, renderClusterBlock } from '../clike/kernels/cluster-block.ts';
 import { clusterItems, clusterVectorStrides, renderCluster } from '../clike/kernels/cluster.ts';
 import { evictItems, evictScratch, renderEvict } from '../clike/kernels/evict.ts';
@@ -40,7 +41,7 @@ const renderers: { readonly [K in KernelKind]: Renderer<K> } = {
   gemm: { render: renderGemm, items: gemmItems, vectorStrides: gemmVectorStrides },
   block_gemm: refused,
   block_lookup: refused,
-  attention: refused,
+  attention: { render: renderAttention, items: attentionItems, vectorStrides: attentionVectorStrides },
   cluster: { render: renderCluster, items: clusterItems, vectorStrides: clusterVectorStrides },
   segment_means: { render: renderSegmentMeans, items: segmentMeansItems },
   principal_rows: refused,

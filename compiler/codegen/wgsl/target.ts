@@ -27,7 +27,11 @@ export const webgpuTarget: Target = {
   flopsPerSecond: 1e12,
   gatheredFlopsPerSecond: 2e11,
   queriesPerChoice: 16,
-  attentionSchedule: () => ({ queryTile: 16, keyTile: 32, fewQueries: false }),
+  // Few queries, as many as share a KV head: one group of rows has all threads.
+  attentionSchedule: (_headSize, _valueSize, decodes = false) =>
+    decodes
+      ? { queryTile: 4, keyTile: 128, threads: 128, fewQueries: false }
+      : { queryTile: 16, keyTile: 64, threads: 64, fewQueries: false },
   scoreKeysSchedule: () => ({ keyTile: 64 }),
   scratchBytes: (kernel, integers) => {
     const { scratch } = rendererOf(kernel);
