@@ -162,11 +162,12 @@ export class AttentionFrame {
   }
   #hide(score: string, key: string, inside: string, { keyIsSeen, rowSees }: KeyRows): void {
     const { k } = this;
-    const seen = keyIsSeen ? `${inside} && ${keyIsSeen(key)}` : inside;
+    // `&` and not `&&`: no branches, which there would be very many of
+    const seen = keyIsSeen ? `(${inside}) & (${keyIsSeen(key)})` : inside;
     if (!rowSees) return k.assign(score, k.select(seen, score, k.vector('vec4<f32>', k.f32(unseen))));
     const keySeen = k.let('seen', 'bool', seen);
     const lanes = indices(groupRows).map((row) =>
-      k.select(`${keySeen} && ${rowSees(key, row)}`, k.lane(score, row), k.f32(unseen)),
+      k.select(`${keySeen} & ${rowSees(key, row)}`, k.lane(score, row), k.f32(unseen)),
     );
     k.assign(score, k.vector('vec4<f32>', ...lanes));
   }
