@@ -5,6 +5,7 @@ import { KernelBuilder, type KernelContext } from '../kernel-builder.ts';
 import { AttentionFrame } from './attention-frame.ts';
 import { headStrides, keysSegment } from './attention-keys.ts';
 import { attentionLayout } from './attention-layout.ts';
+import { rankedSegment } from './attention-ranked.ts';
 import type { SegmentRenderer } from './attention-segment.ts';
 
 type SegmentOf<K extends AttentionKernelSegment['kind']> = Extract<AttentionKernelSegment, { kind: K }>;
@@ -18,7 +19,7 @@ const noSegment = (kind: string): SegmentRenderer<never> => {
 const segmentRenderers: { readonly [K in AttentionKernelSegment['kind']]: SegmentRenderer<SegmentOf<K>> } = {
   keys: keysSegment,
   clusters: noSegment('clusters'),
-  ranked: noSegment('ranked'),
+  ranked: rankedSegment,
 };
 function rendererOf<K extends AttentionKernelSegment['kind']>(segment: { readonly kind: K }): SegmentRenderer<SegmentOf<K>> {
   return segmentRenderers[segment.kind];
