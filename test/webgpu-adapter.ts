@@ -28,8 +28,8 @@ export function webgpuIsThere(): boolean {
 }
 
 /**
- * Workgroup memory is set to zero by a loop of Dawn's. SwiftShader's own way is unrolled: 30 pipelines of tiled products with 8 KB of
- * workgroup memory take 20 s to compile instead of one.
+ * The driver's compiler unrolls this extension into a store for every word of workgroup memory: 0.6 s for a pipeline with 4 KiB of it,
+ * 3 s with 16 KiB. Without the extension Dawn zeroes the same memory in a loop: 0.02 s.
  */
 const dawnFlags = ['disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension'];
 

@@ -64,7 +64,7 @@ export async function measuredModel(folder: string, maxTokens: number): Promise<
     async compile({ mode, keys }) {
       // Literal ATP is refused on a model that was not tuned with it; here it is measured what that would cost.
       const options = { attention: mode, ...(keys === null ? {} : { keys }), force: true };
-      const plan = await choosePlan(options, { shapes, maxTokens: longest, target, tuned: source.tuned });
+      const plan = await choosePlan(options, { shapes, maxTokens: longest, targets: [target], tuned: source.tuned });
       const built = build(source.graph, { plan, target, verify: false });
       const { files } = await emit(built, target);
       const { computed, tensors } = await calibrate(source, plan, shapes, encode, target, longest);
