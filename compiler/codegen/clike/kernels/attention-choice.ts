@@ -122,8 +122,7 @@ export function chooseLargest(frame: AttentionFrame, { ranking, count, goal, bou
     k.while(`${width} > 1`, () => {
       const middles = firsts.map((first, chooser) => k.let('middle', 'i32', `(${first} + ${ends[chooser] ?? ''}) / 2`));
       const reached = counted(
-        (ranked, index, chooser) =>
-          `${ranked} == ${searches[chooser]?.threshold ?? ''} && ${index} < ${middles[chooser] ?? ''}`,
+        (ranked, index, chooser) => `${ranked} == ${searches[chooser]?.threshold ?? ''} && ${index} < ${middles[chooser] ?? ''}`,
       );
       searches.forEach(({ equals }, chooser) =>
         k.if(

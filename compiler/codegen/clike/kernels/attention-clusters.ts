@@ -24,7 +24,10 @@ const isShared = (expand: Expand): boolean => 'tile' in expand && expand.tile !=
 function choosersOf(expand: Expand, { schedule }: AttentionKernel): number {
   if (!isShared(expand)) return schedule.queryTile;
   if ('tile' in expand && expand.tile === schedule.queryTile) return 1;
-  throw new AtpcError('ATPC-307', `A workgroup has ${schedule.queryTile} queries; those that choose clusters together are others.`);
+  throw new AtpcError(
+    'ATPC-307',
+    `A workgroup has ${schedule.queryTile} queries; those that choose clusters together are others.`,
+  );
 }
 
 export const clustersSegment: SegmentRenderer<ClustersSegment> = {
@@ -39,8 +42,7 @@ export const clustersSegment: SegmentRenderer<ClustersSegment> = {
     ...(valueSize % 4 === 0 ? { mean_value: [], ...(expand ? { sorted_value: [] } : {}) } : {}),
   }),
   // The rankings of every cluster, and the number of each one that is chosen.
-  scratch: ({ expand }, kernel) =>
-    expand === null ? null : { integer: 'capacity', elements: choosersOf(expand, kernel) + 1 },
+  scratch: ({ expand }, kernel) => (expand === null ? null : { integer: 'capacity', elements: choosersOf(expand, kernel) + 1 }),
   write(frame, segment, names, scratch) {
     const { k } = frame;
     const { expand } = segment;
@@ -93,11 +95,7 @@ function clustersOf(frame: AttentionFrame, names: (name: string) => string): Clu
 }
 
 /** All clusters by mean and log mass, except those that are chosen. */
-function attendMeans(
-  frame: AttentionFrame,
-  { count, keys, values, logMass }: Clusters,
-  chosen: Rankings | null,
-): void {
+function attendMeans(frame: AttentionFrame, { count, keys, values, logMass }: Clusters, chosen: Rankings | null): void {
   const rules =
     chosen === null
       ? {}
@@ -207,7 +205,10 @@ class Estimates {
     return `${this.#clusters.logMass(cluster)} < ${k.f32(unseen)}`;
   }
   /** Visits the thread's clusters of every tile with their estimates, a vec4; `absent` for an empty one. `afterTile` holds what all threads do. */
-  visit(body: (cluster: string, estimate: string, inTile: string) => void, afterTile?: (tile: string, count: string) => void): void {
+  visit(
+    body: (cluster: string, estimate: string, inTile: string) => void,
+    afterTile?: (tile: string, count: string) => void,
+  ): void {
     const { k, kernel, layout, queries } = this.#frame;
     const { count, keys, logMass } = this.#clusters;
     const { scale, headSize } = kernel;
