@@ -4,6 +4,7 @@ import { chooseFaster, type Candidate, type Choice } from './backends/choose-bac
 import { useTarget, type UsableTarget } from './backends/targets.ts';
 import { checkThreads } from './backends/wasm/threads.ts';
 import { WorkerBackend, type WorkerLoad } from './backends/worker/client.ts';
+import type { CacheFeature, CachingLoadOptions } from './cache/feature.ts';
 import { AtpcError } from './errors.ts';
 import type { Manifest, ManifestFile, TargetName } from './format/manifest.ts';
 import type { Program } from './format/program.ts';
@@ -29,7 +30,9 @@ export interface PackageIdentity {
   readonly manifestSha256: string;
   readonly validators: Validators;
   /** In packages that generate. */
-  readonly generation?: CreateGeneration;
+  readonly generation?: CreateGeneration | undefined;
+  /** In packages with the browser cache. */
+  readonly cache?: CacheFeature | undefined;
 }
 
 const loadOptions = [
@@ -48,8 +51,8 @@ const backends: readonly string[] = ['auto', 'wasm', 'webgpu'] satisfies LoadOpt
  * Reads a package, verifies its files, starts its backend and tests it. Rejects with ATPC-401 to 405 for a package that
  * cannot be used, 501 to 503 for a host that cannot run it, 607 for options, and with the signal's reason for an abort.
  */
-export async function load(identity: PackageIdentity, options: LoadOptions = {}): Promise<Model> {
-  checkOptions('load', options, loadOptions);
+export async function load(identity: PackageIdentity, options: CachingLoadOptions = {}): Promise<Model> {
+  checkOptions('load', options, [...loadOptions, ...(identity.cache?.options ?? [])]);
   const { backend = 'auto', threads = 'auto', signal } = options;
   if (!backends.includes(backend)) {
     throw new AtpcError('ATPC-501', `There is no backend '${String(backend)}'.`, { hint: suggestion(String(backend), backends) });
@@ -83,20 +86,29 @@ interface Place {
 function placeOf(platform: Platform, identity: PackageIdentity, { files, baseUrl }: LoadOptions): Place {
   const beside = identity.startWorker;
   if (files !== undefined) return { source: givenFiles(files), locate: undefined, beside, bundled: false };
-  const base = baseUrl === undefined ? identity.base : folderUrl(baseUrl);
-  const inBase: Locate = (path) => new URL(path, base);
-  if (baseUrl !== undefined) return { source: platform.files(inBase), locate: inBase, beside: undefined, bundled: false };
-  const locate: Locate = (path) => (Object.hasOwn(identity.files, path) && identity.files[path]) || inBase(path);
-  const bundled = locate('manifest.json').href !== inBase('manifest.json').href;
-  return { source: platform.files(locate), locate, beside, bundled };
+  const locate = locateIn(identity, baseUrl);
+  const source = platform.files(locate);
+  if (baseUrl !== undefined) return { source, locate, beside: undefined, bundled: false };
+  const bundled = locate('manifest.json').href !== new URL('manifest.json', identity.base).href;
+  return { source, locate, beside, bundled };
+}
+/** Throws ATPC-607 for a `baseUrl` that is no URL. */
+export function locateIn(identity: Pick<PackageIdentity, 'base' | 'files'>, baseUrl?: string | URL): Locate {
+  if (baseUrl !== undefined) {
+    const base = folderUrl(baseUrl);
+    return (path) => new URL(path, base);
+  }
+  return (path) => (Object.hasOwn(identity.files, path) && identity.files[path]) || new URL(path, identity.base);
 }
 
 async function loadFrom(
   platform: Platform,
   { source, locate, beside, bundled }: Place,
-  { manifestSha256, validators, generation }: PackageIdentity,
-  { signal, onProgress, onProfile, selfTest = true, backend: wanted = 'auto', threads = 'auto' }: LoadOptions,
+  { manifestSha256, validators, generation, cache }: PackageIdentity,
+  options: CachingLoadOptions,
 ): Promise<Model> {
+  const { signal, onProgress, onProfile, selfTest = true, backend: wanted = 'auto', threads = 'auto' } = options;
+  const cached = cache?.choose(options, platform, locate);
   const manifestBytes = await source.read('manifest.json', 0);
   await verify(platform, manifestBytes, 'manifest.json', manifestSha256);
   const manifest = readManifest(manifestBytes, validators);
@@ -109,7 +121,7 @@ async function loadFrom(
     platform,
     source,
     manifest,
-    targets.flatMap((each) => each.files),
+    [...targets.flatMap((each) => each.files), cached?.file],
     manifest.files.filter((file) => !weightPaths.has(file.path) && !(bundled && file.path === 'worker.js')),
     (loaded, total) => {
       signal?.throwIfAborted();
@@ -156,6 +168,7 @@ async function loadFrom(
       program: programs.get(name) as Program,
       tensors: manifest.tensors,
       weightFiles,
+      ...cached?.load,
       onProgress: (bytes) => progress('weights', (loadedBytes = bytes)),
       onKernels: (done, total) => onProgress?.({ phase: 'kernels', loadedBytes, totalBytes, kernels: { done, total } }),
       onProfile,
@@ -246,16 +259,16 @@ function folderUrl(baseUrl: string | URL): URL {
   }
 }
 
-/** All files but the weights: those in use, and where they are at hand all the others too. */
+/** All files but the weights: those in use, `parts` among them, and where they are at hand all the others too. */
 async function readFiles(
   platform: Platform,
   source: FileSource,
   manifest: Manifest,
-  ofTarget: readonly string[],
+  parts: readonly (string | undefined)[],
   listed: readonly ManifestFile[],
   progress: (loadedBytes: number, totalBytes: number) => void,
 ): Promise<ReadonlyMap<string, Uint8Array<ArrayBuffer>>> {
-  const used = new Set(['worker.js', ...ofTarget, manifest.tokenizer?.file, manifest.tokenizer?.config]);
+  const used = new Set(['worker.js', ...parts, manifest.tokenizer?.file, manifest.tokenizer?.config]);
   const wanted = listed.filter((file) => source.local || used.has(file.path));
   const total = wanted.reduce((sum, file) => sum + file.bytes, 0);
   const files = new Map<string, Uint8Array<ArrayBuffer>>();

@@ -43,6 +43,8 @@ export interface PackageParts extends Omit<
   readonly packageVersion: string;
   readonly targets: readonly PackageTarget[];
   readonly tokenizer: PackageTokenizer | null;
+  /** Whether `load` can keep the weights in browsers; default false. */
+  readonly browserCache?: boolean;
   /** Writes the weight files below the folder. */
   readonly writeWeights: (folder: string) => Promise<WrittenWeights>;
   /** Text of the model's licence, where it has one. */
@@ -70,10 +72,9 @@ export async function writePackage(
   { signal, check }: WritePackageOptions = {},
 ): Promise<WrittenPackage> {
   checkPackageName(parts.packageName);
-  const runtime = await runtimeBundle(
-    runtimeKindOf(parts.task),
-    parts.targets.map(({ name }) => name),
-  );
+  const { browserCache } = parts;
+  const names = parts.targets.map(({ name }) => name);
+  const runtime = await runtimeBundle(runtimeKindOf(parts.task), { targets: names, browserCache });
   return replaceFolder(folder, async (temporary) => {
     const output = new PackageOutput(temporary);
     const weights = await parts.writeWeights(temporary);
@@ -82,11 +83,12 @@ export async function writePackage(
     for (const target of parts.targets) targets.push(await writeTarget(output, target));
     const tokenizer = parts.tokenizer && (await writeTokenizer(output, parts.tokenizer));
     await output.write('worker.js', runtime.worker);
+    if (runtime.browserCache !== null) await output.write('browser-cache.js', runtime.browserCache);
     await output.write('THIRD_PARTY_LICENSES.md', runtime.thirdPartyLicenses);
     await output.write('LICENSE', parts.licenseText ?? licenseNote(parts.source.license));
 
     const draft = draftManifest(parts, { targets, tokenizer, tensors: weights.tensors, runtimeSha256: runtime.sha256 });
-    await output.write('index.d.ts', await declarationsOf(draft, runtime.declarations));
+    await output.write('index.d.ts', await declarationsOf(draft, runtime.declarations, { browserCache }));
     await output.write('README.md', readmeOf(parts.packageName, draft));
     const files = [...weights.files, ...output.files].sort((a, b) => (a.path < b.path ? -1 : 1));
     const manifest: Manifest = { ...draft, files };
@@ -110,11 +112,12 @@ interface ManifestFinds {
   readonly runtimeSha256: string;
 }
 /** Paths of the files that the runtime reads on its own; worker.js is started and not read. */
-function filesRead({ targets, tokenizer, tensors }: Manifest): readonly string[] {
+function filesRead({ targets, tokenizer, tensors, files }: Manifest): readonly string[] {
+  const cache = files.filter(({ path: file }) => file === 'browser-cache.js').map(({ path: file }) => file);
   const programs = targets.map(({ program }) => program);
   const kernels = targets.flatMap(({ variants }) => variants.map(({ file }) => file));
   const texts = tokenizer ? [tokenizer.file, tokenizer.config] : [];
-  return [...new Set(['manifest.json', ...programs, ...kernels, ...texts, ...tensors.map(({ file }) => file)])];
+  return [...new Set(['manifest.json', ...programs, ...cache, ...kernels, ...texts, ...tensors.map(({ file }) => file)])];
 }
 
 /** The manifest but for the list of files, in a fixed order of keys. */
@@ -189,7 +192,7 @@ async function writeTokenizer(output: PackageOutput, tokenizer: PackageTokenizer
   return { file, config, maxLength, padId, fixtures };
 }
 
-function packageJson({ packageName, packageVersion, source }: PackageParts): object {
+function packageJson({ packageName, packageVersion, source, browserCache = false }: PackageParts): object {
   return {
     name: packageName,
     version: packageVersion,
@@ -210,6 +213,7 @@ function packageJson({ packageName, packageVersion, source }: PackageParts): obj
       'index.js',
       'index.d.ts',
       'worker.js',
+      ...(browserCache ? ['browser-cache.js'] : []),
       'manifest.json',
       'program.json',
       'explain.json',

@@ -1,3 +1,4 @@
+import { openWeights } from 'atpc:cache';
 import { WorkerServer, type ExecutorKinds } from '../backends/worker/server.ts';
 import { AtpcError } from '../errors.ts';
 import { browserParentPort } from '../platform/browser/browser.ts';
@@ -8,5 +9,5 @@ import { currentPlatform } from '../platform/platform.ts';
 export function serveParent(kinds: ExecutorKinds): void {
   const port = nodeParentPort() ?? browserParentPort();
   if (port === undefined) throw new AtpcError('ATPC-501', 'worker.js runs in a worker, which load() of index.js starts.');
-  new WorkerServer(port, currentPlatform(), kinds);
+  new WorkerServer(port, currentPlatform(), kinds, openWeights);
 }

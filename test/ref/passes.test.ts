@@ -17,6 +17,9 @@ import { compiledParameters, uniformPlan } from '../models/compiled.ts';
 import { bertInputs, tinyBert, type TinyBert } from '../models/tiny-bert.ts';
 import { attentionWork } from '../../passes/cost.ts';
 import { measureKeysRead } from '../../compiler/calibrate/keys-read.ts';
+import { workOf } from '../../compiler/explain/costs.ts';
+import { explainProgram } from '../../compiler/explain/explain.ts';
+import type { Explanation } from '../../compiler/explain/explanation.ts';
 import type { FloatTensor } from '../../runtime/api.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import { largestDifference, randomNumbers, randomTensor } from './tensors.ts';
@@ -167,6 +170,19 @@ describe('passes', () => {
       expect(shared.streamed - own.streamed).to.equal(pair * 48 * 4 + 2 * (2 * 12 * 512 * 128 * 32));
       expect(modes.expand.keysRead(half, 512, 1)).to.equal(128 + 32 * 3);
       expect(modes.expand.keysRead(half, 512, 16)).to.equal(128 + 48 * 3);
+    });
+    it('an explanation has no gathered work, and no choice for short inputs', async () => {
+      const explain = (target: Target): Promise<Explanation> =>
+        explainProgram(build(model.graph, { plan: expand, target, verify: false }), target, '.');
+      const [own, shared] = [await explain(wasmTarget), await explain(tiles)];
+      const work = (explanation: Explanation, seq: number) =>
+        explanation.steps
+          .filter(({ kind }) => kind === 'attention')
+          .map((step) => workOf(step, explanation.target, { batch: 1, seq }));
+      expect(work(own, 128).every(({ gatheredFlops }) => gatheredFlops > 0)).to.equal(true);
+      expect(work(shared, 128).every(({ gatheredFlops, flops }) => gatheredFlops === 0 && flops > 0)).to.equal(true);
+      // Dense then: the same work under both.
+      expect(work(shared, 32)).to.deep.equal(work(own, 32));
     });
     it('keys are counted for the choice that is made', () => {
       const size = 8;

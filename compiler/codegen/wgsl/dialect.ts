@@ -60,9 +60,10 @@ export const wgslDialect: Dialect = {
   floatOfBits,
   declaration(kind, name, type, value) {
     if (kind === 'constant') return `let ${name}: ${type} = ${value ?? ''}`;
-    return `var ${name}: ${type}${value === undefined ? '' : ` = ${value}`}`;
+    // Said aloud: Dawn sets a variable without a value to zero once, not each time a loop comes to it (webgpu 0.6.2 on SwiftShader).
+    return `var ${name}: ${type} = ${value ?? `${type}()`}`;
   },
-  privateArray: (name, type, count) => `var ${name}: array<${type}, ${count}>`,
+  privateArray: (name, type, count) => `var ${name}: array<${type}, ${count}> = array<${type}, ${count}>()`,
   cast: (type, value) => `${type}(${value})`,
   bitcast: (type, value) => `bitcast<${type}>(${value})`,
   select: (condition, yes, no) => `select(${no}, ${yes}, ${condition})`,

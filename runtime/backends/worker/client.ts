@@ -19,10 +19,11 @@ import {
   type Team,
 } from './protocol.ts';
 
-export interface WorkerLoad extends Pick<LoadRequest, 'program' | 'kernels' | 'tensors' | 'weightFiles' | 'urls'> {
+export interface WorkerLoad extends Pick<LoadRequest, 'program' | 'kernels' | 'tensors' | 'weightFiles' | 'urls' | 'cache'> {
   /** Hands out the weight files where `urls` is null. */
   readonly source: FileSource;
   readonly onProgress: (loadedBytes: number) => void;
+  readonly onNotice?: ((sentence: string) => void) | undefined;
   readonly onKernels?: (done: number, total: number) => void;
   readonly onProfile?: ((steps: readonly StepTime[]) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -57,6 +58,7 @@ export class WorkerBackend implements Backend {
   readonly #pendingWords: Int32Array<SharedArrayBuffer> | null;
   #source: FileSource | undefined;
   #onProgress: (loadedBytes: number) => void = () => {};
+  #onNotice: WorkerLoad['onNotice'];
   #onKernels: WorkerLoad['onKernels'];
   #onProfile: WorkerLoad['onProfile'];
   #nextCall = 0;
@@ -111,12 +113,14 @@ export class WorkerBackend implements Backend {
   }
 
   /** Loads the program and its weights; once, before the first run. */
-  async load({ source, onProgress, onKernels, onProfile, signal, program, ...files }: WorkerLoad): Promise<void> {
+  async load(load: WorkerLoad): Promise<void> {
+    const { source, onProgress, onKernels, onNotice, onProfile, signal, program, ...files } = load;
     this.#source = source;
+    this.#onNotice = onNotice;
     this.#onProgress = onProgress;
     this.#onKernels = onKernels;
     this.#onProfile = onProfile;
-    const { kernels, tensors, weightFiles, urls } = files;
+    const { kernels, tensors, weightFiles, urls, cache } = files;
     const abortFlag = this.#abortFlag;
     const lanes = this.#workers.length;
     const team: Team | null = lanes > 1 ? { lanes, control: createControlBlock(program.dims.length) } : null;
@@ -126,7 +130,7 @@ export class WorkerBackend implements Backend {
         if (lane > 0) worker.post({ kind: 'join', program, shared, abortFlag, team, lane } satisfies Request);
     };
     const [target, pending, profile] = [this.name, this.#pendingWords, onProfile !== undefined];
-    const parts = { program, kernels, tensors, weightFiles, urls };
+    const parts = { program, kernels, tensors, weightFiles, urls, cache };
     const message: LoadRequest = { kind: 'load', target, ...parts, profile, abortFlag, pending, team };
     try {
       await this.#call<'load'>(() => message as Extract<Request, { kind: 'load' }>, [], signal);
@@ -187,6 +191,8 @@ export class WorkerBackend implements Backend {
     switch (response.kind) {
       case 'progress':
         return this.#onProgress(response.loadedBytes);
+      case 'notice':
+        return this.#onNotice?.(response.sentence);
       case 'kernels':
         return this.#onKernels?.(response.done, response.total);
       case 'read':

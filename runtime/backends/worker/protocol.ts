@@ -1,4 +1,5 @@
 import type { StepTime } from '../../api.ts';
+import type { CacheStore } from '../../cache/api.ts';
 import { AtpcError, type ErrorCode } from '../../errors.ts';
 import type { ManifestFile, ManifestTensor, TargetFeatures, TargetName } from '../../format/manifest.ts';
 import type { Program } from '../../format/program.ts';
@@ -26,6 +27,8 @@ export interface LoadRequest<Name extends TargetName = TargetName> {
   readonly weightFiles: readonly ManifestFile[];
   /** Where each file lies that the worker reads, or null when the main thread hands them out on request, while it loads. */
   readonly urls: Readonly<Record<string, string>> | null;
+  /** Where weights are kept, and the URL of browser-cache.js. */
+  readonly cache?: { readonly store: CacheStore; readonly module: string } | undefined;
   /** Whether runs will be asked for their times. */
   readonly profile: boolean;
   /** Holds the number of the call to abort; null where memory cannot be shared. */
@@ -82,6 +85,8 @@ export interface MemoryUse {
 /** What the worker answers. `load` is call 0. */
 export type Response =
   | { readonly kind: 'progress'; readonly loadedBytes: number }
+  /** A sentence for the caller of `load`. */
+  | { readonly kind: 'notice'; readonly sentence: string }
   | { readonly kind: 'kernels'; readonly done: number; readonly total: number }
   | { readonly kind: 'read'; readonly read: number; readonly path: string; readonly begin: number; readonly end: number }
   | ({ readonly kind: 'loaded'; readonly device: string | null; readonly shared: SharedKernels | null } & MemoryUse)

@@ -11,6 +11,13 @@ import type { MemoryUse, Request, Response } from './protocol.ts';
 
 type RunRequest = Extract<Request, { kind: 'run' }>;
 type StateRequest = Extract<Request, { kind: 'openState' | 'closeState' | 'readState' | 'writeState' }>;
+/** Opens the files that lie at the addresses of a request; `notice` tells the caller of `load` a sentence. */
+export type OpenWeights = (
+  request: LoadRequest & { readonly urls: NonNullable<LoadRequest['urls']> },
+  platform: Platform,
+  notice: (sentence: string) => void,
+) => FileSource | Promise<FileSource>;
+export const weightsAt: OpenWeights = ({ urls }, platform) => platform.files((path) => new URL(urls[path] as string));
 
 // A device that is lost as often as this, with no call that came to its end in between, will be lost again.
 const mostLosses = 3;
@@ -23,6 +30,7 @@ export class WorkerServer {
   readonly #port: Port;
   readonly #platform: Platform;
   readonly #kinds: ExecutorKinds;
+  readonly #openWeights: OpenWeights;
   readonly #reads = new Map<number, { resolve(bytes: Uint8Array<ArrayBuffer>): void; reject(error: Error): void }>();
   #pending = new PendingWork();
   #request: LoadRequest<'wasm'> | LoadRequest<'webgpu'> | undefined;
@@ -38,10 +46,11 @@ export class WorkerServer {
   #ending: AtpcError | undefined;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(port: Port, platform: Platform, kinds: ExecutorKinds) {
+  constructor(port: Port, platform: Platform, kinds: ExecutorKinds, openWeights: OpenWeights = weightsAt) {
     this.#port = port;
     this.#platform = platform;
     this.#kinds = kinds;
+    this.#openWeights = openWeights;
     port.onMessage((message) => this.#receive(message as Request));
   }
 
@@ -126,7 +135,7 @@ export class WorkerServer {
     const source =
       urls === null
         ? this.#requestedFiles([...weightFiles, ...handedOut])
-        : this.#platform.files((path) => new URL(urls[path] as string));
+        : await this.#openWeights({ ...request, urls }, this.#platform, (sentence) => this.#post({ kind: 'notice', sentence }));
     this.#source = source;
     const context = {
       pending: this.#pending,

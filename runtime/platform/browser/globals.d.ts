@@ -30,3 +30,9 @@ declare const navigator: { readonly hardwareConcurrency?: number; readonly locks
 declare const isSecureContext: boolean;
 /** Of the page, or of the script of a worker. */
 declare const location: { readonly href: string };
+interface RequestInit {
+  /** Whether the HTTP cache may answer (Fetch, 5.4). */
+  cache?: 'default' | 'reload';
+}
+/** In secure contexts only (Service Workers, 5). */
+declare const caches: { open(name: string): Promise<{ put(url: string, response: Response): Promise<void> }> };
