@@ -201,9 +201,14 @@ export interface AttentionKernel {
   readonly logSumExp: boolean;
   /**
    * fewQueries: tiles of at most four queries may take a way of their own, whose roundings differ from those of other tiles: for
-   * decoding, not where one row must have the bits of all.
+   * decoding, not where one row must have the bits of all. threads: of a workgroup, on GPUs.
    */
-  readonly schedule: { readonly queryTile: number; readonly keyTile: number; readonly fewQueries: boolean };
+  readonly schedule: {
+    readonly queryTile: number;
+    readonly keyTile: number;
+    readonly fewQueries: boolean;
+    readonly threads?: number;
+  };
 }
 export type AttentionKernelSegment = KeysSegment | ClustersSegment | RankedSegment;
 

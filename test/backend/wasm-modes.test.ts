@@ -15,8 +15,18 @@ import { cluster, principal_rows, segment_means } from '../../ir/ops/principal.t
 import { evaluateSize } from '../../ir/size.ts';
 import type { Size } from '../../ir/size.ts';
 import { readTensors, sharedFile } from '../shared-data.ts';
-import { attend, dot, headsFirst, largestError, randomFloats, rowsFirst, runAttention, strides } from './attention-reference.ts';
+import {
+  attend,
+  attentionProblem,
+  dot,
+  headsFirst,
+  largestError,
+  randomFloats,
+  rowsFirst,
+  strides,
+} from './attention-reference.ts';
 import type { AttentionCase, Rows } from './attention-reference.ts';
+import { wasmAttention } from './wasm-attention.ts';
 import { instantiateWat, randomStream } from './wasm-instance.ts';
 
 interface KeysAndValues {
@@ -317,8 +327,9 @@ describe('golden cases of the modes, by wasm kernels', () => {
         query: rows('enc_q'),
         segments: [segment],
       };
-      const [found] = await runAttention(attention);
-      expect(largestError(found ?? [], values(name)), name).to.be.at.most(1e-5);
+      const schedule = wasmAttention.schedule(attention.headSize, attention.valueSize, false);
+      const [found] = await wasmAttention.run(attentionProblem(attention, schedule, false), 'simd128');
+      expect(largestError(found?.result ?? [], values(name)), name).to.be.at.most(1e-5);
     };
     return { of, rows, values, expectGolden };
   };

@@ -40,7 +40,11 @@ export const webgpuTarget: Target = {
   refusedModes: {
     svd: 'WebGPU has no float64 (WGSL, section 6.2.4), and the eigenvectors of literal ATP are not safe in float32',
   },
-  attentionSchedule: () => ({ queryTile: 16, keyTile: 32, fewQueries: false }),
+  // Few queries, as many as share a KV head: one group of rows has all threads.
+  attentionSchedule: (_headSize, _valueSize, decodes = false) =>
+    decodes
+      ? { queryTile: 4, keyTile: 128, threads: 128, fewQueries: false }
+      : { queryTile: 16, keyTile: 64, threads: 64, fewQueries: false },
   scoreKeysSchedule: () => ({ keyTile: 64 }),
   scratchBytes: (kernel, integers) => {
     const { scratch } = rendererOf(kernel);
