@@ -1,25 +1,19 @@
 import { addSizes, ceilDivideSizes, multiplySizes, type Size } from '../../../../ir/size.ts';
-import { AtpcError } from '../../../../runtime/errors.ts';
 import type { AttentionKernel, AttentionKernelSegment } from '../../../kernel/kernel.ts';
 import { KernelBuilder, type KernelContext } from '../kernel-builder.ts';
 import { AttentionFrame } from './attention-frame.ts';
 import { clustersSegment } from './attention-clusters.ts';
 import { headStrides, keysSegment } from './attention-keys.ts';
 import { attentionLayout } from './attention-layout.ts';
+import { rankedSegment } from './attention-ranked.ts';
 import type { SegmentRenderer } from './attention-segment.ts';
 
 type SegmentOf<K extends AttentionKernelSegment['kind']> = Extract<AttentionKernelSegment, { kind: K }>;
 
-const noSegment = (kind: string): SegmentRenderer<never> => {
-  const refuse = (): never => {
-    throw new AtpcError('ATPC-307', `There is no GPU kernel for attention over '${kind}'.`);
-  };
-  return { operands: refuse, integers: refuse, vectors: refuse, write: refuse };
-};
 const segmentRenderers: { readonly [K in AttentionKernelSegment['kind']]: SegmentRenderer<SegmentOf<K>> } = {
   keys: keysSegment,
   clusters: clustersSegment,
-  ranked: noSegment('ranked'),
+  ranked: rankedSegment,
 };
 function rendererOf<K extends AttentionKernelSegment['kind']>(segment: { readonly kind: K }): SegmentRenderer<SegmentOf<K>> {
   return segmentRenderers[segment.kind];
