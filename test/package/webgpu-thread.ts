@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { globals } from 'webgpu';
 import { formatValidators } from '../../compiler/package/validators.ts';
+import { targetSupport } from '../../runtime/entry/targets-wasm-webgpu.ts';
 import { useTarget } from '../../runtime/backends/targets.ts';
 import { webgpuKind } from '../../runtime/backends/webgpu/worker-executor.ts';
 import { WorkerBackend, type WorkerLoad } from '../../runtime/backends/worker/client.ts';
@@ -80,7 +81,7 @@ export async function loadHere(
   const manifest = readManifest(await read('manifest.json'), validators);
   const target = manifest.targets.find(({ name }) => name === 'webgpu');
   if (target === undefined) throw new Error('The package has no kernels for WebGPU.');
-  const use = useTarget(manifest, target, { platform: currentPlatform(), threads: 1 });
+  const use = useTarget(targetSupport, manifest, target, { platform: currentPlatform(), threads: 1 });
   const weightPaths = new Set(manifest.tensors.map(({ file }) => file));
   const paths = [...weightPaths, ...use.workerFiles.map((file) => file.path)];
   const urls = Object.fromEntries(paths.map((name) => [name, pathToFileURL(path.join(folder, name)).href]));
