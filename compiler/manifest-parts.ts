@@ -87,7 +87,7 @@ function entryOf({ entryPoints }: Program): EntryPoint {
   throw new AtpcError('ATPC-399', 'The program has no entry point.');
 }
 function portType(elementType: BufferElementType): ManifestPort['elementType'] {
-  if (elementType !== 'u8') return elementType;
+  if (elementType !== 'u8' && elementType !== 'f16') return elementType;
   throw new AtpcError('ATPC-399', 'A port of the program holds quants.');
 }
 

@@ -3,7 +3,7 @@
  * epilogue (`map`), or a named structured kernel with a schedule. Sizes and strides are not part of a kernel: a dispatch
  * hands them over as integers, so that all layers share one kernel.
  *
- * Each kind fixes the order of its operands (pointers to 4-byte elements) and integers; planner and renderers both follow
+ * Each kind fixes the order of its operands (pointers to elements of 4 bytes, unless it says otherwise) and integers; planner and renderers both follow
  * the comments here. Strides count elements. `range` below means the pair of bounds on the unpadded tokens of a sequence.
  */
 import type { Size } from '../../ir/size.ts';
@@ -145,6 +145,8 @@ export interface SplitDepthSchedule extends Tiles {
  */
 export interface GemmKernel {
   readonly kind: 'gemm';
+  /** What the right side is stored as; sums are f32. */
+  readonly right: 'f32' | 'f16';
   readonly epilogue: readonly EpilogueStep[];
   readonly schedule: PanelSchedule | WorkgroupSchedule | SplitDepthSchedule;
 }
@@ -167,11 +169,13 @@ export interface BlockGemmKernel {
 
 /**
  * result[i, :] = row ids[i] of a table [N, K] in blocks: an embedding.
- * operands: ids i32 [n], quants, scales, [minima], result f32 [n, K]. integers: n, K. items: n.
+ * operands: ids i32 [n], quants, scales, [minima], result f32 [n, K]. integers: n, K, with `part` the first row of the table that
+ * the operands hold and how many they hold: other ids are left to other dispatches. items: n.
  */
 export interface BlockLookupKernel {
   readonly kind: 'block_lookup';
   readonly format: BlockFormat;
+  readonly part?: true;
 }
 
 /** Bounds on the unpadded tokens of a sequence: atLeast <= tokens < below. A segment outside of them counts as empty. */
@@ -197,9 +201,14 @@ export interface AttentionKernel {
   readonly logSumExp: boolean;
   /**
    * fewQueries: tiles of at most four queries may take a way of their own, whose roundings differ from those of other tiles: for
-   * decoding, not where one row must have the bits of all.
+   * decoding, not where one row must have the bits of all. threads: of a workgroup, on GPUs.
    */
-  readonly schedule: { readonly queryTile: number; readonly keyTile: number; readonly fewQueries: boolean };
+  readonly schedule: {
+    readonly queryTile: number;
+    readonly keyTile: number;
+    readonly fewQueries: boolean;
+    readonly threads?: number;
+  };
 }
 export type AttentionKernelSegment = KeysSegment | ClustersSegment | RankedSegment;
 

@@ -44,11 +44,11 @@ export interface ProgramSlot {
   readonly bytes: SizeExpression;
 }
 
-export type BufferElementType = 'f32' | 'i32' | 'bool' | 'u8';
+export type BufferElementType = 'f32' | 'f16' | 'i32' | 'bool' | 'u8';
 export interface ProgramBuffer {
   readonly name: string;
   readonly class: BufferClass;
-  /** bool is stored as i32, 0 or 1; u8 is for the quants of weights. */
+  /** bool is stored as i32, 0 or 1; u8 is for the quants of weights, f16 for weights. */
   readonly elementType: BufferElementType;
   /** Bytes from the start of the slot, or else of the arena; a multiple of 64. */
   readonly offset: SizeExpression;
@@ -76,6 +76,8 @@ export interface ProgramWeight {
   /** Index into `buffers`. */
   readonly buffer: number;
   readonly shape: readonly number[];
+  /** The rows of the tensor that are in the buffer, from the first up to another; all of them without it. Packed as rows. */
+  readonly rows?: readonly [first: number, end: number];
   readonly packing: WeightPacking;
 }
 

@@ -1,7 +1,6 @@
-/** Attention kernels run on a memory of their own, and plain float64 attention to compare them with. */
-import { attentionSchedule } from '../../compiler/codegen/wasm/attention.ts';
+/** Attention as kernels get it, and in plain float64 to compare them with. */
 import type { AttentionKernel, AttentionKernelSegment } from '../../compiler/kernel/kernel.ts';
-import { instantiateKernels, randomStream } from './wasm-instance.ts';
+import { randomStream } from './wasm-instance.ts';
 
 /** A tensor [batch, head, row, column] of which rows lie anywhere. */
 export interface Rows {
@@ -81,7 +80,6 @@ export interface AttentionCase {
   readonly query: Rows;
   readonly segments: readonly Segment[];
   readonly schedule?: AttentionKernel['schedule'];
-  readonly relaxedSimd?: boolean;
   /** Take the way of few queries, where there is one. */
   readonly decodes?: boolean;
 }
@@ -92,47 +90,40 @@ export interface AttentionResult {
   readonly logSumExp: Float32Array;
 }
 
-/** The results of the kernel for different cuts of its items. */
-export async function runAttention(test: AttentionCase, cuts: readonly (readonly number[])[] = [[]]): Promise<Float32Array[]> {
-  return (await runKernel(test, cuts, false)).map(({ result }) => result);
+/** A case as a kernel, with its operands and integers in the order of kernel.ts; the results are left out. */
+export interface AttentionProblem {
+  readonly kernel: AttentionKernel;
+  readonly operands: readonly (Float32Array | Int32Array)[];
+  readonly integers: readonly number[];
+  /** Elements of the results. */
+  readonly results: readonly number[];
+  /** Those of kernel.ts. */
+  readonly items: number;
 }
-export function runAttentionWithLogSumExp(
+export function attentionProblem(
   test: AttentionCase,
-  cuts?: readonly (readonly number[])[],
-): Promise<AttentionResult[]> {
-  return runKernel(test, cuts ?? [[]], true);
-}
-async function runKernel(
-  test: AttentionCase,
-  cuts: readonly (readonly number[])[],
+  schedule: AttentionKernel['schedule'],
   logSumExp: boolean,
-): Promise<AttentionResult[]> {
-  const { batches, heads, keyHeads, queries, headSize, valueSize, query, segments, relaxedSimd = false } = test;
-  const kernel: AttentionKernel = {
-    kind: 'attention',
-    headSize,
-    valueSize,
-    scale: 1 / Math.sqrt(headSize),
-    segments: segments.map((segment) => segment.kernel),
-    logSumExp,
-    schedule: test.schedule ?? attentionSchedule(headSize, valueSize, test.decodes),
-  };
+): AttentionProblem {
+  const { batches, heads, keyHeads, queries, headSize, valueSize, query, segments } = test;
   const width = heads * valueSize;
   const own = [batches, heads, keyHeads, queries, ...strides(query), queries * width, valueSize, width];
   const sumStrides = logSumExp ? [heads * queries, queries] : [];
-  const integers = [...own, ...sumStrides, ...segments.flatMap((segment) => segment.integers)];
-  const instance = await instantiateKernels({ attention: kernel }, { relaxedSimd });
-  const operands = [query.data, ...segments.flatMap((segment) => segment.operands)].map(instance.place);
-  const items = batches * heads * Math.ceil(queries / kernel.schedule.queryTile);
-  return cuts.map((cut) => {
-    const result = instance.reserve(batches * queries * width);
-    const sums = instance.reserve(batches * heads * queries);
-    instance.run('attention', items, [...operands, result, ...(logSumExp ? [sums] : [])], integers, cut);
-    return {
-      result: instance.floats(result, batches * queries * width),
-      logSumExp: instance.floats(sums, batches * heads * queries),
-    };
-  });
+  return {
+    kernel: {
+      kind: 'attention',
+      headSize,
+      valueSize,
+      scale: 1 / Math.sqrt(headSize),
+      segments: segments.map((segment) => segment.kernel),
+      logSumExp,
+      schedule,
+    },
+    operands: [query.data, ...segments.flatMap((segment) => segment.operands)],
+    integers: [...own, ...sumStrides, ...segments.flatMap((segment) => segment.integers)],
+    results: [batches * queries * width, ...(logSumExp ? [batches * heads * queries] : [])],
+    items: batches * heads * Math.ceil(queries / schedule.queryTile),
+  };
 }
 
 /** The keys that every query sees, for [batch][query][head] in this order. */

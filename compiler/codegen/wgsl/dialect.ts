@@ -58,9 +58,10 @@ export const wgslDialect: Dialect = {
   globalNames: ['sizes', 'Sizes', 'thread', 'item', 'float_of_bits', 'main', 'subgroup_lanes', 'scratch'],
   literal,
   floatOfBits,
+  // Zeros are written out: in a loop, Dawn (webgpu 0.6.2) on SwiftShader gives a `var` without a value what it had in the round before,
+  // though it is to be zero in each (WGSL, section 7.3).
   declaration(kind, name, type, value) {
     if (kind === 'constant') return `let ${name}: ${type} = ${value ?? ''}`;
-    // Said aloud: Dawn sets a variable without a value to zero once, not each time a loop comes to it (webgpu 0.6.2 on SwiftShader).
     return `var ${name}: ${type} = ${value ?? `${type}()`}`;
   },
   privateArray: (name, type, count) => `var ${name}: array<${type}, ${count}> = array<${type}, ${count}>()`,
@@ -73,6 +74,11 @@ export const wgslDialect: Dialect = {
   size: (name) => `sizes.${name}`,
   barrier: (memory) => (memory === 'shared' ? 'workgroupBarrier()' : 'storageBarrier()'),
   uniformLoad: (place) => `workgroupUniformLoad(&${place})`,
+  atomic: {
+    load: (place) => `atomicLoad(&${place})`,
+    store: (place, value) => `atomicStore(&${place}, ${value})`,
+    add: (place, value) => `atomicAdd(&${place}, ${value})`,
+  },
   subgroup: {
     size: 'subgroup_lanes',
     exchange: (value, mask) => `subgroupShuffleXor(${value}, ${mask})`,

@@ -1,3 +1,4 @@
+import type { Size } from '../../../ir/size.ts';
 import type { KernelFeatures } from '../clike/kernel-builder.ts';
 import type { EmitOptions, NamedKernel, Target, TargetFile } from '../target.ts';
 import { wgslDialect } from './dialect.ts';
@@ -5,6 +6,12 @@ import { rendererOf } from './renderers.ts';
 
 /** The limits that every WebGPU device has (WebGPU, section 3.6.2, the defaults). */
 const storageBuffers = 8;
+const maxStorageBufferBindingSize = 128 * 2 ** 20;
+
+/** 128 threads, and at a depth of 32 less than the 16 KiB of workgroup memory that every device has. */
+const tiles = { rowTile: 32, columnTile: 64, threadRows: 4, threadColumns: 4 } as const;
+/** Few enough that reading the right side takes longer than multiplying: decoding. */
+const hasFewRows = (rows: Size): rows is number => typeof rows === 'number' && rows <= 4;
 
 /**
  * WebGPU. Kernels are WGSL text, which a device compiles at load. Builds differ in what they ask of the device: subgroups exchange
@@ -19,18 +26,25 @@ export const webgpuTarget: Target = {
     kind: 'buffers',
     alignment: 256,
     storageBuffers,
+    halfWeights: true,
+    weightBytes: maxStorageBufferBindingSize,
     vectorStrides: (kernel, integers) => rendererOf(kernel).vectorStrides?.(kernel, integers) ?? [],
   },
   gemmWeights: { kind: 'rows' },
-  gemmSchedule: () => ({ rowTile: 32, columnTile: 64, depthTile: 16, threadRows: 4, threadColumns: 4 }),
-  blockGemmSchedule: () => ({ rowTile: 32, columnTile: 64, depthTile: 32, threadRows: 4, threadColumns: 4 }),
+  gemmSchedule: (rows) => (hasFewRows(rows) ? { rowTile: rows, columnTile: 8, threads: 32 } : { ...tiles, depthTile: 16 }),
+  // A thread reads four words of quants at a time: 16 elements or 32.
+  blockGemmSchedule: (rows) => (hasFewRows(rows) ? { rowTile: rows, columnTile: 16, threads: 16 } : { ...tiles, depthTile: 32 }),
   flopsPerSecond: 1e12,
   gatheredFlopsPerSecond: 2e11,
   queriesPerChoice: 16,
   refusedModes: {
     svd: 'WebGPU has no float64 (WGSL, section 6.2.4), and the eigenvectors of literal ATP are not safe in float32',
   },
-  attentionSchedule: () => ({ queryTile: 16, keyTile: 32, fewQueries: false }),
+  // Few queries, as many as share a KV head: one group of rows has all threads.
+  attentionSchedule: (_headSize, _valueSize, decodes = false) =>
+    decodes
+      ? { queryTile: 4, keyTile: 128, threads: 128, fewQueries: false }
+      : { queryTile: 16, keyTile: 64, threads: 64, fewQueries: false },
   scoreKeysSchedule: () => ({ keyTile: 64 }),
   scratchBytes: (kernel, integers) => {
     const { scratch } = rendererOf(kernel);
@@ -70,5 +84,6 @@ function emit(kernels: readonly NamedKernel[], { build }: EmitOptions = {}): Pro
       const texts = kernels.map((named) => `${kernelHeader(named.name)}\n${renderWgsl(named, kernel)}`);
       return { path, content: texts.join('\n'), features };
     });
-  return Promise.resolve(files);
+  // A model may have no use for a feature: then a build that asks for less has the same text.
+  return Promise.resolve(files.filter(({ content }, index) => !files.slice(0, index).some((other) => other.content === content)));
 }

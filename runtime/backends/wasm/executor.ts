@@ -277,7 +277,8 @@ export class WasmExecutor {
 
   #readOutput(port: PreparedPort): TensorOutput {
     const { shape, address, elements, elementType } = port;
-    if (elementType === 'u8') throw new AtpcError('ATPC-403', `The output '${port.name}' of program.json holds quants.`);
+    if (elementType === 'u8' || elementType === 'f16')
+      throw new AtpcError('ATPC-403', `The output '${port.name}' of program.json is stored as weights are.`);
     if (elementType === 'f32')
       return { elementType, shape, data: new Float32Array(this.#memory.buffer, address, elements).slice() };
     const integers = new Int32Array(this.#memory.buffer, address, elements);

@@ -1,4 +1,3 @@
-import type { StepTime } from '../../api.ts';
 import type { Executor, ExecutorKind, ExecutorRun } from '../executor.ts';
 import type { NamedResults } from '../backend.ts';
 import type { PreparedInputs } from '../../inputs.ts';
@@ -40,7 +39,7 @@ class WorkerWasmExecutor implements Executor {
   }
 
   async run(inputs: PreparedInputs, { times, call, isAborted }: ExecutorRun): Promise<NamedResults> {
-    const run = this.#executor.run(inputs, { times: times as StepTime[] | undefined, call, isAborted });
+    const run = this.#executor.run(inputs, { times: times, call, isAborted });
     for (let lastMessages = performance.now(); ;) {
       const step = run.next();
       if (step.done) return step.value;

@@ -30,7 +30,7 @@ export class PendingWork {
       work = begin();
     } catch (error) {
       this.#end();
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
     const settle = (): void => {
       this.#promises.delete(settled);

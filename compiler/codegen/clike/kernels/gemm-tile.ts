@@ -26,7 +26,7 @@ export function multiplyTiles(
   const [besideRows, besideColumns] = [rowTile / threadRows, columnTile / threadColumns];
   const pitch = depthTile / 4 + 1;
   const leftTile = k.shared('left_tile', 'vec4<f32>', rowTile * pitch);
-  const rightTile = k.shared('right_tile', 'vec4<f32>', columnTile * pitch);
+  const rightTile = k.shared('right_tile', sides.right.tile, columnTile * pitch);
 
   const rowTiles = k.let('row_tiles', 'i32', k.ceilDivide(rows, rowTile));
   const firstRow = k.let('first_row', 'i32', `${k.item} % ${rowTiles} * ${rowTile}`);
@@ -42,7 +42,8 @@ export function multiplyTiles(
       const within = k.let('within', 'i32', `${run} % ${runs} * ${side.run}`);
       const place = k.let('place', 'i32', `${depthStart} + ${within}`);
       const at = k.let('at', 'i32', `${tileRow} * ${pitch} + ${within} / 4`);
-      const store = (from: number, value: string): void => k.assign(`${tile}[${at} + ${from / 4}]`, value);
+      const store = (from: number, value: string): void =>
+        k.assign(`${tile}[${at} + ${from / 4}]`, side.tile === 'vec4<f16>' ? k.vector('vec4<f16>', value) : value);
       k.if(
         `${place} < ${depth}`,
         () => {
@@ -61,11 +62,14 @@ export function multiplyTiles(
     fill(sides.right, rightTile, columnTile, firstColumn, columns, depthStart);
     k.barrier();
     k.for('quad', '0', k.i32(depthTile / 4), '1', (quad) => {
-      const rights = count(threadColumns).map((j) =>
-        k.let(`right_${j}`, 'vec4<f32>', `${rightTile}[(${threadColumn} + ${j * besideColumns}) * ${pitch} + ${quad}]`),
-      );
+      const leftAt = k.let('left_at', 'i32', `${threadRow} * ${pitch} + ${quad}`);
+      const rightAt = k.let('right_at', 'i32', `${threadColumn} * ${pitch} + ${quad}`);
+      const rights = count(threadColumns).map((j) => {
+        const right = `${rightTile}[${rightAt} + ${j * besideColumns * pitch}]`;
+        return k.let(`right_${j}`, 'vec4<f32>', sides.right.tile === 'vec4<f16>' ? k.vector('vec4<f32>', right) : right);
+      });
       sums.forEach((rowSums, i) => {
-        const left = k.let(`left_${i}`, 'vec4<f32>', `${leftTile}[(${threadRow} + ${i * besideRows}) * ${pitch} + ${quad}]`);
+        const left = k.let(`left_${i}`, 'vec4<f32>', `${leftTile}[${leftAt} + ${i * besideRows * pitch}]`);
         rowSums.forEach((sum, j) => k.assign(sum, `${k.use(multiplyAdd)}(${left}, ${rights[j] ?? ''}, ${sum})`));
       });
     });

@@ -1,0 +1,53 @@
+import type { KeysSegment } from '../../../kernel/kernel.ts';
+import type { AttentionFrame } from './attention-frame.ts';
+import { groupRows } from './attention-layout.ts';
+import type { SegmentRenderer } from './attention-segment.ts';
+
+/** Batch, head and row strides of an operand [batch, heads, rows, size]. */
+export const headStrides = (name: string): readonly string[] => ['batch', 'head', 'row'].map((axis) => `${name}_${axis}`);
+
+/** Keys in order, with what hides them. */
+export const keysSegment: SegmentRenderer<KeysSegment> = {
+  operands: ({ bias, mask, tokens }) => [
+    'key',
+    'value',
+    ...(bias ? ['bias'] : []),
+    ...(mask ? ['mask'] : []),
+    ...(tokens ? ['tokens'] : []),
+  ],
+  integers: ({ bias }) => ['keys', ...headStrides('key'), ...headStrides('value'), ...(bias ? ['bias_batch', 'bias_head'] : [])],
+  vectors: (_, { headSize, valueSize }) => ({
+    ...(headSize % 4 === 0 ? { key: headStrides('key') } : {}),
+    ...(valueSize % 4 === 0 ? { value: headStrides('value') } : {}),
+  }),
+  write: (frame, segment, names) => frame.whereTokens(segment.tokens, names('tokens'), () => writeKeys(frame, segment, names)),
+};
+
+function writeKeys(frame: AttentionFrame, segment: KeysSegment, names: (name: string) => string): void {
+  const { k, kernel } = frame;
+  const { bias, mask, causal, window } = segment;
+  const keys = k.size(names('keys'));
+  // Query i of the call stands at key i + keys - queries.
+  const ahead = `${keys} - ${k.size('queries')}`;
+  const firstStand = k.let('first_stand', 'i32', `${frame.firstQuery} + ${ahead}`);
+  const own = k.let('own_stand', 'i32', `${firstStand} + ${frame.rowGroup} * ${groupRows}`);
+  const first = window === null ? '0' : k.let('first_key', 'i32', k.call('max', '0', `${firstStand} - ${k.i32(window - 1)}`));
+  const end = causal ? k.let('end_key', 'i32', k.call('min', keys, `${firstStand} + ${frame.rows}`)) : keys;
+  const biasStart = bias ? frame.headPlace(names('bias'), frame.keyHead) : '';
+  const sees = (key: string, row: number): string => {
+    const stand = row === 0 ? own : `${own} + ${row}`;
+    return [
+      ...(causal ? [`(${key} <= ${stand})`] : []),
+      ...(window === null ? [] : [`(${key} > ${stand} - ${k.i32(window)})`]),
+    ].join(' & ');
+  };
+  frame.attend({
+    first,
+    end,
+    keys: frame.keyRows(names('key'), kernel.headSize),
+    values: frame.keyRows(names('value'), kernel.valueSize),
+    ...(bias ? { bias: (key) => k.operand(names('bias')).at(`${biasStart} + ${key}`) } : {}),
+    ...(mask ? { keyIsSeen: (key) => `${k.operand(names('mask')).at(`${frame.batch} * ${keys} + ${key}`)} != 0` } : {}),
+    ...(causal || window !== null ? { rowSees: sees } : {}),
+  });
+}

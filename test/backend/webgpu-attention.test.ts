@@ -1,0 +1,11 @@
+import { requires } from '../requirements.ts';
+import { webgpuIsThere } from '../webgpu-adapter.ts';
+import { attentionKernels } from './attention-kernels.ts';
+import { webgpuAttention } from './webgpu-attention.ts';
+
+describe('WebGPU', () => {
+  before(function () {
+    requires(this, 'webgpu', webgpuIsThere());
+  });
+  attentionKernels(webgpuAttention);
+});
