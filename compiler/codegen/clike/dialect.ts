@@ -20,7 +20,7 @@ export interface BindingSource {
 /** An array that the threads of a workgroup share. */
 export interface SharedArray {
   readonly name: string;
-  readonly type: Exclude<ValueType, 'bool'>;
+  readonly type: Exclude<ValueType, 'bool'> | 'atomic<u32>';
   readonly count: number;
 }
 /** Reductions over subgroups of threads (WGSL, section 17.12): none, those of the device, or of a size that is imitated. */
@@ -74,6 +74,12 @@ export interface Dialect {
   barrier(memory: 'shared' | 'buffers'): string;
   /** The value of a shared variable (a place in a shared array), the same for all threads; holds a barrier. */
   uniformLoad(place: string): string;
+  /** Places in a shared array of the type atomic<u32>. Sums of integers are the same in any order. */
+  readonly atomic: {
+    load(place: string): string;
+    store(place: string, value: string): string;
+    add(place: string, value: string): string;
+  };
   readonly subgroup: {
     readonly size: string;
     /** The value that the thread `lane ^ mask` of the subgroup has. */

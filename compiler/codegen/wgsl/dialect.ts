@@ -74,6 +74,11 @@ export const wgslDialect: Dialect = {
   size: (name) => `sizes.${name}`,
   barrier: (memory) => (memory === 'shared' ? 'workgroupBarrier()' : 'storageBarrier()'),
   uniformLoad: (place) => `workgroupUniformLoad(&${place})`,
+  atomic: {
+    load: (place) => `atomicLoad(&${place})`,
+    store: (place, value) => `atomicStore(&${place}, ${value})`,
+    add: (place, value) => `atomicAdd(&${place}, ${value})`,
+  },
   subgroup: {
     size: 'subgroup_lanes',
     exchange: (value, mask) => `subgroupShuffleXor(${value}, ${mask})`,

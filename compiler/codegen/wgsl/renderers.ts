@@ -3,9 +3,9 @@ import type { Size } from '../../../ir/size.ts';
 import { AtpcError } from '../../../runtime/errors.ts';
 import type { Kernel, KernelKind } from '../../kernel/kernel.ts';
 import type { KernelContext } from '../clike/kernel-builder.ts';
+import { attentionItems, attentionScratch, attentionVectorStrides, renderAttention } from '../clike/kernels/attention.ts';
 import { blockGemmVectorStrides, renderBlockGemm } from '../clike/kernels/block-gemm.ts';
 import { blockLookupItems, blockLookupVectorStrides, renderBlockLookup } from '../clike/kernels/block-lookup.ts';
-import { attentionItems, attentionVectorStrides, renderAttention } from '../clike/kernels/attention.ts';
 import { clusterBlockItems, renderClusterBlock } from '../clike/kernels/cluster-block.ts';
 import { clusterItems, clusterVectorStrides, renderCluster } from '../clike/kernels/cluster.ts';
 import { evictItems, evictScratch, renderEvict } from '../clike/kernels/evict.ts';
@@ -43,7 +43,7 @@ const renderers: { readonly [K in KernelKind]: Renderer<K> } = {
   gemm: { render: renderGemm, items: gemmItems, vectorStrides: gemmVectorStrides },
   block_gemm: { render: renderBlockGemm, items: gemmItems, vectorStrides: blockGemmVectorStrides },
   block_lookup: { render: renderBlockLookup, items: blockLookupItems, vectorStrides: blockLookupVectorStrides },
-  attention: { render: renderAttention, items: attentionItems, vectorStrides: attentionVectorStrides },
+  attention: { render: renderAttention, items: attentionItems, vectorStrides: attentionVectorStrides, scratch: attentionScratch },
   cluster: { render: renderCluster, items: clusterItems, vectorStrides: clusterVectorStrides },
   segment_means: { render: renderSegmentMeans, items: segmentMeansItems },
   principal_rows: refused,

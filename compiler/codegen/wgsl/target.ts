@@ -84,5 +84,6 @@ function emit(kernels: readonly NamedKernel[], { build }: EmitOptions = {}): Pro
       const texts = kernels.map((named) => `${kernelHeader(named.name)}\n${renderWgsl(named, kernel)}`);
       return { path, content: texts.join('\n'), features };
     });
-  return Promise.resolve(files);
+  // A model may have no use for a feature: then a build that asks for less has the same text.
+  return Promise.resolve(files.filter(({ content }, index) => !files.slice(0, index).some((other) => other.content === content)));
 }

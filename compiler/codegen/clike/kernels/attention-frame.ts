@@ -22,7 +22,7 @@ const reductionRadix = 16;
  * largest float, so that what a bias of -inf is taken for can still be added to.
  */
 export const unseen = -1e38;
-const leastMaximum = unseen / 2;
+export const leastMaximum = unseen / 2;
 
 /** Keys and values that the queries of the tile share, and what limits them. Expressions; `key` is the number of a key, i32. */
 export interface KeyRows {
@@ -38,7 +38,13 @@ export interface KeyRows {
   /** Whether query `row` (0 to 3) of the thread's row group sees the key. */
   rowSees?(key: string, row: number): string;
 }
-/** Rows of shared memory that scores are computed from. */
+/** Keys that every query of the tile has for itself. Expressions, i32. */
+export interface KeyLists {
+  length(row: string): string;
+  key(row: string, number: string): string;
+  readonly keys: Rows;
+  readonly values: Rows;
+}
 export interface ScoreOperands {
   /** Rows of the tile, by number in the tile. */
   readonly queries: Rows;
@@ -162,11 +168,12 @@ export class AttentionFrame {
   }
   #hide(score: string, key: string, inside: string, { keyIsSeen, rowSees }: KeyRows): void {
     const { k } = this;
-    const seen = keyIsSeen ? `${inside} && ${keyIsSeen(key)}` : inside;
+    // `&` and not `&&`: no branches, which there would be very many of
+    const seen = keyIsSeen ? `(${inside}) & (${keyIsSeen(key)})` : inside;
     if (!rowSees) return k.assign(score, k.select(seen, score, k.vector('vec4<f32>', k.f32(unseen))));
     const keySeen = k.let('seen', 'bool', seen);
     const lanes = indices(groupRows).map((row) =>
-      k.select(`${keySeen} && ${rowSees(key, row)}`, k.lane(score, row), k.f32(unseen)),
+      k.select(`${keySeen} & ${rowSees(key, row)}`, k.lane(score, row), k.f32(unseen)),
     );
     k.assign(score, k.vector('vec4<f32>', ...lanes));
   }
@@ -182,7 +189,7 @@ export class AttentionFrame {
     // Two more rows than there are keep the threads that write the parts of a row in different banks.
     const [queryPitch, keyPitch] = [queryTile + 2, keyTile + 2];
     const stagedQueries = k.sharedOnce('staged_queries', 'vec4<f32>', stagedParts * queryPitch);
-    const stagedKeys = k.sharedOnce('staged_keys', 'vec4<f32>', stagedParts * keyPitch);
+    const stagedKeys = this.stagedKeys();
     const within = keys.size % (parts * 4) === 0;
     const scores = indices(keysPerLane).map((index) => k.var(`score_${index}`, 'vec4<f32>'));
     k.for('column', '0', k.i32(keys.size), k.i32(parts * 4), (column) => {
@@ -211,6 +218,43 @@ export class AttentionFrame {
       });
     });
     return scores;
+  }
+
+  /** vec4s, at least rowGroups * keyTile: in use by `scoreTile` only. */
+  stagedKeys(): string {
+    const { rowGroups, keyTile } = this.layout;
+    return this.k.sharedOnce('staged_keys', 'vec4<f32>', Math.max(stagedParts * (keyTile + 2), rowGroups * keyTile));
+  }
+
+  /**
+   * Attends to keys of its own for every query, at most keyTile of each: `length(row)` of row `row` of the tile, which `key(row,
+   * number)` gives. `keys` and `values` hold at least one row.
+   */
+  attendLists(lists: KeyLists): void {
+    const { k, kernel, layout, queries } = this;
+    k.comment('the row groups take their queries one by one');
+    k.for('turn', '0', k.i32(groupRows), '1', (turn) => {
+      const row = k.let('row', 'i32', `${this.rowGroup} * ${groupRows} + ${turn}`);
+      const length = k.let('length', 'i32', lists.length(row));
+      const listed = (number: string): string => k.select(`${number} < ${length}`, lists.key(row, number), '0');
+      const own = indices(layout.keysPerLane).map((index) => {
+        const start = k.let('key_start', 'i32', lists.keys.start(k.let('key', 'i32', listed(this.keyInTile(index)))));
+        return { start, product: k.var('product', 'f32') };
+      });
+      const queryStart = k.let('query_start', 'i32', queries.start(row));
+      k.for('column', '0', k.i32(kernel.headSize), '4', (column) => {
+        const query = k.let('query', 'vec4<f32>', rowVector(k, queries, queryStart, column, true));
+        for (const { start, product } of own) k.add(product, k.call('dot', query, rowVector(k, lists.keys, start, column, true)));
+      });
+      const scores = own.map(({ product }, index) => {
+        const score = k.select(`${this.keyInTile(index)} < ${length}`, `${product} * ${k.f32(kernel.scale)}`, k.f32(unseen));
+        const scalar = k.let('scalar', 'f32', score);
+        const rows = indices(groupRows).map((number) => k.select(`${turn} == ${number}`, scalar, k.f32(unseen)));
+        return k.let('score', 'vec4<f32>', k.vector('vec4<f32>', ...rows));
+      });
+      this.mergeTile(scores, length, (number) => lists.values.start(lists.key(row, number)), lists.values);
+      k.barrier();
+    });
   }
 
   /**
@@ -286,6 +330,14 @@ export class AttentionFrame {
     k.if(`${k.thread} % ${radix} == 0`, () => k.assign(`${exchangedBlocks}[${k.thread} / ${radix}]`, block));
     k.barrier();
     return over(exchangedBlocks, `${this.rowGroup} * ${blocks}`, blocks);
+  }
+
+  /**
+   * What the queries of the thread hold of all keys so far, vec4s: the largest score, and the sum of the exponentials of what scores
+   * are less. Holds barriers, and needs one before it, as reduceOverLanes does.
+   */
+  softmaxSoFar(): { readonly maximum: string; readonly total: string } {
+    return { maximum: this.#maximum, total: this.reduceOverLanes('total_so_far', this.#total, (a, b) => `${a} + ${b}`) };
   }
 
   /** Writes the results of the tile. */

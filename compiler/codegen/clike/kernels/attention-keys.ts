@@ -36,9 +36,10 @@ function writeKeys(frame: AttentionFrame, segment: KeysSegment, names: (name: st
   const biasStart = bias ? frame.headPlace(names('bias'), frame.keyHead) : '';
   const sees = (key: string, row: number): string => {
     const stand = row === 0 ? own : `${own} + ${row}`;
-    return [...(causal ? [`${key} <= ${stand}`] : []), ...(window === null ? [] : [`${key} > ${stand} - ${k.i32(window)}`])].join(
-      ' && ',
-    );
+    return [
+      ...(causal ? [`(${key} <= ${stand})`] : []),
+      ...(window === null ? [] : [`(${key} > ${stand} - ${k.i32(window)})`]),
+    ].join(' & ');
   };
   frame.attend({
     first,
