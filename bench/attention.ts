@@ -84,6 +84,7 @@ function attentionGraph({ mode, share, expanded }: AttentionCase, headSize: numb
     mask: mask,
     tokens: countTokens(make, mask),
     scale: 1 / Math.sqrt(headSize),
+    queriesPerChoice: targetNamed('wasm').queriesPerChoice,
     kvHeads: { chosen: [0], total: 1 },
     projections: null,
   };

@@ -32,7 +32,7 @@ const blockKernel = (format: BlockFormat): Kernel => ({
   epilogue: [],
   schedule: wasmTarget.blockGemmSchedule('rows'),
 });
-const gemm: Kernel = { kind: 'gemm', epilogue: [], schedule: wasmTarget.gemmSchedule('rows') };
+const gemm: Kernel = { kind: 'gemm', right: 'f32', epilogue: [], schedule: wasmTarget.gemmSchedule('rows') };
 const kernels = { q4: blockKernel(q4), q8: blockKernel(q8), f32: gemm };
 type KernelName = keyof typeof kernels;
 

@@ -1,5 +1,5 @@
 /** Times of one package that generates: reading a long text chunk by chunk, and decoding at several lengths. */
-import { packSparse, unpackSparse } from '../runtime/backends/wasm/sparse-bytes.ts';
+import { packSparse, unpackSparse } from '../runtime/backends/sparse-bytes.ts';
 import type { StepTime } from '../runtime/api.ts';
 import type { EntryPointName } from '../runtime/format/program.ts';
 import { spreadOf, stepMedians } from '../compiler/cli/measure.ts';
@@ -84,7 +84,7 @@ class Reading {
   }
 
   async all(): Promise<GenerationTimes> {
-    const { manifest, state, backend } = this.#opened;
+    const { target, state, backend } = this.#opened;
     const { threads, tokens } = this.#options;
     this.#state = await backend.openState();
     if (state.rewinds) await this.#sample(tokens);
@@ -92,8 +92,8 @@ class Reading {
     return {
       ...{ threads, chunk: state.chunk, wholeText: !state.rewinds },
       ...{ chunks: this.#chunks, decode: this.#decode, profiles: this.#profiles() },
-      stateBytes: state.bytes,
-      formulaBytes: Number(manifest.memory.total),
+      stateBytes: target.stateBytes,
+      formulaBytes: Number(target.memory.total),
       peakBytes: backend.peakMemoryBytes,
     };
   }
@@ -129,7 +129,7 @@ class Reading {
   }
   async #copyRows(from: number, to: number): Promise<void> {
     const { backend, program } = this.#opened;
-    const bytes = new Uint8Array(this.#opened.state.bytes);
+    const bytes = new Uint8Array(this.#opened.target.stateBytes);
     unpackSparse(await backend.readState(this.#state), bytes);
     for (const buffer of program.buffers.filter((candidate) => candidate.class === 'state')) {
       const { layers } = this.#opened.manifest.attention;

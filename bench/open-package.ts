@@ -9,7 +9,7 @@ import { chooseVariant } from '../runtime/backends/wasm/feature-probe.ts';
 import { withOwnMemory } from '../runtime/backends/wasm/own-memory.ts';
 import { chooseThreads } from '../runtime/backends/wasm/threads.ts';
 import { WorkerBackend } from '../runtime/backends/worker/client.ts';
-import type { Manifest, ManifestState } from '../runtime/format/manifest.ts';
+import type { Manifest, ManifestState, ManifestTarget } from '../runtime/format/manifest.ts';
 import type { DispatchStep, EntryPointName, Program, Step } from '../runtime/format/program.ts';
 import { currentPlatform, type Locate } from '../runtime/platform/platform.ts';
 import { TextTokenizer } from '../runtime/tokenizer.ts';
@@ -17,6 +17,7 @@ import { BenchError } from './model-files.ts';
 
 export interface OpenPackage {
   readonly manifest: Manifest;
+  readonly target: ManifestTarget;
   readonly state: ManifestState;
   readonly program: Program;
   readonly backend: Backend;
@@ -39,14 +40,16 @@ export async function openPackage(
   const read = async (name: string): Promise<Uint8Array<ArrayBuffer>> => new Uint8Array(await readFile(path.join(folder, name)));
   const text = async (name: string): Promise<string> => readFile(path.join(folder, name), 'utf8');
   const locate: Locate = (name) => pathToFileURL(path.resolve(folder, name));
-  const variants = manifest.targets.flatMap((target) => target.variants);
+  const target = manifest.targets.find((candidate): candidate is ManifestTarget<'wasm'> => candidate.name === 'wasm');
+  if (!target) throw new BenchError(`The package in ${folder} has no kernels for WebAssembly.`);
+  const { variants } = target;
   const { state, tokenizer } = manifest;
   if (!state || !tokenizer) throw new BenchError(`The package in ${folder} does not generate text.`);
   const chosen = chooseThreads(threads, platform, variants);
   if (chosen.used !== threads) throw new BenchError(`${threads} threads cannot be had here: ${chosen.why}.`);
   const variant = chooseVariant(variants, threads > 1);
   const kernels = await read(variant.file);
-  const program = JSON.parse(await text('program.json')) as Program;
+  const program = JSON.parse(await text(target.program)) as Program;
   const code = { url: locate('worker.js'), text: await text('worker.js'), beside: undefined };
   const backend = new WorkerBackend(() => platform.startWorker(code), { name: 'wasm', why: 'asked for', threads: chosen });
   const weightPaths = new Set(manifest.tensors.map(({ file }) => file));
@@ -63,7 +66,7 @@ export async function openPackage(
   const [json, config] = [tokenizer.file, tokenizer.config].map(async (name) => JSON.parse(await text(name)) as object);
   const encoder = new TextTokenizer((await json) ?? {}, (await config) ?? {}, Infinity);
   return {
-    ...{ manifest, state, program, backend },
+    ...{ manifest, target, state, program, backend },
     dispatches: (entry) => flat(program.entryPoints[entry]?.steps ?? []),
     ids: (words) => encoder.idsOf(words, false),
   };

@@ -83,6 +83,7 @@ export function buildEntries(
     const stage = withCodes(() =>
       runPipeline(graph, pipeline, {
         plan,
+        queriesPerChoice: target.queriesPerChoice,
         nativeOps,
         verify,
         storageOf: (parameter) => formatKey(keptInBlocks(parameter)),

@@ -13,7 +13,7 @@ export interface CompileOptions {
   readonly out: string;
   /** Name of the package; default: the model's name. */
   readonly name?: string;
-  /** Kernel sets to emit; default ['wasm']. */
+  /** What the package runs on, `wasm` and `webgpu` in any order; default ['wasm']. The plan is that of the first, in this order. */
   readonly targets?: readonly string[];
   /** Attention mode for every layer and head; without it each layer takes the cheapest at `typicalLength`. */
   readonly attention?: string;
@@ -56,8 +56,8 @@ export interface CompileReport {
   readonly seconds: number;
   readonly packageBytes: number;
   readonly weightBytes: number;
-  readonly kernels: number;
-  readonly dispatches: number;
+  /** One a target; dispatches are those of the entry point that gives all that the model gives. */
+  readonly programs: readonly { readonly target: string; readonly kernels: number; readonly dispatches: number }[];
   /** Sentences that the person should read: what stayed dense and why, unused tensors, approximations. */
   readonly notes: readonly string[];
   readonly plan: PlanReport;

@@ -13,7 +13,7 @@ import { chooseCachePlan } from './attention/choose-cache-plan.ts';
 import { choosePlan } from './attention/choose-plan.ts';
 import { build, buildStateful, type Built } from './build.ts';
 import { cachePlanLengths, cachePlanReport } from './cache-plan-report.ts';
-import { targetNamed } from './codegen/targets.ts';
+import { hostTarget, targetsNamed } from './codegen/targets.ts';
 import type { CompileOptions, ModelReport, PlanReport } from './compile-options.ts';
 import { explainProgram } from './explain/explain.ts';
 import type { Explanation } from './explain/explanation.ts';
@@ -84,7 +84,8 @@ export async function explainModel(options: PlannedOptions): Promise<{
   readonly approximations: readonly string[];
 }> {
   const source = await openModel(options.model, options);
-  const target = targetNamed(options.targets?.[0] ?? 'wasm');
+  const targets = targetsNamed(options.targets);
+  const [target] = targets;
   const shapes = attentionShapes(source);
   const common = { target, verify: false, formatOf: formatsOf(source.tensors) };
   const described = async (
@@ -110,29 +111,30 @@ export async function explainModel(options: PlannedOptions): Promise<{
     ];
     return await described(built, dims, cacheAttentionOf(plan), cacheApproximationsOf(plan, false));
   }
-  const plan = await choosePlan(options, { shapes, maxTokens: longestSequence(source.graph), target, tuned: source.tuned });
+  const plan = await choosePlan(options, { shapes, maxTokens: longestSequence(source.graph), targets, tuned: source.tuned });
   const attention = attentionOf(plan, shapes, options.keys ?? null, { keysRead: () => null, textHash: null });
   const built = build(source.graph, { ...common, plan });
-  return await described(built, built.program.dims, attention, approximationsOf(plan, false));
+  return await described(built, built.program.dims, attention, approximationsOf(plan, false, target));
 }
 
-function calibrator(source: SourceModel, { targets, signal }: PlannedOptions): ReturnType<typeof headCalibrator> {
-  const target = targetNamed(targets?.[0] ?? 'wasm');
+function calibrator(source: SourceModel, { signal }: PlannedOptions): ReturnType<typeof headCalibrator> {
   const shapes = attentionShapes(source);
-  return headCalibrator({ source, shapes, target, encode: encoderOf(source), ...(signal ? { signal } : {}) });
+  return headCalibrator({ source, shapes, target: hostTarget, encode: encoderOf(source), ...(signal ? { signal } : {}) });
 }
 
 /** The heads of a model that generates which need every token, found on texts: what `atpc calibrate` does. */
 export async function calibrate(
-  options: Pick<
-    PlannedOptions,
-    'model' | 'weights' | 'targets' | 'maxLength' | 'beyondTrainedContext' | 'signal' | 'onDownload'
-  > &
+  options: Pick<PlannedOptions, 'model' | 'weights' | 'maxLength' | 'beyondTrainedContext' | 'signal' | 'onDownload'> &
     Pick<HeadCalibrationOptions, 'texts' | 'guards' | 'atoms' | 'tokens' | 'onProgress'>,
 ): Promise<HeadCalibration> {
   const source = await openModel(options.model, options);
-  const target = targetNamed(options.targets?.[0] ?? 'wasm');
-  return await calibrateHeads({ ...options, source, shapes: attentionShapes(source), target, encode: encoderOf(source) });
+  return await calibrateHeads({
+    ...options,
+    source,
+    shapes: attentionShapes(source),
+    target: hostTarget,
+    encode: encoderOf(source),
+  });
 }
 
 /** The plan that `compile` would take, with its cost at some lengths. */
@@ -141,14 +143,15 @@ export async function inspectPlan(
   { lengths }: { readonly lengths?: readonly number[] } = {},
 ): Promise<PlanReport> {
   const source = await openModel(options.model, options);
-  const target = targetNamed(options.targets?.[0] ?? 'wasm');
+  const targets = targetsNamed(options.targets);
+  const [target] = targets;
   const shapes = attentionShapes(source);
   if (source.context !== null) {
     const { maxLength: maxTokens } = source.context;
     const plan = await chooseCachePlan(options, { shapes, maxTokens, target, calibrate: calibrator(source, options) });
     return cachePlanReport(source, plan, shapes, target, maxTokens, lengths ?? cachePlanLengths);
   }
-  const plan = await choosePlan(options, { shapes, maxTokens: longestSequence(source.graph), target, tuned: source.tuned });
+  const plan = await choosePlan(options, { shapes, maxTokens: longestSequence(source.graph), targets, tuned: source.tuned });
   const { program } = build(source.graph, { plan, target, verify: false, formatOf: formatsOf(source.tensors) });
   return planReport(source, program, plan, shapes, target, lengths);
 }

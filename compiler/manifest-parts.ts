@@ -5,18 +5,25 @@ import { formatShare, shareValue, wholeShare } from '../passes/atp/share.ts';
 import type { AttentionShape } from '../passes/atp/site.ts';
 import { weightsBase } from '../runtime/backends/wasm/layout.ts';
 import type { SizeExpression } from '../runtime/format/expression.ts';
-import type { Manifest, ManifestPort } from '../runtime/format/manifest.ts';
+import type { Manifest, ManifestPort, ManifestTarget } from '../runtime/format/manifest.ts';
 import type { BufferElementType, EntryPoint, Program } from '../runtime/format/program.ts';
 import { AtpcError } from '../runtime/errors.ts';
+import type { Target } from './codegen/target.ts';
 import type { Calibration } from './calibrate/calibrate.ts';
 import { vocabularyOf } from './golden.ts';
 import type { SourceModel } from './source-model.ts';
 
-/** What is approximate in a package, in words. */
-export function approximationsOf(plan: AttentionPlan, rounded: boolean): readonly string[] {
+/** What is approximate on a target, in words. */
+export function approximationsOf(
+  plan: AttentionPlan,
+  rounded: boolean,
+  { queriesPerChoice }: Pick<Target, 'queriesPerChoice'>,
+): readonly string[] {
   const groups = plan.layers.flatMap((layer) => layer.groups).filter((group) => !isDense(group));
+  const together = (mode: HeadGroup['mode']): string =>
+    mode === 'expand' && queriesPerChoice > 1 ? `; ${queriesPerChoice} queries choose together` : '';
   const words = groups.map(
-    ({ mode, keys }) => `attention mode ${mode} with ${formatShare(keys)} of the keys: ${modes[mode].summary}`,
+    ({ mode, keys }) => `attention mode ${mode} with ${formatShare(keys)} of the keys: ${modes[mode].summary}${together(mode)}`,
   );
   return [...new Set(words), ...(rounded ? ['weights rounded to f16'] : [])];
 }
@@ -47,11 +54,11 @@ export function attentionOf(
   return { keys, reason: plan.reason, calibration: calibration.textHash, layers };
 }
 
-/** Peak bytes as formulas: the arenas one behind the other, after the bytes that the runtime leaves free for address 0. */
-export function memoryOf({ arenas }: Program): Manifest['memory'] {
+/** Peak bytes as formulas: the arenas together, in one memory after the bytes that the runtime leaves free for address 0. */
+export function memoryOf({ arenas, slots }: Program): ManifestTarget['memory'] {
   const total = Object.values(arenas).reduce<SizeExpression>(
     (sum, bytes) => (bytes === 0 ? sum : ['+', sum, bytes]),
-    weightsBase,
+    slots ? 0 : weightsBase,
   );
   return { ...arenas, total };
 }
@@ -80,7 +87,7 @@ function entryOf({ entryPoints }: Program): EntryPoint {
   throw new AtpcError('ATPC-399', 'The program has no entry point.');
 }
 function portType(elementType: BufferElementType): ManifestPort['elementType'] {
-  if (elementType !== 'u8') return elementType;
+  if (elementType !== 'u8' && elementType !== 'f16') return elementType;
   throw new AtpcError('ATPC-399', 'A port of the program holds quants.');
 }
 

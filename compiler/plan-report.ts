@@ -32,7 +32,7 @@ export function planReport(
   const lengths = asked ?? shownLengths.filter((length) => length <= longestSequence(source.graph));
   const parts = shapes.flatMap((shape) => groupsOf(plan, shape).map((group) => ({ shape, group, dense: denseGroup(group) })));
   const flops = (shape: AttentionShape, group: HeadGroup, tokens: number): number => {
-    const { streamed, gathered } = attentionWork(shape, group, tokens);
+    const { streamed, gathered } = attentionWork(shape, group, tokens, target.queriesPerChoice);
     return streamed + gathered;
   };
   const rows = parts.map(({ shape, group, dense }): PlanRow => {

@@ -3,79 +3,105 @@ import { graphNodes } from '../ir/graph.ts';
 import { isDense } from '../passes/atp/plan.ts';
 import type { Manifest } from '../runtime/format/manifest.ts';
 import { choosePlan, defaultKeys } from './attention/choose-plan.ts';
-import { build, moduleOf, type Built, type EmittedTarget } from './build.ts';
+import { build, moduleOf } from './build.ts';
 import { calibrate } from './calibrate/calibrate.ts';
-import { agreesWith, goldenLengths, goldenVectors } from './golden.ts';
+import { hostTarget } from './codegen/targets.ts';
+import {
+  agreesWith,
+  goldenLengths,
+  goldenVectors,
+  isSteady,
+  parameterValues,
+  type AcceptGolden,
+  type GoldenSource,
+} from './golden.ts';
 import { approximationsOf, attentionOf, inputPorts, memoryOf, outputPorts } from './manifest-parts.ts';
 import { planReport } from './plan-report.ts';
-import { buildOptionsOf, startEmission, type Preparation, type PreparedModel } from './prepared-model.ts';
-import { Parameters, plainStorage } from './program/parameters.ts';
+import {
+  buildTargets,
+  sameComputation,
+  sharedParameters,
+  sharedTensors,
+  type BuiltTarget,
+  type Preparation,
+  type PreparedModel,
+  type PreparedTarget,
+} from './prepared-model.ts';
+import { plainStorage, type Parameters } from './program/parameters.ts';
 import { instantiateProgram } from './program/run-program.ts';
-import { longestSequence, type SourceModel } from './source-model.ts';
+import { longestSequence } from './source-model.ts';
 
 export async function prepareForward(preparation: Preparation): Promise<PreparedModel> {
-  const { source, shapes, target, options, encode, report } = preparation;
-  const { graph } = source;
+  const { source, shapes, targets, options, encode, report } = preparation;
+  const { graph, defaults } = source;
+  const [firstTarget] = targets;
   const maxTokens = longestSequence(graph);
-  const plan = await choosePlan(options, { shapes, maxTokens, target, tuned: source.tuned });
+  const plan = await choosePlan(options, { shapes, maxTokens, targets, tuned: source.tuned });
   report('run passes');
-  const built = build(graph, { plan, ...buildOptionsOf(preparation) });
-  const { program } = built;
+  const builtTargets = buildTargets(preparation, (own) => build(graph, { plan, ...own }));
   report('emit kernels', undefined, 'kernels and calibration');
-  const emission = startEmission(built, target);
-  const calibration = await calibrate(source, plan, shapes, encode, target, maxTokens);
-  const storage = plainStorage(options.storage);
-  const { derived } = built.stage;
-  const parameters = new Parameters({
+  const calibration = await calibrate(source, plan, shapes, encode, firstTarget, maxTokens);
+  const parameters = sharedParameters(builtTargets, {
     source: calibration.tensors,
-    derived,
     computed: calibration.computed,
-    storage,
-    formats: built.formats,
+    storage: plainStorage(options.storage),
   });
-  const tensors = parameters.weightTensors(program);
+  const tensors = sharedTensors(builtTargets, parameters);
   const rounded = tensors.some(({ name }) => parameters.isRounded(name));
+  const [first, ...others] = builtTargets;
+  const { program } = first.built;
   const inputs = inputPorts(source, program);
   const principalKeys = plan.layers.some(({ groups }) => !groups.every(isDense));
   report('emit kernels', undefined, 'golden vectors');
   const lengths = goldenLengths(graph, principalKeys, maxTokens);
-  const golden = await goldenFor(source, built, emission, parameters, { inputs, dims: program.dims }, calibration.ids, lengths);
+  const { ids } = calibration;
+  const golden = { graph, defaults, ids: ids.length > 0 ? ids : null };
+  const described = async (target: BuiltTarget): Promise<Required<Pick<PreparedTarget, 'golden' | 'approximations'>>> => ({
+    golden: await goldenOf(target, parameters, { inputs, dims: program.dims }, golden, lengths),
+    approximations: [...approximationsOf(plan, rounded, target.target), ...source.approximations],
+  });
   const asksKeys = principalKeys && options.plan === undefined;
+  const prepared: PreparedTarget[] = [{ ...first, memory: memoryOf(program) }];
+  for (const other of others) {
+    const own = sameComputation(other.built, first.built) ? {} : await described(other);
+    prepared.push({ ...other, memory: memoryOf(other.built.program), ...own });
+  }
   return {
-    built,
-    emission,
-    parameters,
+    targets: prepared,
     tensors,
     manifest: {
       dims: program.dims,
       inputs,
       outputs: outputPorts(program),
-      memory: memoryOf(program),
       attention: attentionOf(plan, shapes, asksKeys ? (options.keys ?? defaultKeys) : null, calibration),
       state: null,
-      golden,
-      approximations: [...approximationsOf(plan, rounded), ...source.approximations],
+      ...(await described(first)),
     },
     notes: [],
-    plan: planReport(source, program, plan, shapes, target),
+    plan: planReport(source, program, plan, shapes, firstTarget),
   };
 }
 
-/** Dense programs choose nothing, and every input does; others are run, so that no input lies near a tie. */
-async function goldenFor(
-  { graph, defaults }: SourceModel,
-  built: Built,
-  emission: Promise<EmittedTarget>,
+/**
+ * Dense programs choose nothing, and every input does. Others are run, so that no input lies near a tie; where they cannot be run here,
+ * the reference says what small errors change.
+ */
+async function goldenOf(
+  { target, built, emission }: BuiltTarget,
   parameters: Parameters,
   ports: Pick<Manifest, 'inputs' | 'dims'>,
-  ids: readonly number[],
+  source: GoldenSource,
   lengths: readonly number[],
-): Promise<Manifest['golden']> {
+): Promise<PreparedModel['manifest']['golden']> {
   const compiled = built.stage.graph;
+  const values = await parameterValues(compiled, parameters);
   const chooses = graphNodes(compiled).some(({ op }) => op === 'cluster' || op === 'rank_keys' || op === 'principal_rows');
-  const program = chooses
-    ? await instantiateProgram(built.program, moduleOf((await emission).files), (name) => parameters.readTensor(name))
-    : null;
-  const agrees = (golden: Manifest['golden'][number]): boolean => program === null || agreesWith(program, ports, golden);
-  return goldenVectors(compiled, { graph, defaults, ids: ids.length > 0 ? ids : null }, parameters, lengths, agrees);
+  let accept: AcceptGolden = () => true;
+  if (chooses && target === hostTarget) {
+    const program = await instantiateProgram(built.program, moduleOf((await emission).files), (name) =>
+      parameters.readTensor(name),
+    );
+    accept = (golden) => agreesWith(program, ports, golden);
+  } else if (chooses) accept = (golden, inputs) => isSteady(compiled, inputs, values, golden);
+  return goldenVectors(compiled, source, values, lengths, accept);
 }

@@ -5,68 +5,76 @@ import { causalModes, type CacheGroup, type CachePlan } from '../passes/atp/cach
 import { pastDim, seqDim } from '../passes/cache.ts';
 import { AtpcError } from '../runtime/errors.ts';
 import { evaluateExpression } from '../runtime/format/expression.ts';
-import type { Manifest, ManifestState } from '../runtime/format/manifest.ts';
+import type { Manifest, ManifestState, ManifestTarget } from '../runtime/format/manifest.ts';
 import type { Program } from '../runtime/format/program.ts';
 import { chooseCachePlan } from './attention/choose-cache-plan.ts';
 import { buildStateful, type Built } from './build.ts';
 import { headCalibrator } from './calibrate/calibrate-heads.ts';
+import { hostTarget } from './codegen/targets.ts';
 import { cachePlanReport } from './cache-plan-report.ts';
 import { parameterValues, recordedGolden, vocabularyOf } from './golden.ts';
 import { memoryOf, outputPorts } from './manifest-parts.ts';
-import { buildOptionsOf, startEmission, type Preparation, type PreparedModel } from './prepared-model.ts';
-import { Parameters, plainStorage } from './program/parameters.ts';
+import {
+  buildTargets,
+  sameComputation,
+  sharedParameters,
+  sharedTensors,
+  type Preparation,
+  type PreparedModel,
+  type PreparedTarget,
+} from './prepared-model.ts';
+import { plainStorage, type Parameters } from './program/parameters.ts';
 import type { SourceModel } from './source-model.ts';
 
 export async function prepareGenerator(preparation: Preparation): Promise<PreparedModel> {
-  const { source, shapes, target, options, encode, report } = preparation;
+  const { source, shapes, targets, options, encode, report } = preparation;
   const { graph, context } = source;
   if (context === null) throw new AtpcError('ATPC-399', 'A model that generates has no length.');
   const { maxLength: maxTokens } = context;
+  const [firstTarget] = targets;
   const calibrate = headCalibrator({
     source,
     shapes,
-    target,
+    target: hostTarget,
     encode,
     ...(options.signal ? { signal: options.signal } : {}),
     onProgress: (tokens, total) => report('read model', tokens / total, `calibration, ${tokens} of ${total} tokens`),
   });
-  const plan = await chooseCachePlan(options, { shapes, maxTokens, target, calibrate });
+  const plan = await chooseCachePlan(options, { shapes, maxTokens, target: firstTarget, calibrate });
   report('run passes');
-  const built = buildStateful(graph, { plan, maxTokens, ...buildOptionsOf(preparation) });
-  const { program } = built;
+  const builtTargets = buildTargets(preparation, (own) => buildStateful(graph, { plan, maxTokens, ...own }));
   report('emit kernels', undefined, 'kernels');
-  const emission = startEmission(built, target);
   const storage = plainStorage(options.storage);
-  const parameters = new Parameters({
-    source: source.tensors,
-    derived: built.stage.derived,
-    computed: {},
-    storage,
-    formats: built.formats,
-  });
-  const tensors = parameters.weightTensors(program);
+  const parameters = sharedParameters(builtTargets, { source: source.tensors, computed: {}, storage });
+  const tensors = sharedTensors(builtTargets, parameters);
   const rounded = tensors.some(({ name }) => parameters.isRounded(name));
   report('emit kernels', undefined, 'golden vectors');
   const ids = encode?.('The quick brown fox jumps over the lazy dog, and then it runs', goldenTokens) ?? [];
   const vocabulary = vocabularyOf(graph, inputIds(graph)) ?? 0;
-  const golden = await goldenOf(built, parameters, ids, vocabulary);
+  const [first, ...others] = builtTargets;
+  const { program } = first.built;
+  const golden = await goldenOf(first.built, parameters, ids, vocabulary);
+  const prepared: PreparedTarget[] = [{ ...first, memory: memoryAtMost(program) }];
+  for (const other of others) {
+    const own = sameComputation(other.built, first.built)
+      ? {}
+      : { golden: await goldenOf(other.built, parameters, ids, vocabulary) };
+    prepared.push({ ...other, memory: memoryAtMost(other.built.program), ...own });
+  }
   return {
-    built,
-    emission,
-    parameters,
+    targets: prepared,
     tensors,
     manifest: {
       dims: [{ name: seqDim, min: 1, max: maxTokens }],
       inputs: [{ name: 'input_ids', elementType: 'i32', shape: [1, seqDim], vocabulary }],
       outputs: outputPorts(program),
-      memory: memoryAtMost(program),
       attention: attentionOf(plan),
       state: stateOf(program, plan, context),
       golden,
       approximations: [...approximationsOf(plan, rounded), ...source.approximations],
     },
     notes: notesOf(plan),
-    plan: cachePlanReport(source, plan, shapes, target, maxTokens),
+    plan: cachePlanReport(source, plan, shapes, firstTarget, maxTokens),
   };
 }
 
@@ -77,10 +85,10 @@ function inputIds({ inputs }: SourceModel['graph']) {
 }
 
 /** A state is a fixed number of bytes, and so is what calls of any length share: peak bytes are numbers. */
-function memoryAtMost(program: Program): Manifest['memory'] {
+function memoryAtMost(program: Program): ManifestTarget['memory'] {
   const largest = Object.fromEntries(program.dims.map(({ name, max }) => [name, max]));
   const formulas = Object.entries(memoryOf(program)).map(([part, size]) => [part, evaluateExpression(size, largest)] as const);
-  return Object.fromEntries(formulas) as unknown as Manifest['memory'];
+  return Object.fromEntries(formulas) as unknown as ManifestTarget['memory'];
 }
 
 function stateOf(
@@ -89,7 +97,6 @@ function stateOf(
   { trainedLength, maxLength }: NonNullable<SourceModel['context']>,
 ): ManifestState {
   return {
-    bytes: evaluateExpression(program.arenas.state, {}),
     elementType: 'f32',
     maxTokens: maxLength,
     trainedTokens: trainedLength,

@@ -60,7 +60,7 @@ export const attributeFields: { readonly [K in OpName]: { readonly [A in keyof O
   rope: { theta: 'number', maxPositions: 'number', divisors: 'numbers' },
   attention: { scale: 'number', segments: 'segments' },
   cluster: { blockTokens: 'number', keysPerBlock: 'size', iterations: 'number' },
-  select_clusters: { scale: 'number', count: 'size' },
+  select_clusters: { scale: 'number', count: 'size', tile: 'number' },
   segment_means: { count: 'size' },
   rank_keys: { scale: 'number', count: 'size' },
   principal_rows: { count: 'size' },

@@ -31,8 +31,9 @@ export function attentionWork(
   shape: AttentionShape,
   { mode, keys, kvHeads }: Pick<HeadGroup, 'mode' | 'keys' | 'kvHeads'>,
   tokens: number,
+  queriesPerChoice: number,
 ): AttentionWork {
   const heads = { ...shape, kvHeads: kvHeads.length, queryHeads: (shape.queryHeads * kvHeads.length) / shape.kvHeads };
   const dense = isDense({ mode, keys }) || (tokens < denseBelowTokens && mode !== 'svd');
-  return modes[dense ? 'dense' : mode].flops(keys, tokens, heads);
+  return modes[dense ? 'dense' : mode].flops(keys, tokens, heads, queriesPerChoice);
 }

@@ -28,6 +28,8 @@ export interface Stage {
 
 export interface PassContext {
   readonly plan: AttentionPlan;
+  /** Consecutive queries of a head that choose keys together, where nothing is causal: 1 where each chooses for itself. */
+  readonly queriesPerChoice: number;
   /** Composite ops that the target has kernels for; the others are decomposed. */
   readonly nativeOps: ReadonlySet<string>;
   /**

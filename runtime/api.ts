@@ -39,23 +39,28 @@ export interface BooleanTensor {
 }
 export type TensorOutput = FloatTensor | IntegerTensor | BooleanTensor;
 
-export type LoadPhase = 'files' | 'weights' | 'self-test';
+export type LoadPhase = 'files' | 'kernels' | 'weights' | 'self-test';
 export interface LoadProgress {
   readonly phase: LoadPhase;
   readonly loadedBytes: number;
   readonly totalBytes: number;
+  /** In the phase `kernels`, which goes on while weights are read: how many of them the device has compiled. */
+  readonly kernels?: { readonly done: number; readonly total: number };
 }
 /** The time of one dispatch of a run. */
 export interface StepTime {
-  /** Position among the dispatches of program.json. */
+  /** Position among the dispatches of the entry point; -1 for all of them, on a device that has no timestamps. */
   readonly step: number;
   /** Milliseconds on the clock of the worker. */
   readonly start: number;
   readonly milliseconds: number;
 }
 export interface LoadOptions {
-  /** `auto` takes the fastest backend in the package that works here. */
-  readonly backend?: 'auto' | 'wasm';
+  /**
+   * `auto` (the default) takes the fastest backend in the package that works here: it times a few of the model's kernels on both before
+   * the weights are read. In Node `webgpu` needs the npm package of that name.
+   */
+  readonly backend?: 'auto' | 'wasm' | 'webgpu';
   /** The folder of the package, when it is not the one that index.js lies in; in browsers it may be relative to the page. */
   readonly baseUrl?: string | URL;
   /** The package's files by path, such as `weights/model.safetensors`, instead of reading them from the folder. */
@@ -165,6 +170,8 @@ export interface ModelInfo {
   readonly backend: string;
   /** Why this backend was taken. */
   readonly why: string;
+  /** The device that computes, in words; null where the processor does. */
+  readonly device: string | null;
   readonly threads: {
     readonly used: number;
     /** Why it is this number. */

@@ -1,13 +1,13 @@
 import type { LoadOptions, LoadPhase, Model } from './api.ts';
 import type { Backend } from './backends/backend.ts';
-import { wasmMaximumBytes } from './backends/wasm/layout.ts';
-import { chooseVariant } from './backends/wasm/feature-probe.ts';
-import { withOwnMemory } from './backends/wasm/own-memory.ts';
-import { checkThreads, chooseThreads } from './backends/wasm/threads.ts';
-import { WorkerBackend } from './backends/worker/client.ts';
+import { chooseFaster, type Candidate, type Choice } from './backends/choose-backend.ts';
+import { useTarget, type UsableTarget } from './backends/targets.ts';
+import { checkThreads } from './backends/wasm/threads.ts';
+import { WorkerBackend, type WorkerLoad } from './backends/worker/client.ts';
+import type { CacheFeature, CachingLoadOptions } from './cache/feature.ts';
 import { AtpcError } from './errors.ts';
-import { evaluateExpression } from './format/expression.ts';
-import type { Manifest, ManifestFile } from './format/manifest.ts';
+import type { Manifest, ManifestFile, TargetName } from './format/manifest.ts';
+import type { Program } from './format/program.ts';
 import { readManifest, readProgram } from './format/read.ts';
 import type { Validators } from './format/validators.ts';
 import type { CreateGeneration } from './generate/feature.ts';
@@ -30,7 +30,9 @@ export interface PackageIdentity {
   readonly manifestSha256: string;
   readonly validators: Validators;
   /** In packages that generate. */
-  readonly generation?: CreateGeneration;
+  readonly generation?: CreateGeneration | undefined;
+  /** In packages with the browser cache. */
+  readonly cache?: CacheFeature | undefined;
 }
 
 const loadOptions = [
@@ -43,19 +45,17 @@ const loadOptions = [
   'threads',
   'selfTest',
 ] as const satisfies readonly (keyof LoadOptions)[];
-const backends: readonly string[] = ['auto', 'wasm'] satisfies LoadOptions['backend'][];
+const backends: readonly string[] = ['auto', 'wasm', 'webgpu'] satisfies LoadOptions['backend'][];
 
 /**
  * Reads a package, verifies its files, starts its backend and tests it. Rejects with ATPC-401 to 405 for a package that
  * cannot be used, 501 to 503 for a host that cannot run it, 607 for options, and with the signal's reason for an abort.
  */
-export async function load(identity: PackageIdentity, options: LoadOptions = {}): Promise<Model> {
-  checkOptions('load', options, loadOptions);
+export async function load(identity: PackageIdentity, options: CachingLoadOptions = {}): Promise<Model> {
+  checkOptions('load', options, [...loadOptions, ...(identity.cache?.options ?? [])]);
   const { backend = 'auto', threads = 'auto', signal } = options;
   if (!backends.includes(backend)) {
-    throw new AtpcError('ATPC-501', `There is no backend '${String(backend)}' in this package.`, {
-      hint: suggestion(String(backend), backends),
-    });
+    throw new AtpcError('ATPC-501', `There is no backend '${String(backend)}'.`, { hint: suggestion(String(backend), backends) });
   }
   checkThreads(threads);
   signal?.throwIfAborted();
@@ -86,28 +86,33 @@ interface Place {
 function placeOf(platform: Platform, identity: PackageIdentity, { files, baseUrl }: LoadOptions): Place {
   const beside = identity.startWorker;
   if (files !== undefined) return { source: givenFiles(files), locate: undefined, beside, bundled: false };
-  const base = baseUrl === undefined ? identity.base : folderUrl(baseUrl);
-  const inBase: Locate = (path) => new URL(path, base);
-  if (baseUrl !== undefined) return { source: platform.files(inBase), locate: inBase, beside: undefined, bundled: false };
-  const locate: Locate = (path) => (Object.hasOwn(identity.files, path) && identity.files[path]) || inBase(path);
-  const bundled = locate('manifest.json').href !== inBase('manifest.json').href;
-  return { source: platform.files(locate), locate, beside, bundled };
+  const locate = locateIn(identity, baseUrl);
+  const source = platform.files(locate);
+  if (baseUrl !== undefined) return { source, locate, beside: undefined, bundled: false };
+  const bundled = locate('manifest.json').href !== new URL('manifest.json', identity.base).href;
+  return { source, locate, beside, bundled };
+}
+/** Throws ATPC-607 for a `baseUrl` that is no URL. */
+export function locateIn(identity: Pick<PackageIdentity, 'base' | 'files'>, baseUrl?: string | URL): Locate {
+  if (baseUrl !== undefined) {
+    const base = folderUrl(baseUrl);
+    return (path) => new URL(path, base);
+  }
+  return (path) => (Object.hasOwn(identity.files, path) && identity.files[path]) || new URL(path, identity.base);
 }
 
 async function loadFrom(
   platform: Platform,
   { source, locate, beside, bundled }: Place,
-  { manifestSha256, validators, generation }: PackageIdentity,
-  { signal, onProgress, onProfile, selfTest = true, backend: wanted = 'auto', threads: asked = 'auto' }: LoadOptions,
+  { manifestSha256, validators, generation, cache }: PackageIdentity,
+  options: CachingLoadOptions,
 ): Promise<Model> {
+  const { signal, onProgress, onProfile, selfTest = true, backend: wanted = 'auto', threads = 'auto' } = options;
+  const cached = cache?.choose(options, platform, locate);
   const manifestBytes = await source.read('manifest.json', 0);
   await verify(platform, manifestBytes, 'manifest.json', manifestSha256);
   const manifest = readManifest(manifestBytes, validators);
-  checkLeastMemory(manifest);
-
-  const target = targetOf(manifest);
-  const threads = chooseThreads(asked, platform, target.variants);
-  const variant = chooseVariant(target.variants, threads.used > 1);
+  const { targets, refused } = targetsFor(manifest, wanted, { platform, threads });
 
   const weightPaths = new Set(manifest.tensors.map((tensor) => tensor.file));
   const weightFiles = manifest.files.filter((file) => weightPaths.has(file.path));
@@ -116,7 +121,7 @@ async function loadFrom(
     platform,
     source,
     manifest,
-    variant.file,
+    [...targets.flatMap((each) => each.files), cached?.file],
     manifest.files.filter((file) => !weightPaths.has(file.path) && !(bundled && file.path === 'worker.js')),
     (loaded, total) => {
       signal?.throwIfAborted();
@@ -124,34 +129,106 @@ async function loadFrom(
     },
   );
   const fileOf = (path: string): Uint8Array<ArrayBuffer> => files.get(path) ?? new Uint8Array();
-  const program = readProgram(fileOf('program.json'), validators);
   const tokenizer =
     manifest.tokenizer && readTokenizer(manifest, fileOf(manifest.tokenizer.file), fileOf(manifest.tokenizer.config));
-
   const code: WorkerCode = { url: locate?.('worker.js'), text: new TextDecoder().decode(fileOf('worker.js')), beside };
-  const why = wanted === 'auto' ? 'the only kernels in the package are for WebAssembly' : 'asked for';
-  const backend = new WorkerBackend(() => platform.startWorker(code), { name: target.name, why, threads });
+
+  const totalBytes = weightFiles.reduce((sum, file) => sum + file.bytes, 0);
+  const progress = (phase: LoadPhase, loadedBytes: number): void => onProgress?.({ phase, loadedBytes, totalBytes });
+  /** A backend that was started but not loaded, and what it takes to load it. */
+  const prepare = (use: UsableTarget, why: string): { readonly backend: WorkerBackend; readonly files: WorkerFiles } => {
+    const { workerFiles, target } = use;
+    const paths = [...weightPaths, ...workerFiles.map(({ path }) => path)];
+    const urls = locate ? Object.fromEntries(paths.map((path) => [path, locate(path).href])) : null;
+    const backend = new WorkerBackend(() => platform.startWorker(code), { name: target.name, why, threads: use.threads });
+    return { backend, files: { kernels: use.kernels(fileOf), urls, source } };
+  };
+  const programs = new Map(targets.map(({ target }) => [target.name, readProgram(fileOf(target.program), validators)]));
+  const candidates = targets.map((use): Candidate<TargetName> => ({
+    name: use.target.name,
+    program: programs.get(use.target.name) as Program,
+    start: (program) => {
+      const { backend, files: needed } = prepare(use, '');
+      const nothing = { tensors: [], weightFiles: [], onProgress: () => {} };
+      return disposeUnlessDone(backend, signal, async () => {
+        await backend.load({ ...needed, ...nothing, program });
+        return backend;
+      });
+    },
+  }));
+  const { name, why } = await chooseOf(candidates, refused, wanted, signal);
+  const used = targets.find(({ target }) => target.name === name) as UsableTarget;
+
+  const { backend, files: needed } = prepare(used, why);
   return disposeUnlessDone(backend, signal, async () => {
-    const totalBytes = weightFiles.reduce((sum, file) => sum + file.bytes, 0);
-    const progress = (phase: LoadPhase, loadedBytes: number): void => onProgress?.({ phase, loadedBytes, totalBytes });
-    progress('weights', 0);
+    let loadedBytes = 0;
+    progress('weights', loadedBytes);
     await backend.load({
-      program,
-      kernels: variant.features.includes('threads') ? fileOf(variant.file) : withOwnMemory(fileOf(variant.file)),
+      ...needed,
+      program: programs.get(name) as Program,
       tensors: manifest.tensors,
       weightFiles,
-      urls: locate ? Object.fromEntries([...weightPaths].map((path) => [path, locate(path).href])) : null,
-      source,
-      onProgress: (loadedBytes) => progress('weights', loadedBytes),
+      ...cached?.load,
+      onProgress: (bytes) => progress('weights', (loadedBytes = bytes)),
+      onKernels: (done, total) => onProgress?.({ phase: 'kernels', loadedBytes, totalBytes, kernels: { done, total } }),
       onProfile,
     });
-    const model = new LoadedModel({ manifest, backend, tokenizer: tokenizer ?? undefined, generation });
+    const parts = { manifest, target: used.target, backend, tokenizer: tokenizer ?? undefined, generation };
+    const model = new LoadedModel(parts);
     if (selfTest) {
       progress('self-test', totalBytes);
       await model.selfTest(signal ? { signal } : {});
     }
     return model;
   });
+}
+type WorkerFiles = Pick<WorkerLoad, 'kernels' | 'urls' | 'source'>;
+
+interface TargetsForHost {
+  readonly targets: readonly UsableTarget[];
+  /** What was asked for by `auto` and is not to be had here. */
+  readonly refused: readonly { readonly name: TargetName; readonly error: AtpcError }[];
+}
+/** The targets of a package that were asked for and that this host may run; throws what the first says where there is none. */
+function targetsFor(manifest: Manifest, wanted: string, host: Parameters<typeof useTarget>[2]): TargetsForHost {
+  const asked = manifest.targets.filter(({ name }) => wanted === 'auto' || name === wanted);
+  const targets: UsableTarget[] = [];
+  const refused: { readonly name: TargetName; readonly error: AtpcError }[] = [];
+  for (const target of asked) {
+    try {
+      targets.push(useTarget(manifest, target, host));
+    } catch (error) {
+      if (!(error instanceof AtpcError)) throw error;
+      refused.push({ name: target.name, error });
+    }
+  }
+  if (targets.length > 0) return { targets, refused };
+  if (refused[0]) throw refused[0].error;
+  throw new AtpcError(
+    'ATPC-501',
+    `The package '${manifest.name}' has no kernels for ${wanted === 'auto' ? 'this host' : wanted}.`,
+    {
+      hint: `It has some for ${manifest.targets.map(({ name }) => name).join(' and ')}.`,
+    },
+  );
+}
+/** What was asked for, the only one there is, or the faster. */
+async function chooseOf(
+  candidates: readonly Candidate<TargetName>[],
+  [refused]: TargetsForHost['refused'],
+  wanted: string,
+  signal: AbortSignal | undefined,
+): Promise<Choice<TargetName>> {
+  // The device first: where there is none, nothing has to be timed.
+  const [first, other] = [...candidates].sort((a, b) => Number(b.name === 'webgpu') - Number(a.name === 'webgpu'));
+  if (!first) throw new RangeError('There is no target.');
+  if (wanted !== 'auto') return { name: first.name, why: 'asked for' };
+  if (other) return chooseFaster(first, other, signal);
+  const only = first.name === 'wasm' ? 'WebAssembly' : 'WebGPU';
+  const why = refused
+    ? `${refused.name} cannot be had here: ${refused.error.message}`
+    : `the only kernels in the package are for ${only}`;
+  return { name: first.name, why };
 }
 
 /** Ends the backend when the work fails, and at once when the signal aborts. */
@@ -182,16 +259,16 @@ function folderUrl(baseUrl: string | URL): URL {
   }
 }
 
-/** All files but the weights: those in use, and where they are at hand all the others too. */
+/** All files but the weights: those in use, `parts` among them, and where they are at hand all the others too. */
 async function readFiles(
   platform: Platform,
   source: FileSource,
   manifest: Manifest,
-  kernels: string,
+  parts: readonly (string | undefined)[],
   listed: readonly ManifestFile[],
   progress: (loadedBytes: number, totalBytes: number) => void,
 ): Promise<ReadonlyMap<string, Uint8Array<ArrayBuffer>>> {
-  const used = new Set(['program.json', 'worker.js', kernels, manifest.tokenizer?.file, manifest.tokenizer?.config]);
+  const used = new Set(['worker.js', ...parts, manifest.tokenizer?.file, manifest.tokenizer?.config]);
   const wanted = listed.filter((file) => source.local || used.has(file.path));
   const total = wanted.reduce((sum, file) => sum + file.bytes, 0);
   const files = new Map<string, Uint8Array<ArrayBuffer>>();
@@ -202,24 +279,6 @@ async function readFiles(
     progress((loaded += file.bytes), total);
   }
   return files;
-}
-
-function targetOf(manifest: Manifest): Manifest['targets'][number] {
-  const target = manifest.targets.find((candidate) => candidate.name === 'wasm');
-  if (target) return target;
-  throw new AtpcError('ATPC-501', `The package '${manifest.name}' has no kernels for WebAssembly.`);
-}
-
-/** Refuses a package whose smallest call does not fit, before any weight is read. */
-function checkLeastMemory(manifest: Manifest): void {
-  const least = Object.fromEntries(manifest.dims.map((dim) => [dim.name, dim.min]));
-  const needed = evaluateExpression(manifest.memory.total, least);
-  if (needed <= wasmMaximumBytes) return;
-  const weights = evaluateExpression(manifest.memory.weights, least);
-  throw new AtpcError(
-    'ATPC-502',
-    `The model '${manifest.name}' needs at least ${needed} bytes, ${weights} of them weights; WebAssembly has ${wasmMaximumBytes}.`,
-  );
 }
 
 function readTokenizer(manifest: Manifest, tokenizer: Uint8Array, config: Uint8Array): TextTokenizer {

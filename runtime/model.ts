@@ -17,7 +17,7 @@ import type { Backend } from './backends/backend.ts';
 import { totalFormula } from './backends/wasm/layout.ts';
 import { AtpcError } from './errors.ts';
 import { evaluateExpression } from './format/expression.ts';
-import type { Manifest, Task } from './format/manifest.ts';
+import type { Manifest, ManifestTarget, Task } from './format/manifest.ts';
 import type { CreateGeneration, GenerationFeature } from './generate/feature.ts';
 import { prepareInputs, type PreparedInputs } from './inputs.ts';
 import { checkOptions } from './options.ts';
@@ -29,6 +29,8 @@ import type { TextTokenizer } from './tokenizer.ts';
 
 export interface ModelParts {
   readonly manifest: Manifest;
+  /** Of the manifest, what the backend runs. */
+  readonly target: ManifestTarget;
   readonly backend: Backend;
   readonly tokenizer: TextTokenizer | undefined;
   readonly generation: CreateGeneration | undefined;
@@ -37,6 +39,7 @@ export interface ModelParts {
 /** A package on a backend. */
 export class LoadedModel implements Model {
   readonly #manifest: Manifest;
+  readonly #target: ManifestTarget;
   readonly #backend: Backend;
   readonly #tokenizer: TextTokenizer | undefined;
   readonly #queue = new Queue();
@@ -44,12 +47,14 @@ export class LoadedModel implements Model {
   #texts: TextPipeline | undefined;
   #disposed: Promise<void> | undefined;
 
-  constructor({ manifest, backend, tokenizer, generation }: ModelParts) {
+  constructor({ manifest, target, backend, tokenizer, generation }: ModelParts) {
     this.#manifest = manifest;
+    this.#target = target;
     this.#backend = backend;
     this.#tokenizer = tokenizer;
     this.#generation = generation?.({
       manifest,
+      target,
       backend,
       tokenizer,
       queue: this.#queue,
@@ -120,13 +125,15 @@ export class LoadedModel implements Model {
   }
 
   info(): ModelInfo {
-    const { name, dims, memory, attention, approximations, compiler, runtime } = this.#manifest;
+    const { name, dims, attention, compiler, runtime } = this.#manifest;
+    const { memory, approximations = this.#manifest.approximations } = this.#target;
     const formula = totalFormula(memory, this.#backend.threads.used);
     const largest = Object.fromEntries(dims.map((dim) => [dim.name, dim.max]));
     return {
       name,
       backend: this.#backend.name,
       why: this.#backend.why,
+      device: this.#backend.device,
       threads: this.#backend.threads,
       memory: {
         bytes: this.memoryBytes,
@@ -149,7 +156,7 @@ export class LoadedModel implements Model {
   async selfTest(options: CallOptions = {}): Promise<void> {
     this.#begin('selfTest', options, ['signal']);
     const { signal } = options;
-    return selfTest(this.#manifest, this.#tokenizer, (inputs) => this.#runPrepared(inputs, signal));
+    return selfTest(this.#manifest, this.#target, this.#tokenizer, (inputs) => this.#runPrepared(inputs, signal));
   }
 
   dispose(): Promise<void> {

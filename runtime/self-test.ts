@@ -1,6 +1,6 @@
 import { AtpcError } from './errors.ts';
 import type { NamedResults } from './backends/backend.ts';
-import type { Manifest, ManifestGolden } from './format/manifest.ts';
+import type { Manifest, ManifestGolden, ManifestTarget } from './format/manifest.ts';
 import { prepareInputs, type PreparedInputs } from './inputs.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 
@@ -10,6 +10,7 @@ import type { TextTokenizer } from './tokenizer.ts';
  */
 export async function selfTest(
   manifest: Manifest,
+  { golden: recorded = manifest.golden }: ManifestTarget,
   tokenizer: TextTokenizer | undefined,
   run: (inputs: PreparedInputs) => Promise<NamedResults>,
 ): Promise<void> {
@@ -21,14 +22,16 @@ export async function selfTest(
       `The tokenizer gives [${found.join(', ')}] for ${JSON.stringify(text)}; recorded are [${ids.join(', ')}].`,
     );
   }
-  for (const golden of manifest.golden) {
+  for (const golden of recorded) {
     const fault = goldenFault(golden, await run(prepareInputs(manifest, golden.inputs)));
     if (fault) throw fault;
   }
 }
 
+type ComputedOutputs = Readonly<Record<string, { readonly shape: readonly number[]; readonly data: ArrayLike<number> }>>;
+
 /** The first difference between results and a golden vector as ATPC-405; undefined where they agree. */
-export function goldenFault(golden: ManifestGolden, results: NamedResults): AtpcError | undefined {
+export function goldenFault(golden: ManifestGolden, results: ComputedOutputs): AtpcError | undefined {
   for (const [name, expected] of Object.entries(golden.outputs)) {
     const found = results[name];
     if (found === undefined || JSON.stringify(found.shape) !== JSON.stringify(expected.shape)) {

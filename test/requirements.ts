@@ -13,7 +13,8 @@ export const requirements = {
   npm: 'the npm command, to pack and install packages',
   node24: 'Node 24 or later',
   browser: 'a Chromium: apt-get install chromium',
-  webgpu: 'a WebGPU adapter: apt-get install chromium, for its software Vulkan driver',
+  webgpu: 'a WebGPU adapter: apt-get install chromium libvulkan1, for its software Vulkan driver',
+  naga: 'naga 30 or later: cargo install --locked naga-cli --root .cache/naga',
   'relaxed-simd': 'an engine with relaxed SIMD, such as Node 24',
 } as const;
 export type Requirement = keyof typeof requirements;

@@ -6,6 +6,7 @@ import type { AttentionShape } from '../../passes/atp/site.ts';
 import { attentionWork } from '../../passes/cost.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import type { Target } from '../codegen/target.ts';
+import type { Targets } from '../codegen/targets.ts';
 import type { CompileOptions } from '../compile-options.ts';
 import { withCodes } from '../pass-fault.ts';
 import { modeNamed, readPlanFile } from './plan-file.ts';
@@ -17,7 +18,8 @@ export interface PlanInput {
   readonly shapes: readonly AttentionShape[];
   /** Longest input in tokens. */
   readonly maxTokens: number;
-  readonly target: Target;
+  /** The first decides what is cheapest; all have to know every mode. */
+  readonly targets: Targets;
   /** The checkpoint was fine-tuned with literal ATP at this share of keys. */
   readonly tuned: { readonly ratio: number } | null;
 }
@@ -25,7 +27,7 @@ export type PlanOptions = Pick<CompileOptions, 'attention' | 'keys' | 'typicalLe
 
 /** Predicted seconds of some heads' attention for one sequence. */
 export function predictedSeconds(shape: AttentionShape, group: HeadGroup, tokens: number, target: Target): number {
-  const { streamed, gathered } = attentionWork(shape, group, tokens);
+  const { streamed, gathered } = attentionWork(shape, group, tokens, target.queriesPerChoice);
   return streamed / target.flopsPerSecond + gathered / target.gatheredFlopsPerSecond;
 }
 const allHeads = ({ kvHeads }: AttentionShape): readonly number[] => Array.from({ length: kvHeads }, (_, head) => head);
@@ -38,7 +40,7 @@ function uniform(mode: ModeName, keys: Share, shapes: readonly AttentionShape[],
   return { reason, layers };
 }
 
-function cheapest({ shapes, target }: PlanInput, keys: Share, typicalLength: number): AttentionPlan {
+function cheapest({ shapes, targets: [target] }: PlanInput, keys: Share, typicalLength: number): AttentionPlan {
   if (shapes.length === 0) return { reason: 'The model has no attention.', layers: [] };
   if (!shapes.some((shape) => shape.encoder)) {
     return {
@@ -70,7 +72,7 @@ function cheapest({ shapes, target }: PlanInput, keys: Share, typicalLength: num
   return { reason, layers: layers.map(({ plan }) => plan) };
 }
 
-/** Throws ATPC-301 to 305 for options that do not fit together or the model. */
+/** Throws ATPC-301 to 305 for options that do not fit together or the model, ATPC-307 for a mode that a target refuses. */
 export async function choosePlan(options: PlanOptions, input: PlanInput): Promise<AttentionPlan> {
   const { shapes, maxTokens, tuned } = input;
   if (options.plan !== undefined && (options.attention !== undefined || options.keys !== undefined)) {
@@ -108,6 +110,7 @@ export async function choosePlan(options: PlanOptions, input: PlanInput): Promis
       },
     );
   }
+  refuseModes(plan, input.targets);
   const causal = shapes.find((shape) => !shape.encoder);
   const rewritten = plan.layers.find(
     ({ layer, groups }) => !shapes[layer]?.encoder && groups.some(({ mode }) => mode !== 'dense'),
@@ -119,4 +122,14 @@ export async function choosePlan(options: PlanOptions, input: PlanInput): Promis
     );
   }
   return plan;
+}
+
+function refuseModes({ layers }: AttentionPlan, targets: Targets): void {
+  for (const mode of new Set(layers.flatMap(({ groups }) => groups.map((group) => group.mode)))) {
+    const refusing = targets.find(({ refusedModes }) => refusedModes[mode] !== undefined);
+    if (!refusing) continue;
+    throw new AtpcError('ATPC-307', `Mode ${mode} cannot be compiled for ${refusing.name}: ${refusing.refusedModes[mode]}.`, {
+      hint: 'Compile for wasm alone (-t wasm), or take another mode, such as expand.',
+    });
+  }
 }

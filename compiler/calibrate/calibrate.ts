@@ -10,6 +10,7 @@ import { isWhole } from '../../passes/atp/share.ts';
 import type { AttentionShape } from '../../passes/atp/site.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import type { Target } from '../codegen/target.ts';
+import { hostTarget } from '../codegen/targets.ts';
 import type { SourceModel } from '../source-model.ts';
 import type { MemoryTensor, TensorSource } from '../weights/tensor-source.ts';
 import { balanceHeads } from './balance-heads.ts';
@@ -62,7 +63,7 @@ export async function calibrate(
   plan: AttentionPlan,
   shapes: readonly AttentionShape[],
   encode: Encode | null,
-  target: Target,
+  { queriesPerChoice }: Pick<Target, 'queriesPerChoice'>,
   maxTokens: number,
 ): Promise<Calibration> {
   const { graph, defaults, tensors } = source;
@@ -82,7 +83,7 @@ export async function calibrate(
       },
     );
   }
-  const captured = inputs.length > 0 ? await captureAttention(graph, tensors, inputs, target) : [];
+  const captured = inputs.length > 0 ? await captureAttention(graph, tensors, inputs, hostTarget) : [];
   const balanced = await balanceHeads(graph, tensors, plan, captured);
   const ofLayer = (layer: number): readonly CapturedLayer[] => balanced.captured.map((layers) => layers[layer] as CapturedLayer);
   const computed: Record<string, MemoryTensor> = {};
@@ -95,6 +96,7 @@ export async function calibrate(
     tensors: balanced.tensors,
     textHash: inputs.length > 0 ? createHash('sha256').update(calibrationTexts.join('\n')).digest('hex') : null,
     ids: texts.flat(),
-    keysRead: (layer, group) => measureKeysRead(ofLayer(layer), { ...group, kvHeads: group.kvHeads.slice(0, measuredHeads) }),
+    keysRead: (layer, group) =>
+      measureKeysRead(ofLayer(layer), { ...group, kvHeads: group.kvHeads.slice(0, measuredHeads) }, queriesPerChoice),
   };
 }

@@ -1,4 +1,4 @@
-/** Queries, keys and values of every attention layer of a dense model on some inputs, through the target's own kernels. */
+/** Queries, keys and values of every attention layer of a dense model on some inputs, through the kernels of a target that runs here. */
 import { type Graph } from '../../ir/graph.ts';
 import { densePlan } from '../../passes/atp/plan.ts';
 import { attentionNodes } from '../../passes/atp/site.ts';

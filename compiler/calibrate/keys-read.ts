@@ -26,7 +26,7 @@ function headsOf(tensor: FloatTensor, heads: readonly number[]): Tensor {
 }
 
 /** For each query of each head: clusters read by their mean, and tokens of the expanded ones. */
-function expandShares({ query, key, value }: CapturedLayer, { kvHeads, keys }: HeadGroup): number[] {
+function expandShares({ query, key, value }: CapturedLayer, { kvHeads, keys }: HeadGroup, queriesPerChoice: number): number[] {
   const [, allQueries = 0, tokens = 0, size = 0] = query.shape;
   const perGroup = allQueries / (key.shape[1] ?? 1);
   const queryHeads = kvHeads.flatMap((head) => Array.from({ length: perGroup }, (_, index) => head * perGroup + index));
@@ -50,7 +50,7 @@ function expandShares({ query, key, value }: CapturedLayer, { kvHeads, keys }: H
     Node,
     Node,
   ];
-  const select = { scale: 1 / Math.sqrt(size), count: expandedClusters(keys) };
+  const select = { scale: 1 / Math.sqrt(size), count: expandedClusters(keys, queriesPerChoice), tile: queriesPerChoice };
   const selection = nodes.make('select_clusters', select, [queryNode, meanKey, logMass, radius, tokensNode]) as Node;
   const outputs = [
     { name: 'selection', node: selection },
@@ -78,12 +78,13 @@ function expandShares({ query, key, value }: CapturedLayer, { kvHeads, keys }: H
 }
 
 /** Mean and largest share of keys over all captured inputs that are long enough for principal keys; null if none is. */
-export function measureKeysRead(captured: readonly CapturedLayer[], group: HeadGroup): KeysRead | null {
+export function measureKeysRead(captured: readonly CapturedLayer[], group: HeadGroup, queriesPerChoice: number): KeysRead | null {
   const long = captured.filter((layer) => (layer.key.shape[2] ?? 0) >= denseBelowTokens);
   if (long.length === 0 || group.mode === 'dense') return null;
   const shares = long.flatMap((layer) => {
     const tokens = layer.key.shape[2] ?? 1;
-    return group.mode === 'expand' ? expandShares(layer, group) : [modes[group.mode].keysRead(group.keys, tokens) / tokens];
+    if (group.mode === 'expand') return expandShares(layer, group, queriesPerChoice);
+    return [modes[group.mode].keysRead(group.keys, tokens, queriesPerChoice) / tokens];
   });
   return {
     mean: shares.reduce((sum, share) => sum + share, 0) / shares.length,

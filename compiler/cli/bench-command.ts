@@ -7,7 +7,7 @@ import { executionOptions, loadModel } from './load-model.ts';
 import { dimsFor, inputsFor, measure, ProfileRecorder, stepMedians, textCall, tokenDim } from './measure.ts';
 import type { Dims, Spread } from './measure.ts';
 import { readExplanation } from './package-explanation.ts';
-import { readPackageManifest, readPackageProgram } from './package-manifest.ts';
+import { packageTarget, readPackageManifest, readPackageProgram } from './package-manifest.ts';
 import { limitOfBuild, measureSimdLimit, type SimdLimit } from './simd-limit.ts';
 import { formatTable } from './table.ts';
 import { count, formatFlops, formatMilliseconds, type Terminal } from './terminal.ts';
@@ -67,7 +67,6 @@ export async function runBench(terminal: Terminal, folder: string, flags: BenchF
   const manifest = await readPackageManifest(folder);
   const cases = casesOf(manifest, flags, terminal.signal);
   const profiles = flags.profile === true || flags.trace !== undefined;
-  const explanation = profiles ? await readExplanation(folder, manifest) : null;
   const recorder = profiles ? new ProfileRecorder() : null;
   const model = await loadModel(terminal, folder, {
     ...executionOptions(flags),
@@ -75,9 +74,11 @@ export async function runBench(terminal: Terminal, folder: string, flags: BenchF
   });
   try {
     const { runs = benchDefaults.runs, warmup = benchDefaults.warmup } = flags;
-    const labels = profiles ? await readPackageProgram(folder) : [];
-    const simdLimit = flags.profile ? await measureSimdLimit() : null;
     const { backend, why, threads } = model.info();
+    const target = packageTarget(manifest, backend);
+    const explanation = profiles ? await readExplanation(folder, manifest, target) : null;
+    const labels = profiles ? await readPackageProgram(folder, target) : [];
+    const simdLimit = flags.profile ? await measureSimdLimit() : null;
     const results: BenchResult[] = [];
     const traced: { readonly one: BenchCase; readonly runs: readonly (readonly StepTime[])[] }[] = [];
     for (const one of cases) {

@@ -37,10 +37,10 @@ function printReport(terminal: Terminal, report: CompileReport): void {
       ['task', describeTask(manifest.task)],
       ['weights', formatBytes(report.weightBytes)],
       ['package', formatBytes(report.packageBytes)],
-      [
-        'program',
-        `${count(report.kernels, 'kernel')}, ${count(report.dispatches, 'dispatch').replace('dispatchs', 'dispatches')}`,
-      ],
+      ...report.programs.map(({ target, kernels, dispatches }): [string, string] => [
+        report.programs.length > 1 ? `program, ${target}` : 'program',
+        `${count(kernels, 'kernel')}, ${count(dispatches, 'dispatch').replace('dispatchs', 'dispatches')}`,
+      ]),
       ['attention', manifest.attention.reason],
     ]),
   );

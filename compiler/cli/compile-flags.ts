@@ -3,12 +3,13 @@
  */
 import { causalModeNames } from '../../passes/atp/cache-plan.ts';
 import { modeNames } from '../../passes/atp/modes/table.ts';
+import type { TargetName } from '../../runtime/format/manifest.ts';
 import { suggestion } from '../../runtime/suggest.ts';
 import { weightTypes, type WeightType } from '../compile-options.ts';
 import { usageError } from './usage-error.ts';
 
-/** Kernel sets that the compiler can emit. */
-export const targetNames = ['wasm'] as const;
+/** What the compiler can compile for. Not from its table of targets, which would load them for every command. */
+export const targetNames = ['wasm', 'webgpu'] as const satisfies readonly TargetName[];
 
 /** Which of them a model can have is decided by the model: encoders read a text at once, the others keep caches. */
 const generatingModes = [...causalModeNames, 'hybrid'];
@@ -117,11 +118,11 @@ export const compileFlags = {
     parse: (text) => text,
   },
   target: {
-    flags: '-t, --target <target>',
+    flags: '-t, --target <targets>',
     group: 'Output:',
-    summary: `kernels to emit: ${targetNames.join(', ')}; may be given several times`,
+    summary: `what the package runs on, one or several with commas: ${targetNames.join(', ')}`,
     defaultText: 'wasm',
-    parse: (text, previous) => [...(previous ?? []), oneOf('--target', 'ATPC-307', text, targetNames)],
+    parse: (text, previous) => [...(previous ?? []), ...text.split(',').map(parseTarget)],
   },
   quant: {
     flags: '-q, --quant <type>',
@@ -170,6 +171,8 @@ export const compileFlags = {
     defaultText: 'off',
   },
 } as const satisfies Required<FlagTable>;
+
+export const parseTarget = (text: string): TargetName => oneOf('--target', 'ATPC-307', text.trim(), targetNames);
 
 type FlagTable = { readonly [K in keyof CompileFlags]?: Flag<NonNullable<CompileFlags[K]>> };
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { AtpcError } from '../../runtime/errors.ts';
 import { explainReport, type ExplainInput, type ExplainReport } from '../explain/report.ts';
-import type { Manifest } from '../../runtime/format/manifest.ts';
+import type { Manifest, ManifestTarget } from '../../runtime/format/manifest.ts';
 import type { CompileFlags } from './compile-flags.ts';
 import { compileSettings } from './compile-settings.ts';
 import { withDownloads } from './downloads.ts';
@@ -13,7 +13,7 @@ import { explainText } from './explain-text.ts';
 import { executionOptions, loadModel } from './load-model.ts';
 import { dimsFor, inputsFor, measure, ProfileRecorder, stepMedians, tokenDim } from './measure.ts';
 import { readExplanation } from './package-explanation.ts';
-import { readPackageManifest } from './package-manifest.ts';
+import { packageTarget, readPackageManifest } from './package-manifest.ts';
 import { count } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 import { usageError } from './usage-error.ts';
@@ -73,22 +73,32 @@ async function reportOf(terminal: Terminal, source: string, flags: AllFlags): Pr
 /** A package says how it was compiled. */
 async function packageInput(terminal: Terminal, folder: string, flags: ExplainFlags): Promise<ExplainInput> {
   const manifest = await readPackageManifest(folder);
-  const explanation = await readExplanation(folder, manifest);
+  const target = packageTarget(manifest, flags.target?.[0]);
+  const explanation = await readExplanation(folder, manifest, target);
   if (explanation === null) {
     throw new AtpcError('ATPC-401', `The package ${folder} has no explain.json: an earlier atpc wrote it.`, {
       hint: 'Compile the model again, or explain the model itself: atpc explain MODEL',
     });
   }
-  const { name, attention, approximations } = manifest;
+  const { name, attention } = manifest;
+  const { approximations = manifest.approximations } = target;
   const dims = dimsOf(manifest, flags);
-  return { name, explanation, attention, approximations, dims, measured: await profile(terminal, folder, flags) };
+  return { name, explanation, attention, approximations, dims, measured: await profile(terminal, folder, target, flags) };
 }
 
-async function profile(terminal: Terminal, folder: string, flags: ExplainFlags): Promise<ExplainInput['measured']> {
+async function profile(
+  terminal: Terminal,
+  folder: string,
+  { name }: ManifestTarget,
+  flags: ExplainFlags,
+): Promise<ExplainInput['measured']> {
   if (flags.profile !== true) return null;
   const manifest = await readPackageManifest(folder);
   const recorder = new ProfileRecorder();
-  const model = await loadModel(terminal, folder, { ...executionOptions(flags), onProfile: recorder.onProfile });
+  const model = await loadModel(terminal, folder, {
+    ...executionOptions({ ...flags, backend: name }),
+    onProfile: recorder.onProfile,
+  });
   try {
     const inputs = inputsFor(manifest, dimsOf(manifest, flags));
     const { signal } = terminal;

@@ -1,9 +1,10 @@
 /** The options of `atpc explain` beside those of the attention plan. */
-import { positiveInteger } from './compile-flags.ts';
+import { parseTarget, positiveInteger, targetNames } from './compile-flags.ts';
 import type { Flag } from './compile-flags.ts';
 import { threadsFlag } from './run-flags.ts';
 
 export interface ExplainFlags {
+  readonly target?: readonly string[];
   readonly tokens?: number;
   readonly batch?: number;
   readonly profile?: true;
@@ -14,6 +15,13 @@ export interface ExplainFlags {
 export const explainDefaults = { tokens: 256, batch: 1, runs: 10 } as const;
 
 export const explainFlags = {
+  target: {
+    flags: '-t, --target <target>',
+    group: 'Execution:',
+    summary: `which program: ${targetNames.join(', ')}`,
+    defaultText: 'the first of the package; wasm for a model',
+    parse: (text) => [parseTarget(text)],
+  },
   tokens: {
     flags: '--tokens <number>',
     group: 'Execution:',

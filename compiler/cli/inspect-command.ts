@@ -152,7 +152,10 @@ export async function runInspectPackage(terminal: Terminal, folder: string): Pro
       ['attention', manifest.attention.reason],
       ...attentionLines(manifest.attention).map((line): [string, string] => ['', line]),
       ...manifest.approximations.map((sentence): [string, string] => ['approximation', sentence]),
-      ...memory.map(({ dims, bytes: peak }): [string, string] => ['peak memory', `${formatBytes(peak)} at ${dims}`]),
+      ...memory.map(({ target, dims, bytes: peak }): [string, string] => [
+        manifest.targets.length > 1 ? `peak memory, ${target}` : 'peak memory',
+        `${formatBytes(peak)} at ${dims}`,
+      ]),
     ]),
   );
 }
@@ -161,11 +164,18 @@ function optional(value: number | undefined): string {
   return value === undefined ? '' : ` (may be left out: ${value})`;
 }
 
+interface MemoryAtLength {
+  readonly target: string;
+  readonly dims: string;
+  readonly bytes: number;
+}
 /** Peak bytes with every dim at its least and at its most. */
-function memoryAtLengths(manifest: Manifest): readonly { readonly dims: string; readonly bytes: number }[] {
-  return (['min', 'max'] as const).map((bound) => {
-    const values = Object.fromEntries(manifest.dims.map((dim) => [dim.name, dim[bound]]));
-    const dims = Object.entries(values).map(([name, value]) => `${name} ${value}`);
-    return { dims: dims.join(', '), bytes: evaluateExpression(manifest.memory.total, values) };
-  });
+function memoryAtLengths({ targets, dims: all }: Manifest): readonly MemoryAtLength[] {
+  return targets.flatMap(({ name, memory }) =>
+    (['min', 'max'] as const).map((bound): MemoryAtLength => {
+      const values = Object.fromEntries(all.map((dim) => [dim.name, dim[bound]]));
+      const dims = Object.entries(values).map(([dim, value]) => `${dim} ${value}`);
+      return { target: name, dims: dims.join(', '), bytes: evaluateExpression(memory.total, values) };
+    }),
+  );
 }

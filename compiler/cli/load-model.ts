@@ -3,7 +3,8 @@ import { createProgress } from './progress.ts';
 import type { RunFlags } from './run-flags.ts';
 import type { Terminal } from './terminal.ts';
 
-const loadPhases = ['files', 'weights', 'self-test'] as const satisfies readonly LoadPhase[];
+// Kernels are compiled while weights are read: one line for both.
+const loadPhases = ['files', 'weights', 'self-test'] as const satisfies readonly Exclude<LoadPhase, 'kernels'>[];
 
 /** Loads the package in a folder; what takes more than a second shows how far it is. */
 export async function loadModel(terminal: Terminal, folder: string, options: LoadOptions): Promise<Model> {
@@ -14,8 +15,11 @@ export async function loadModel(terminal: Terminal, folder: string, options: Loa
     const model = await load({
       ...options,
       signal: terminal.signal,
-      onProgress: ({ phase, loadedBytes, totalBytes }) =>
-        progress.at(phase, totalBytes === 0 ? undefined : loadedBytes / totalBytes),
+      onProgress: ({ phase, loadedBytes, totalBytes, kernels }) => {
+        const fraction = totalBytes === 0 ? undefined : loadedBytes / totalBytes;
+        if (phase === 'kernels') progress.at('weights', fraction, kernels && `kernel ${kernels.done} of ${kernels.total}`);
+        else progress.at(phase, fraction);
+      },
     });
     await progress.end('done');
     return model;

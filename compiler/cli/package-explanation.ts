@@ -1,13 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { AtpcError } from '../../runtime/errors.ts';
-import type { Manifest } from '../../runtime/format/manifest.ts';
+import type { Manifest, ManifestTarget } from '../../runtime/format/manifest.ts';
 import type { Explanation } from '../explain/explanation.ts';
-import { sha256 } from '../package/files.ts';
+import { explanationPath, sha256 } from '../package/files.ts';
 
-/** explain.json of a package, checked against its manifest; null in a package that was written without it. Throws ATPC-402, 404. */
-export async function readExplanation(folder: string, manifest: Manifest): Promise<Explanation | null> {
-  const listed = manifest.files.find((file) => file.path === 'explain.json');
+/** What explains a program of a package, checked against its manifest; null in a package that was written without it. Throws ATPC-402, 404. */
+export async function readExplanation(
+  folder: string,
+  manifest: Manifest,
+  { program }: Pick<ManifestTarget, 'program'>,
+): Promise<Explanation | null> {
+  const listed = manifest.files.find((file) => file.path === explanationPath(program));
   if (listed === undefined) return null;
   const location = path.join(folder, listed.path);
   const bytes = await readFile(location).catch((cause: unknown) => {

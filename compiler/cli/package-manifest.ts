@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { AtpcError } from '../../runtime/errors.ts';
-import type { Manifest } from '../../runtime/format/manifest.ts';
+import type { Manifest, ManifestTarget } from '../../runtime/format/manifest.ts';
 import { mainEntryPoint, type DispatchStep, type Program, type Step } from '../../runtime/format/program.ts';
 
 /** Reads and validates the manifest of a package; throws ATPC-401, ATPC-402, ATPC-403 and ATPC-404. */
@@ -14,19 +14,28 @@ export async function readPackageManifest(folder: string): Promise<Manifest> {
   if (!index.includes(hash)) {
     throw damaged(`manifest.json of ${folder} is not the one that index.js was written with: its SHA-256 is ${hash}.`);
   }
-  const [{ Ajv }, { readManifest }, { manifestSchema }, { programSchema }] = await Promise.all([
-    import('ajv'),
+  const [{ readManifest }, { formatValidators }] = await Promise.all([
     import('../../runtime/format/read.ts'),
-    import('../../runtime/format/manifest.schema.ts'),
-    import('../../runtime/format/program.schema.ts'),
+    import('../package/validators.ts'),
   ]);
-  const ajv = new Ajv({ strict: false });
-  return readManifest(bytes, { manifest: ajv.compile(manifestSchema), program: ajv.compile(programSchema) });
+  return readManifest(bytes, formatValidators());
 }
 
-/** Kernel and label of every dispatch of program.json, in order. */
-export async function readPackageProgram(folder: string): Promise<readonly Pick<DispatchStep, 'kernel' | 'label'>[]> {
-  const program = JSON.parse((await readPackageFile(folder, 'program.json')).toString('utf8')) as Program;
+/** The target of that name, or the first. Throws ATPC-307 for one that the package does not have. */
+export function packageTarget({ name, targets }: Manifest, wanted?: string): ManifestTarget {
+  const found = wanted === undefined ? targets[0] : targets.find((target) => target.name === wanted);
+  if (found) return found;
+  throw new AtpcError('ATPC-307', `The package '${name}' has no program for ${wanted ?? 'anything'}.`, {
+    hint: `It has: ${targets.map((target) => target.name).join(', ')}. Compile the model with -t for others.`,
+  });
+}
+
+/** Kernel and label of every dispatch of a program, in order. */
+export async function readPackageProgram(
+  folder: string,
+  target: Pick<ManifestTarget, 'program'>,
+): Promise<readonly Pick<DispatchStep, 'kernel' | 'label'>[]> {
+  const program = JSON.parse((await readPackageFile(folder, target.program)).toString('utf8')) as Program;
   const flat = (steps: readonly Step[]): readonly DispatchStep[] =>
     steps.flatMap((step) => (step.kind === 'dispatch' ? [step] : flat(step.steps)));
   return flat(mainEntryPoint(program).steps);

@@ -1,5 +1,6 @@
 import type { ElementType } from '../../ir/element-type.ts';
 import type { Size } from '../../ir/size.ts';
+import type { TargetName } from '../../runtime/format/manifest.ts';
 import type { WeightPacking } from '../../runtime/format/program.ts';
 import type { BindingPattern } from '../kernel/binding.ts';
 import type { Dispatch } from '../kernel/dispatch.ts';
@@ -38,7 +39,7 @@ export interface EmitOptions {
 }
 /** What a target is, as data, and the one function that emits its kernels. A target is a row in `targets.ts`. */
 export interface Target {
-  readonly name: string;
+  readonly name: TargetName;
   readonly elementTypes: readonly ElementType[];
   readonly limits: { readonly memoryBytes: number; readonly lanes: number };
   readonly features: readonly string[];
@@ -52,6 +53,13 @@ export interface Target {
   readonly flopsPerSecond: number;
   /** The same where a kernel reads scattered keys one query at a time. */
   readonly gatheredFlopsPerSecond: number;
+  /**
+   * Consecutive queries of a head that choose the keys they read together, where nothing is causal: the queries of a workgroup. 1 where
+   * each chooses for itself, which reads fewer keys but scattered ones.
+   */
+  readonly queriesPerChoice: number;
+  /** Attention modes that it has no kernels for, each with the reason. */
+  readonly refusedModes: Readonly<Record<string, string>>;
   /** `decodes`: the kernel also runs for single tokens. */
   attentionSchedule(headSize: number, valueSize: number, decodes?: boolean): AttentionKernel['schedule'];
   scoreKeysSchedule(headSize: number): ScoreKeysKernel['schedule'];

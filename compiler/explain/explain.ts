@@ -1,8 +1,8 @@
 /** From a built program to its explanation. */
 import { isOp, tensorOf, type Graph, type Node } from '../../ir/graph.ts';
 import { ops } from '../../ir/ops/table.ts';
-import type { OpName } from '../../ir/ops/attributes.ts';
-import { segmentInputCount } from '../../ir/ops/segments.ts';
+import type { AttentionSegment, OpName } from '../../ir/ops/attributes.ts';
+import { segmentOperands, type SegmentOperands } from '../../ir/ops/segments.ts';
 import { addSizes, ceilDivideSizes, elementCount, multiplySizes, type Size } from '../../ir/size.ts';
 import { formatType, type Type } from '../../ir/type.ts';
 import { roles } from '../../passes/fuse/groups.ts';
@@ -128,7 +128,8 @@ const typesOf = (node: Node): readonly Type[] => node.inputs.map((input) => inpu
 function costsOfStep(nodes: readonly Node[]): readonly StepCost[] {
   const attention = nodes.find((node) => isOp(node, 'attention'));
   const own = attention && isOp(attention, 'attention') ? attentionCosts(attention) : [];
-  const when = own.find(({ gathered }) => gathered)?.when;
+  const reader = attention && isOp(attention, 'attention') ? attention.attributes.segments.findIndex(readsChoice) : -1;
+  const when = own[reader]?.when;
   const others = nodes.filter((node) => node !== attention).flatMap(costsOf);
   return [...others.map((cost) => (when ? { ...cost, when } : cost)), ...own];
 }
@@ -137,14 +138,25 @@ function costsOf<K extends OpName>(node: Node<K>): readonly StepCost[] {
   return flops === 0 ? [] : [{ flops }];
 }
 
+const readsChoice = ({ visible }: AttentionSegment): boolean =>
+  visible.some(({ rule }) => rule === 'chosen' || rule === 'selected');
+
+/** Queries that choose together read the same ranges of keys, one behind the other; others gather their own. */
+function gathers({ rules }: SegmentOperands<Node>): boolean {
+  return rules.some(({ rule: { rule }, inputs: [selection] }) => {
+    if (rule !== 'chosen') return rule === 'selected';
+    return !(selection && isOp(selection, 'select_clusters') && selection.attributes.tile > 1);
+  });
+}
+
 /** Segment by segment: what is read exactly for short inputs and what for long ones exclude each other. */
 function attentionCosts(node: Node<'attention'>): readonly StepCost[] {
-  const [query, ...operands] = node.inputs;
-  const tokens = tensorOf(operands[0] as Node).shape[2] as Size;
-  let at = 0;
-  return node.attributes.segments.map((segment): StepCost => {
-    const own = operands.slice(at, (at += segmentInputCount(segment)));
-    const types = [query as Node, ...own].map((input) => input.type);
+  const [query, firstKey] = node.inputs as readonly [Node, Node];
+  const tokens = tensorOf(firstKey).shape[2] as Size;
+  return segmentOperands(node.attributes.segments, node.inputs).map((operands): StepCost => {
+    const { segment, key, value, bias, rules } = operands;
+    const own = [key, value, ...(bias ? [bias] : []), ...rules.flatMap(({ inputs }) => inputs)];
+    const types = [query, ...own].map((input) => input.type);
     const { flops } = ops.attention.cost({ ...node.attributes, segments: [segment] }, types, node.type);
     const range = segment.visible.find((rule) => rule.rule === 'tokens');
     const { atLeast, below } = range?.rule === 'tokens' ? range : {};
@@ -153,8 +165,7 @@ function attentionCosts(node: Node<'attention'>): readonly StepCost[] {
       ...(atLeast === undefined ? {} : { atLeast }),
       ...(below === undefined ? {} : { below }),
     };
-    const gathered = segment.visible.some(({ rule }) => rule === 'chosen' || rule === 'selected');
-    return { flops, ...(gathered ? { gathered } : {}), ...(range ? { when: bounds } : {}) };
+    return { flops, ...(gathers(operands) ? { gathered: true } : {}), ...(range ? { when: bounds } : {}) };
   });
 }
 

@@ -100,7 +100,7 @@ function expandSegment(means: ParsedSegment, exact: ParsedSegment | undefined): 
   const { range } = tokenRange(means);
   if (JSON.stringify(range) !== JSON.stringify(tokenRange(exact).range)) return null;
   return {
-    segment: { kind: 'clusters', expand: { count: select.attributes.count }, tokens: range },
+    segment: { kind: 'clusters', expand: { count: select.attributes.count, tile: select.attributes.tile }, tokens: range },
     operands: [meanKey, means.value, logMass, radius, chosen.inputs[1] as Node, exact.keyOrScore, exact.value, tokens].map(
       contiguous,
     ),

@@ -3,7 +3,7 @@
  * epilogue (`map`), or a named structured kernel with a schedule. Sizes and strides are not part of a kernel: a dispatch
  * hands them over as integers, so that all layers share one kernel.
  *
- * Each kind fixes the order of its operands (pointers to 4-byte elements) and integers; planner and renderers both follow
+ * Each kind fixes the order of its operands (pointers to elements of 4 bytes, unless it says otherwise) and integers; planner and renderers both follow
  * the comments here. Strides count elements. `range` below means the pair of bounds on the unpadded tokens of a sequence.
  */
 import type { Size } from '../../ir/size.ts';
@@ -145,6 +145,8 @@ export interface SplitDepthSchedule extends Tiles {
  */
 export interface GemmKernel {
   readonly kind: 'gemm';
+  /** What the right side is stored as; sums are f32. */
+  readonly right: 'f32' | 'f16';
   readonly epilogue: readonly EpilogueStep[];
   readonly schedule: PanelSchedule | WorkgroupSchedule | SplitDepthSchedule;
 }
@@ -226,7 +228,8 @@ export interface KeysSegment {
 
 /**
  * Principal keys with log mass, the best of them (per query by second-order estimate e_j, ties to the lower cluster;
- * atp-modes.md, expand) replaced by the exact tokens they stand for: `count` (of "tokens"), or at most `most` and, with a
+ * atp-modes.md, expand) replaced by the exact tokens they stand for: `count` (of "tokens"), chosen by `tile` queries together as the
+ * op `select_clusters` says (1: by each for itself), or, always by each for itself, at most `most` and, with a
  * share, only those with e_j - log Z > log share, log Z being the log sum exp over the scores of the segments before this one
  * (which must come last then) and all e_j.
  * operands, rows contiguous: meanKey [b, G, Cmax, e], meanValue [b, G, Cmax, ev], logMass [b, G, Cmax]; with expand: radius
@@ -236,7 +239,8 @@ export interface KeysSegment {
  */
 export interface ClustersSegment {
   readonly kind: 'clusters';
-  readonly expand: { readonly count: Size } | { readonly most: number; readonly share: number | null } | null;
+  readonly expand:
+    { readonly count: Size; readonly tile: number } | { readonly most: number; readonly share: number | null } | null;
   readonly tokens: TokenRange | null;
 }
 

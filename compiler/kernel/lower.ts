@@ -247,7 +247,7 @@ class Lowering {
     const rows = reshapeView(result, [m, n]) as View;
     const kernel: Kernel = blocks
       ? { kind: 'block_gemm', format: blocks.format, epilogue, schedule: this.#target.blockGemmSchedule(m) }
-      : { kind: 'gemm', epilogue, schedule: this.#target.gemmSchedule(m) };
+      : { kind: 'gemm', right: 'f32', epilogue, schedule: this.#target.gemmSchedule(m) };
     const { rowTile, columnTile } = kernel.schedule;
     const items = multiplySizes(ceilDivideSizes(m, rowTile), ceilDivideSizes(n, columnTile));
     const integers = [m, n, k, left.strides[0] as Size, rows.strides[0] as Size, ...residualStrides];

@@ -2,6 +2,7 @@ import type { InterfaceDeclarationStructure, OptionalKind } from 'ts-morph';
 import { errorCatalogue } from '../../runtime/errors.ts';
 import type { SizeExpression } from '../../runtime/format/expression.ts';
 import type { Manifest, ManifestPort } from '../../runtime/format/manifest.ts';
+import type { RuntimeFeatures } from './runtime-bundle.ts';
 
 const inputTypes: { readonly [K in ManifestPort['elementType']]: string } = {
   f32: 'FloatInput',
@@ -18,6 +19,7 @@ const outputTypes: { readonly [K in ManifestPort['elementType']]: string } = {
 export async function declarationsOf(
   manifest: Pick<Manifest, 'name' | 'inputs' | 'outputs' | 'dims'>,
   runtimeTypes: string,
+  { browserCache = false }: RuntimeFeatures = {},
 ): Promise<string> {
   const { IndentationText, Project } = await import('ts-morph');
   const project = new Project({
@@ -67,6 +69,18 @@ export async function declarationsOf(
     parameters: [{ name: 'options', hasQuestionToken: true, type: 'LoadOptions' }],
     returnType: 'Promise<Model<Inputs, Outputs>>',
   });
+  if (browserCache) {
+    file.addFunction({
+      isExported: true,
+      hasDeclareKeyword: true,
+      name: 'deleteCached',
+      docs: [
+        'Deletes what the option `cache` of `load` has stored of this package, and of those that lay there before. In browsers.',
+      ],
+      parameters: [{ name: 'options', hasQuestionToken: true, type: 'DeleteCachedOptions' }],
+      returnType: 'Promise<void>',
+    });
+  }
   return file.getFullText();
 }
 

@@ -16,3 +16,6 @@ export function describeFile(path: string, content: Uint8Array): ManifestFile {
     chunks: Array.from({ length: count }, (_, chunk) => sha256(content.subarray(chunk * chunkBytes, (chunk + 1) * chunkBytes))),
   };
 }
+
+/** Where what explains a program lies: beside it. */
+export const explanationPath = (program: string): string => program.replace(/program\.json$/, 'explain.json');

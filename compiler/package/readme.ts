@@ -1,4 +1,4 @@
-import type { Manifest, Task } from '../../runtime/format/manifest.ts';
+import type { Manifest, ManifestTarget, Task } from '../../runtime/format/manifest.ts';
 import { evaluateExpression } from '../../runtime/format/expression.ts';
 import { describePort } from './declarations.ts';
 
@@ -59,14 +59,18 @@ function example(manifest: Manifest): string[] {
 }
 
 function memory(manifest: Manifest): string {
-  const bytesAt = (pick: 'min' | 'max'): string => {
+  const bytesAt = ({ memory: { total } }: ManifestTarget, pick: 'min' | 'max'): string => {
     const dims = Object.fromEntries(manifest.dims.map((dim) => [dim.name, dim[pick]]));
     const place = Object.entries(dims)
       .map(([name, value]) => `${name} ${value}`)
       .join(', ');
-    return `${(evaluateExpression(manifest.memory.total, dims) / 1e6).toFixed(1)} MB${place === '' ? '' : ` at ${place}`}`;
+    return `${(evaluateExpression(total, dims) / 1e6).toFixed(1)} MB${place === '' ? '' : ` at ${place}`}`;
   };
-  return `Peak: ${bytesAt('min')}; ${bytesAt('max')}. The formula is \`memory\` in manifest.json.`;
+  const several = manifest.targets.length > 1;
+  const peaks = manifest.targets.map(
+    (target) => `Peak${several ? ` on ${target.name}` : ''}: ${bytesAt(target, 'min')}; ${bytesAt(target, 'max')}.`,
+  );
+  return `${peaks.join(' ')} The formula is \`memory\` of the target in manifest.json.`;
 }
 
 function attention(manifest: Manifest): string {

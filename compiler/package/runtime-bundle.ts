@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'esbuild';
-import type { Task } from '../../runtime/format/manifest.ts';
+import type { TargetName, Task } from '../../runtime/format/manifest.ts';
 import { sha256 } from './files.ts';
 import { validatorsSource } from './validators.ts';
 
@@ -12,9 +12,11 @@ import { validatorsSource } from './validators.ts';
 export interface RuntimeBundle {
   /** Text of worker.js. */
   readonly worker: string;
-  /** The types of api.ts, which are the first half of index.d.ts. */
+  /** Text of browser-cache.js; null in a package without the browser cache. */
+  readonly browserCache: string | null;
+  /** The types of api.ts, and of cache/api.ts in a package with the browser cache: the first half of index.d.ts. */
   readonly declarations: string;
-  /** SHA-256 of both bundles, without what `index` puts before them. */
+  /** SHA-256 of all bundles, without what `index` puts before them. */
   readonly sha256: string;
   /** Text of THIRD_PARTY_LICENSES.md: the packages whose code is in the bundles. */
   readonly thirdPartyLicenses: string;
@@ -42,6 +44,9 @@ function packageConstants(manifestSha256: string, paths: readonly string[]): str
   ].join('\n');
 }
 
+/** Names a file that packageFiles lists, which Vite and webpack would else look for (esbuild drops comments that it is not shown). */
+const importModule = 'const importModule = (url) => import(/* @vite-ignore */ /* webpackIgnore: true */ url);';
+
 /** What index.js is bundled from: a package carries no code for what it cannot do. */
 const entries = { forward: 'index', generate: 'index-generate', chat: 'index-chat' } as const;
 export type RuntimeKind = keyof typeof entries;
@@ -50,11 +55,26 @@ export function runtimeKindOf(task: Task): RuntimeKind {
   return task.chat ? 'chat' : 'generate';
 }
 
-const bundles = new Map<RuntimeKind, Promise<RuntimeBundle>>();
-/** Bundled on first use and then kept: the runtime is the same for all packages of a kind. */
-export function runtimeBundle(kind: RuntimeKind): Promise<RuntimeBundle> {
-  const known = bundles.get(kind) ?? buildBundle(kind);
-  bundles.set(kind, known);
+/** What worker.js is bundled from, by the targets of the package but wasm. */
+const workers = { wasm: 'worker', webgpu: 'worker-webgpu' } as const satisfies { readonly [Name in TargetName]: string };
+
+export interface RuntimeFeatures {
+  /** Default: wasm alone. */
+  readonly targets?: readonly TargetName[] | undefined;
+  /** Whether \`load\` has the option \`cache\` in browsers; default false. */
+  readonly browserCache?: boolean | undefined;
+}
+
+const bundles = new Map<string, Promise<RuntimeBundle>>();
+/** Bundled on first use and then kept: the runtime is the same for all packages of a kind with the same features. */
+export function runtimeBundle(
+  kind: RuntimeKind,
+  { targets = ['wasm'], browserCache = false }: RuntimeFeatures = {},
+): Promise<RuntimeBundle> {
+  const worker = workers[targets.includes('webgpu') ? 'webgpu' : 'wasm'];
+  const key = `${kind} ${worker} ${browserCache}`;
+  const known = bundles.get(key) ?? buildBundle(kind, worker, browserCache);
+  bundles.set(key, known);
   return known;
 }
 
@@ -62,6 +82,7 @@ export function runtimeBundle(kind: RuntimeKind): Promise<RuntimeBundle> {
 async function bundled(
   entry: string,
   keepsNames: boolean,
+  browserCache: boolean,
 ): Promise<{ readonly text: string; readonly inputs: readonly string[] }> {
   const { build } = await import('esbuild');
   const { outputFiles, metafile } = await build({
@@ -81,7 +102,7 @@ async function bundled(
     minifyIdentifiers: !keepsNames,
     ...(keepsNames ? { lineLimit: 320 } : {}),
     metafile: true,
-    plugins: [validatorsPlugin, minifyDependencies],
+    plugins: [validatorsPlugin, browserCachePlugin(browserCache), unwrapTvmjs, minifyDependencies],
     logLevel: 'silent',
   });
   const [file] = outputFiles;
@@ -89,14 +110,23 @@ async function bundled(
   return { text: file.text, inputs: Object.keys(metafile.inputs) };
 }
 
-async function buildBundle(kind: RuntimeKind): Promise<RuntimeBundle> {
-  const [index, worker] = await Promise.all([bundled(entries[kind], true), bundled('worker', false)]);
+async function buildBundle(kind: RuntimeKind, workerEntry: string, browserCache: boolean): Promise<RuntimeBundle> {
+  const [index, worker, cache] = await Promise.all([
+    bundled(entries[kind], true, browserCache),
+    bundled(workerEntry, false, browserCache),
+    browserCache ? bundled('browser-cache', false, browserCache) : null,
+  ]);
+  const declarations = ['api', ...(browserCache ? ['cache/api'] : [])].map((name) =>
+    readFile(runtimeFile(`${name}${extension === '.ts' ? '.ts' : '.d.ts'}`), 'utf8'),
+  );
+  const importer = browserCache ? [importModule] : [];
   return {
-    worker: `${banner}\n${worker.text}`,
-    declarations: await readFile(runtimeFile(extension === '.ts' ? 'api.ts' : 'api.d.ts'), 'utf8'),
-    sha256: sha256(index.text + worker.text),
-    thirdPartyLicenses: await licensesOf([...new Set([...index.inputs, ...worker.inputs])]),
-    index: (manifestSha256, paths) => `${banner}\n${packageConstants(manifestSha256, paths)}\n${index.text}`,
+    worker: [banner, ...importer, worker.text].join('\n'),
+    browserCache: cache && `${banner}\n${cache.text}`,
+    declarations: (await Promise.all(declarations)).join('\n'),
+    sha256: sha256(index.text + worker.text + (cache?.text ?? '')),
+    thirdPartyLicenses: await licensesOf([...new Set([...index.inputs, ...worker.inputs, ...(cache?.inputs ?? [])])]),
+    index: (manifestSha256, paths) => [banner, packageConstants(manifestSha256, paths), ...importer, index.text].join('\n'),
   };
 }
 
@@ -111,6 +141,51 @@ const validatorsPlugin: Plugin = {
     }));
   },
 };
+/** The browser cache in packages that have it, and nothing in its place in others. */
+function browserCachePlugin(browserCache: boolean): Plugin {
+  const modules: Readonly<Record<string, { readonly file: string; readonly without: string }>> = {
+    'atpc:cache': { file: 'cache/feature', without: 'export const cacheFeature = undefined, openWeights = undefined;' },
+    'atpc:exports': { file: 'entry/delete-cached', without: '' },
+  };
+  return {
+    name: 'browser cache',
+    setup(build) {
+      build.onResolve({ filter: /^atpc:(?:cache|exports)$/ }, ({ path: name }) =>
+        browserCache
+          ? { path: runtimeFile(`${modules[name]?.file}${extension}`) }
+          : { path: name, namespace: 'atpc:without-cache' },
+      );
+      build.onLoad({ filter: /./, namespace: 'atpc:without-cache' }, ({ path: name }) => ({
+        contents: modules[name]?.without ?? '',
+        loader: 'js',
+      }));
+    },
+  };
+}
+/**
+ * tvmjs is one function around everything, of which a bundler can leave out nothing (330 KB). As a module, only the caches
+ * stay (14 KB). Its folder has the name of the alias or, where a package manager links packages, its own.
+ */
+const unwrapTvmjs: Plugin = {
+  name: 'unwrap tvmjs',
+  setup(build) {
+    build.onLoad({ filter: /[\\/](?:tvmjs|web-runtime)[\\/]lib[\\/]index\.js$/ }, async ({ path: file }) => ({
+      contents: moduleOfTvmjs(await readFile(file, 'utf8')),
+      loader: 'js',
+    }));
+    // What is left out requires modules of Node.
+    build.onResolve({ filter: /^(?:fs|path|perf_hooks|ws)$/ }, ({ path: name, importer }) =>
+      /[\\/](?:tvmjs|web-runtime)[\\/]/.test(importer) ? { path: name, external: true } : undefined,
+    );
+  },
+};
+/** The text within the universal module definition that rollup writes, with its exports. */
+function moduleOfTvmjs(text: string): string {
+  const [, body] =
+    /^\(function \(global, factory\) \{[^]*?\(function \(exports\) \{ 'use strict';\n([^]*)\n\}\)\);\s*$/.exec(text) ?? [];
+  if (body === undefined) throw new Error('lib/index.js of tvmjs does not have the form that its version was pinned for.');
+  return body.replace(/^ {4}exports\.(\w+) = (\w+);$/gm, 'export { $2 as $1 };');
+}
 /** Other people's code and generated code are minified whole; our own keeps its names. */
 const minifyDependencies: Plugin = {
   name: 'minify dependencies',
@@ -146,7 +221,7 @@ async function licensesOf(inputs: readonly string[]): Promise<string> {
   const packages = await Promise.all([...all].map(readPackage));
   packages.sort((a, b) => (a.name < b.name ? -1 : 1));
   const sections = packages.map(({ name, version, license, text }) => `## ${name} ${version} (${license})\n\n${text.trim()}\n`);
-  return `# Third-party licences\n\nindex.js contains code of these packages.\n\n${sections.join('\n')}`;
+  return `# Third-party licences\n\nindex.js and the files that it loads contain code of these packages.\n\n${sections.join('\n')}`;
 }
 async function readPackage(folder: string): Promise<BundledPackage> {
   const { name, version, license } = JSON.parse(await readFile(path.join(folder, 'package.json'), 'utf8')) as Omit<
@@ -155,5 +230,8 @@ async function readPackage(folder: string): Promise<BundledPackage> {
   >;
   const file = ['LICENSE', 'LICENSE.md', 'LICENSE.txt'].map((candidate) => path.join(folder, candidate)).find(existsSync);
   if (file === undefined) throw new Error(`The package ${name}, which is bundled into the runtime, has no licence file.`);
-  return { name, version, license, text: await readFile(file, 'utf8') };
+  // Apache-2.0, 4(d): notices go where the work goes.
+  const notice = path.join(folder, 'NOTICE');
+  const texts = await Promise.all([file, ...(existsSync(notice) ? [notice] : [])].map((each) => readFile(each, 'utf8')));
+  return { name, version, license, text: texts.join('\n') };
 }

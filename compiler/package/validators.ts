@@ -2,6 +2,13 @@ import { Ajv } from 'ajv';
 import standalone from 'ajv/dist/standalone/index.js';
 import { manifestSchema } from '../../runtime/format/manifest.schema.ts';
 import { programSchema } from '../../runtime/format/program.schema.ts';
+import type { Validators } from '../../runtime/format/validators.ts';
+
+/** The validators of the package formats, to be used here. */
+export function formatValidators(): Validators {
+  const ajv = new Ajv({ strict: false });
+  return { manifest: ajv.compile(manifestSchema), program: ajv.compile(programSchema) };
+}
 
 /** The text of a module that exports the validators `manifest` and `program`; it imports nothing. */
 export function validatorsSource(): string {

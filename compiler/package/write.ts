@@ -2,19 +2,29 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { AtpcError } from '../../runtime/errors.ts';
-import type { Manifest, ManifestFile, ManifestTarget, ManifestTokenizer, WasmFeature } from '../../runtime/format/manifest.ts';
+import type {
+  Manifest,
+  ManifestFile,
+  ManifestTarget,
+  ManifestTokenizer,
+  TargetFeatures,
+  TargetName,
+} from '../../runtime/format/manifest.ts';
 import type { Program } from '../../runtime/format/program.ts';
 import type { TargetFile } from '../codegen/target.ts';
 import type { Explanation } from '../explain/explanation.ts';
 import type { WrittenWeights } from '../weights/write.ts';
 import { declarationsOf } from './declarations.ts';
-import { describeFile, sha256 } from './files.ts';
+import { describeFile, explanationPath, sha256 } from './files.ts';
 import { jsonByLine } from './json-by-line.ts';
 import { replaceFolder } from './output-folder.ts';
 import { readmeOf } from './readme.ts';
 import { runtimeBundle, runtimeKindOf } from './runtime-bundle.ts';
 
-export interface PackageTarget extends Pick<ManifestTarget, 'name'> {
+export interface PackageTarget extends Omit<ManifestTarget, 'program' | 'variants'> {
+  readonly program: Program;
+  /** What `atpc explain` shows; the runtime does not read it. */
+  readonly explanation?: Explanation;
   /** Paths are relative to `kernels/NAME/`; those with features are the variants. */
   readonly files: readonly TargetFile[];
 }
@@ -31,11 +41,10 @@ export interface PackageParts extends Omit<
   /** Name of the npm package; `name` is that of the model. */
   readonly packageName: string;
   readonly packageVersion: string;
-  readonly program: Program;
   readonly targets: readonly PackageTarget[];
   readonly tokenizer: PackageTokenizer | null;
-  /** What `atpc explain` shows; the runtime does not read it. */
-  readonly explanation?: Explanation;
+  /** Whether `load` can keep the weights in browsers; default false. */
+  readonly browserCache?: boolean;
   /** Writes the weight files below the folder. */
   readonly writeWeights: (folder: string) => Promise<WrittenWeights>;
   /** Text of the model's licence, where it has one. */
@@ -63,22 +72,23 @@ export async function writePackage(
   { signal, check }: WritePackageOptions = {},
 ): Promise<WrittenPackage> {
   checkPackageName(parts.packageName);
-  const runtime = await runtimeBundle(runtimeKindOf(parts.task));
+  const { browserCache } = parts;
+  const names = parts.targets.map(({ name }) => name);
+  const runtime = await runtimeBundle(runtimeKindOf(parts.task), { targets: names, browserCache });
   return replaceFolder(folder, async (temporary) => {
     const output = new PackageOutput(temporary);
     const weights = await parts.writeWeights(temporary);
     signal?.throwIfAborted();
-    await output.write('program.json', jsonByLine(parts.program));
-    if (parts.explanation) await output.write('explain.json', `${JSON.stringify(parts.explanation)}\n`);
     const targets: ManifestTarget[] = [];
     for (const target of parts.targets) targets.push(await writeTarget(output, target));
     const tokenizer = parts.tokenizer && (await writeTokenizer(output, parts.tokenizer));
     await output.write('worker.js', runtime.worker);
+    if (runtime.browserCache !== null) await output.write('browser-cache.js', runtime.browserCache);
     await output.write('THIRD_PARTY_LICENSES.md', runtime.thirdPartyLicenses);
     await output.write('LICENSE', parts.licenseText ?? licenseNote(parts.source.license));
 
     const draft = draftManifest(parts, { targets, tokenizer, tensors: weights.tensors, runtimeSha256: runtime.sha256 });
-    await output.write('index.d.ts', await declarationsOf(draft, runtime.declarations));
+    await output.write('index.d.ts', await declarationsOf(draft, runtime.declarations, { browserCache }));
     await output.write('README.md', readmeOf(parts.packageName, draft));
     const files = [...weights.files, ...output.files].sort((a, b) => (a.path < b.path ? -1 : 1));
     const manifest: Manifest = { ...draft, files };
@@ -102,16 +112,18 @@ interface ManifestFinds {
   readonly runtimeSha256: string;
 }
 /** Paths of the files that the runtime reads on its own; worker.js is started and not read. */
-function filesRead({ targets, tokenizer, tensors }: Manifest): readonly string[] {
+function filesRead({ targets, tokenizer, tensors, files }: Manifest): readonly string[] {
+  const cache = files.filter(({ path: file }) => file === 'browser-cache.js').map(({ path: file }) => file);
+  const programs = targets.map(({ program }) => program);
   const kernels = targets.flatMap(({ variants }) => variants.map(({ file }) => file));
   const texts = tokenizer ? [tokenizer.file, tokenizer.config] : [];
-  return [...new Set(['manifest.json', 'program.json', ...kernels, ...texts, ...tensors.map(({ file }) => file)])];
+  return [...new Set(['manifest.json', ...programs, ...cache, ...kernels, ...texts, ...tensors.map(({ file }) => file)])];
 }
 
 /** The manifest but for the list of files, in a fixed order of keys. */
 function draftManifest(parts: PackageParts, finds: ManifestFinds): Manifest {
   const { name, compiler, modelHash, family, task, dims, inputs, outputs } = parts;
-  const { memory, attention, state, golden, approximations, source } = parts;
+  const { attention, state, golden, approximations, source } = parts;
   const runtime = { version: compiler.version, sha256: finds.runtimeSha256 };
   const { targets, tokenizer, tensors } = finds;
   const what = {
@@ -126,14 +138,23 @@ function draftManifest(parts: PackageParts, finds: ManifestFinds): Manifest {
     inputs,
     outputs,
   } as const;
-  return { ...what, files: [], tensors, targets, memory, attention, state, tokenizer, golden, approximations, source };
+  return { ...what, files: [], tensors, targets, attention, state, tokenizer, golden, approximations, source };
 }
 
+/** Where the program of a target lies. */
+const programPaths: { readonly [K in TargetName]: string } = {
+  wasm: 'program.json',
+  webgpu: 'kernels/webgpu/program.json',
+};
+
 async function writeTarget(output: PackageOutput, target: PackageTarget): Promise<ManifestTarget> {
-  const folder = `kernels/${target.name}`;
-  for (const file of target.files) await output.write(`${folder}/${file.path}`, file.content);
-  const built = target.files.flatMap(({ path: file, features }) =>
-    features ? [{ file: `${folder}/${file}`, features: features.map(wasmFeature) }] : [],
+  const { name, files, program, explanation, memory, stateBytes, golden, approximations } = target;
+  const folder = `kernels/${name}`;
+  await output.write(programPaths[name], jsonByLine(program));
+  if (explanation) await output.write(explanationPath(programPaths[name]), `${JSON.stringify(explanation)}\n`);
+  for (const file of files) await output.write(`${folder}/${file.path}`, file.content);
+  const built = files.flatMap(({ path: file, features }) =>
+    features ? [{ file: `${folder}/${file}`, features: features.map((feature) => featureOf(name, feature)) }] : [],
   );
   // A build for threads serves one thread too (runtime/backends/wasm/own-memory.ts), unless that has a file of its own.
   const oneThread = built
@@ -141,15 +162,26 @@ async function writeTarget(output: PackageOutput, target: PackageTarget): Promis
     .map(({ file, features }) => ({ file, features: features.filter((feature) => feature !== 'threads') }))
     .filter(({ features }) => !built.some((other) => String(other.features) === String(features)));
   const variants = [...built, ...oneThread];
-  if (variants.length === 0) throw new AtpcError('ATPC-399', `The target ${target.name} gave no binary kernels.`);
-  return { name: target.name, variants };
+  if (variants.length === 0) throw new AtpcError('ATPC-399', `The target ${name} gave no kernels that an engine loads.`);
+  return {
+    name,
+    program: programPaths[name],
+    variants,
+    memory,
+    stateBytes,
+    ...(golden ? { golden } : {}),
+    ...(approximations ? { approximations } : {}),
+  };
 }
 
-const wasmFeatures: readonly WasmFeature[] = ['simd128', 'threads', 'relaxed-simd'];
-function wasmFeature(name: string): WasmFeature {
-  const found = wasmFeatures.find((feature) => feature === name);
+const targetFeatures: { readonly [K in TargetName]: readonly TargetFeatures[K][] } = {
+  wasm: ['simd128', 'threads', 'relaxed-simd'],
+  webgpu: ['subgroups', 'shader-f16'],
+};
+function featureOf(target: TargetName, name: string): TargetFeatures[TargetName] {
+  const found = targetFeatures[target].find((feature) => feature === name);
   if (found) return found;
-  throw new AtpcError('ATPC-399', `The kernels need '${name}', which is no feature of WebAssembly that the runtime knows.`);
+  throw new AtpcError('ATPC-399', `The kernels need '${name}', which is no feature of ${target} that the runtime knows.`);
 }
 
 async function writeTokenizer(output: PackageOutput, tokenizer: PackageTokenizer): Promise<ManifestTokenizer> {
@@ -160,7 +192,7 @@ async function writeTokenizer(output: PackageOutput, tokenizer: PackageTokenizer
   return { file, config, maxLength, padId, fixtures };
 }
 
-function packageJson({ packageName, packageVersion, source }: PackageParts): object {
+function packageJson({ packageName, packageVersion, source, browserCache = false }: PackageParts): object {
   return {
     name: packageName,
     version: packageVersion,
@@ -181,6 +213,7 @@ function packageJson({ packageName, packageVersion, source }: PackageParts): obj
       'index.js',
       'index.d.ts',
       'worker.js',
+      ...(browserCache ? ['browser-cache.js'] : []),
       'manifest.json',
       'program.json',
       'explain.json',

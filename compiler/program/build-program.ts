@@ -106,7 +106,7 @@ class BufferTable {
     return index !== undefined;
   }
 }
-const elementBytes: { readonly [K in BufferElementType]: number } = { f32: 4, i32: 4, bool: 4, u8: 1 };
+const elementBytes: { readonly [K in BufferElementType]: number } = { f32: 4, f16: 2, i32: 4, bool: 4, u8: 1 };
 function bytesOf({ elements, elementType }: Buffer): Size {
   return multiplySizes(elements, elementBytes[elementType]);
 }

@@ -125,9 +125,12 @@ export interface OpAttributes {
   /**
    * select_clusters(query f32[b, H, n, e], meanKey, logMass, radius, tokens i32[b]) -> selection i32[b, H, n, m]:
    * the `count` (of "tokens") clusters of largest second-order estimate e_j, ties to the lower cluster, -1 beyond. m is
-   * `count` at tokens = n.
+   * `count` at tokens = n. With a `tile` above 1, rows tile * t to tile * (t + 1) - 1 of a head choose together and get the same
+   * clusters: those of largest max_i(e_ij - log Z_i + log |q_i|) + log(radius_j) / 2, Z_i the sum of exp(e_ij) over all clusters.
+   * The maximum is over the rows i below the sequence's token count, so that padding after the last token has no say; over all
+   * rows of a tile that begins at the count or later.
    */
-  select_clusters: { readonly scale: number; readonly count: Size };
+  select_clusters: { readonly scale: number; readonly count: Size; readonly tile: number };
   /** segment_means(key, value, mask bool[b, s]) -> (meanKey f32[b, G, C, e], meanValue, logMass f32[b, G, C]), C = `count` (of "tokens") at tokens = s. */
   segment_means: { readonly count: Size };
   /**

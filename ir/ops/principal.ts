@@ -1,4 +1,4 @@
-/** The ops that build and choose principal keys (atp-modes.md, section 2). All of them see unpadded tokens only. */
+/** The ops that build principal keys, and that rank keys (atp-modes.md, section 2). All of them see unpadded tokens only. */
 import {
   expectElementType,
   expectGroupedHeads,
@@ -10,23 +10,14 @@ import {
   tensorInputs,
 } from './rule.ts';
 import { costOf } from './cost.ts';
+import { best } from './best.ts';
+import { countAtMost, elementsIn, sizeOf } from './type-sizes.ts';
 import { principalRows } from '../principal-rows.ts';
 import { assignClusters } from '../k-means.ts';
 import type { EvaluationContext, OpDefinition, Tensor } from './definition.ts';
 import type { OpName } from './attributes.ts';
-import { formatType, tensorType, tupleType, type TensorType, type Type } from '../type.ts';
-import { addSizes, ceilDivideSizes, elementCount, formatSize, multiplySizes, substituteSize, type Size } from '../size.ts';
-
-/** The size that a `count` of "tokens" has at most, given that a sequence has at most `tokens` of them. */
-function countAtMost(count: Size, tokens: Size): Size {
-  return substituteSize(count, { tokens });
-}
-function sizeOf(type: TensorType, axis: number): Size {
-  return type.shape[axis] as Size;
-}
-function elementsIn(type: Type | undefined): Size {
-  return type?.kind === 'tensor' ? elementCount(type.shape) : 0;
-}
+import { formatType, tensorType, tupleType, type TensorType } from '../type.ts';
+import { addSizes, ceilDivideSizes, formatSize, multiplySizes, type Size } from '../size.ts';
 
 function expectKeysAndMask(op: OpName, key: TensorType, value: TensorType, mask: TensorType): void {
   expectElementType(op, 'key', key, 'f32');
@@ -60,10 +51,6 @@ function store(values: Float64Array, shape: readonly number[], context: Evaluati
   const result = context.allocate('f32', shape);
   result.data.set(values);
   return result;
-}
-/** The indices of the `count` best of `candidates`, best first, ties to the lower index. */
-function best(candidates: readonly number[], score: Float64Array, count: number): number[] {
-  return [...candidates].sort((a, b) => (score[b] as number) - (score[a] as number) || a - b).slice(0, Math.max(0, count));
 }
 
 export const cluster: OpDefinition<'cluster'> = {
@@ -167,72 +154,6 @@ export const cluster: OpDefinition<'cluster'> = {
     const assign = multiplySizes(2 * attributes.iterations, perBlock, elementsIn(inputs[0]));
     const means = multiplySizes(attributes.iterations + 2, addSizes(elementsIn(inputs[0]), elementsIn(inputs[1])));
     return costOf(addSizes(assign, means), inputs, output);
-  },
-  decompose: null,
-};
-
-export const select_clusters: OpDefinition<'select_clusters'> = {
-  name: 'select_clusters',
-  inputs: 5,
-  type(attributes, inputs) {
-    const [query, meanKey, logMass, radius, tokens] = tensorInputs('select_clusters', inputs, 5);
-    const op = 'select_clusters';
-    expectElementType(op, 'query', query, 'f32');
-    expectRank(op, 'query [b, H, n, e]', query, 4);
-    expectElementType(op, 'mean key', meanKey, 'f32');
-    expectRank(op, 'mean key [b, G, C, e]', meanKey, 4);
-    expectSameSize(op, 'batch', query, 0, meanKey, 0);
-    expectGroupedHeads(op, query, meanKey);
-    expectSameSize(op, 'head size', query, 3, meanKey, 3);
-    for (const [role, type] of [
-      ['log mass', logMass],
-      ['radius', radius],
-    ] as const) {
-      expectElementType(op, role, type, 'f32');
-      expectRank(op, `${role} [b, G, C]`, type, 3);
-      expectSameSize(op, 'batch', meanKey, 0, type, 0);
-      expectSameSize(op, 'key/value heads', meanKey, 1, type, 1);
-      expectSameSize(op, 'number of clusters', meanKey, 2, type, 2);
-    }
-    expectElementType(op, 'token counts', tokens, 'i32');
-    expectRank(op, 'token count [b]', tokens, 1);
-    expectSameSize(op, 'batch', query, 0, tokens, 0);
-    return tensorType('i32', [...query.shape.slice(0, 3), countAtMost(attributes.count, sizeOf(query, 2))]);
-  },
-  evaluate(attributes, inputs, context) {
-    const [query, meanKey, logMass, radius, tokens] = operands(inputs, 5);
-    const [batches, heads, queries, size] = query.shape as readonly [number, number, number, number];
-    const [, groups, clusters] = meanKey.shape as readonly [number, number, number];
-    const width = context.size(attributes.count, { tokens: queries });
-    const selection = context.allocate('i32', [batches, heads, queries, width]);
-    selection.data.fill(-1);
-    const estimate = new Float64Array(clusters);
-    for (let row = 0; row < batches * heads * queries; row += 1) {
-      const batch = Math.floor(row / (heads * queries));
-      const head = Math.floor(row / queries) % heads;
-      const first = (batch * groups + Math.floor((head * groups) / heads)) * clusters;
-      let square = 0;
-      for (let i = 0; i < size; i += 1) square += (query.data[row * size + i] as number) ** 2;
-      const candidates: number[] = [];
-      for (let j = 0; j < clusters; j += 1) {
-        const mass = logMass.data[first + j] as number;
-        if (mass === -Infinity) continue;
-        let product = 0;
-        for (let i = 0; i < size; i += 1)
-          product += (query.data[row * size + i] as number) * (meanKey.data[(first + j) * size + i] as number);
-        const spread = (attributes.scale ** 2 * square * (radius.data[first + j] as number)) / (2 * size);
-        estimate[j] = attributes.scale * product + mass + spread;
-        candidates.push(j);
-      }
-      const count = context.size(attributes.count, { tokens: tokens.data[batch] as number });
-      selection.data.set(best(candidates, estimate, Math.min(count, width)), row * width);
-    }
-    return [selection];
-  },
-  cost(_attributes, inputs, output) {
-    const [query, meanKey] = inputs;
-    const clusters = meanKey?.kind === 'tensor' ? sizeOf(meanKey, 2) : 0;
-    return costOf(multiplySizes(2, elementsIn(query), clusters), inputs, output);
   },
   decompose: null,
 };

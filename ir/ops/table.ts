@@ -9,6 +9,7 @@ import * as linear from './linear.ts';
 import * as norm from './norm.ts';
 import * as attention from './attention.ts';
 import * as principal from './principal.ts';
+import * as selectClusters from './select-clusters.ts';
 import * as tuple from './tuple.ts';
 import * as cachedAttention from './cached-attention.ts';
 
@@ -21,6 +22,7 @@ export const ops: { readonly [K in OpName]: OpDefinition<K> } = {
   ...norm,
   ...attention,
   ...principal,
+  ...selectClusters,
   ...cachedAttention,
   ...tuple,
 };

@@ -48,7 +48,7 @@ export const atp: Pass = {
   requires: ['canonical'],
   ensures: ['attention planned'],
   error: 'approximate',
-  run(stage, { plan }) {
+  run(stage, { plan, queriesPerChoice }) {
     const { graph } = stage;
     const make: MakeNode = (op, attributes, inputs) => graph.nodes.make(op, attributes, inputs);
     const layers = attentionNodes(graph);
@@ -101,6 +101,7 @@ export const atp: Pass = {
           mask,
           tokens,
           scale: node.attributes.scale,
+          queriesPerChoice,
           kvHeads: { chosen: group.kvHeads, total: shape.kvHeads },
           projections: whole && keyProjection && valueProjection ? { key: keyProjection, value: valueProjection } : null,
         };

@@ -23,6 +23,8 @@ export interface AttentionSite {
   /** Unpadded tokens, i32 [b]. */
   readonly tokens: Node;
   readonly scale: number;
+  /** Consecutive queries of a head that choose keys together: 1 where each chooses for itself. */
+  readonly queriesPerChoice: number;
   /** The heads of the checkpoint that this site covers, in order, of all that the layer has. */
   readonly kvHeads: { readonly chosen: readonly number[]; readonly total: number };
   /** How key and value come from the hidden states; null where they do not come from one linear layer each. */

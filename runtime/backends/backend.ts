@@ -13,11 +13,16 @@ export interface Backend {
   readonly why: string;
   /** How many threads compute, and why not another number. */
   readonly threads: Threads;
+  /** What computes, in words; null for the processor. */
+  readonly device: string | null;
   readonly memoryBytes: number;
   readonly peakMemoryBytes: number;
   /** Takes the tensors over: their buffers may be transferred. Rejects with the signal's reason once the run has stopped. */
   run(inputs: PreparedInputs, signal?: AbortSignal): Promise<NamedResults>;
-  /** Memory for the state of one session, as many bytes as the program's arena of state. Rejects with ATPC-502 where there is none. */
+  /**
+   * Memory for the state of one session, as many bytes as the program's arena of state. Rejects with ATPC-502 where there is none.
+   * Calls that use the state reject with StateLost once its device was lost: the session has to read its tokens into another one.
+   */
   openState(): Promise<number>;
   /** The memory is free for the next session; calls that still use it come before. */
   closeState(state: number): void;

@@ -4,6 +4,7 @@ import { textGeneration } from '../generate/text-generator.ts';
 import { loadPackage } from './package-load.ts';
 
 export { AtpcError } from '../errors.ts';
+export * from 'atpc:exports';
 
 export function load(options?: LoadOptions): Promise<Model> {
   return loadPackage(options, textGeneration(null));

@@ -3,6 +3,7 @@ import type { LoadOptions, Model } from '../api.ts';
 import { loadPackage } from './package-load.ts';
 
 export { AtpcError } from '../errors.ts';
+export * from 'atpc:exports';
 
 export function load(options?: LoadOptions): Promise<Model> {
   return loadPackage(options);

@@ -1,10 +1,5 @@
-/** What worker.js of a package is bundled from. */
-import { WorkerServer } from '../backends/worker/server.ts';
-import { AtpcError } from '../errors.ts';
-import { browserParentPort } from '../platform/browser/browser.ts';
-import { nodeParentPort } from '../platform/node/node.ts';
-import { currentPlatform } from '../platform/platform.ts';
+/** What worker.js of a package is bundled from, if it has kernels for WebAssembly alone. */
+import { wasmKind } from '../backends/wasm/worker-executor.ts';
+import { serveParent } from './worker-serve.ts';
 
-const port = nodeParentPort() ?? browserParentPort();
-if (port === undefined) throw new AtpcError('ATPC-501', 'worker.js runs in a worker, which load() of index.js starts.');
-new WorkerServer(port, currentPlatform());
+serveParent({ wasm: wasmKind });

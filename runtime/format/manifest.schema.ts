@@ -16,8 +16,37 @@ const port = object(
 );
 const variant = object({
   file: reference('path'),
-  features: arrayOf({ enum: ['simd128', 'threads', 'relaxed-simd'] }),
+  features: arrayOf({ enum: ['simd128', 'threads', 'relaxed-simd', 'subgroups', 'shader-f16'] }),
 });
+// Each of these is one function of the validators, however often it is used.
+const own = {
+  tensors,
+  golden: arrayOf(
+    object({ inputs: { $ref: '#/definitions/tensors' }, outputs: { $ref: '#/definitions/tensors' }, tolerance: number }),
+  ),
+  texts: arrayOf(text),
+};
+const golden = { $ref: '#/definitions/golden' };
+const texts = { $ref: '#/definitions/texts' };
+const target = object(
+  {
+    name: { enum: ['wasm', 'webgpu'] },
+    program: reference('path'),
+    variants: arrayOf(variant),
+    memory: object({
+      weights: reference('size'),
+      workspace: reference('size'),
+      io: reference('size'),
+      state: reference('size'),
+      scratch: reference('size'),
+      total: reference('size'),
+    }),
+    stateBytes: reference('count'),
+    golden,
+    approximations: texts,
+  },
+  ['golden', 'approximations'],
+);
 const cache = object({ kind: text, parameters: { type: 'object', additionalProperties: nullable(number) } });
 const headPlan = object(
   {
@@ -30,7 +59,6 @@ const headPlan = object(
   ['cache'],
 );
 const state = object({
-  bytes: reference('count'),
   elementType: { const: 'f32' },
   maxTokens: reference('count'),
   trainedTokens: reference('count'),
@@ -41,7 +69,7 @@ const state = object({
 /** The schema of manifest.json; the types are in manifest.ts. */
 export const manifestSchema: object = {
   $id: 'manifest',
-  definitions,
+  definitions: { ...definitions, ...own },
   ...object({
     formatVersion: { const: 1 },
     name: text,
@@ -55,7 +83,7 @@ export const manifestSchema: object = {
       oneOf: [
         object({ kind: { const: 'tensors' } }),
         object({ kind: { const: 'embed' }, output: text, normalized: { type: 'boolean' }, size: reference('count') }),
-        object({ kind: { const: 'classify' }, output: text, labels: arrayOf(text) }),
+        object({ kind: { const: 'classify' }, output: text, labels: texts }),
         object({
           kind: { const: 'generate' },
           output: text,
@@ -84,15 +112,7 @@ export const manifestSchema: object = {
         end: reference('count'),
       }),
     ),
-    targets: arrayOf(object({ name: { const: 'wasm' }, variants: arrayOf(variant) })),
-    memory: object({
-      weights: reference('size'),
-      workspace: reference('size'),
-      io: reference('size'),
-      state: reference('size'),
-      scratch: reference('size'),
-      total: reference('size'),
-    }),
+    targets: arrayOf(target),
     attention: object({
       keys: nullable(text),
       reason: text,
@@ -109,8 +129,8 @@ export const manifestSchema: object = {
         fixtures: arrayOf(object({ text, ids: reference('counts') })),
       }),
     ),
-    golden: arrayOf(object({ inputs: tensors, outputs: tensors, tolerance: number })),
-    approximations: arrayOf(text),
+    golden,
+    approximations: texts,
     source: object({ license: nullable(text), description: text }),
   }),
 };

@@ -19,20 +19,15 @@ export interface Manifest {
    */
   readonly files: readonly ManifestFile[];
   readonly tensors: readonly ManifestTensor[];
-  /** Kernel sets in the package. */
+  /** What the package can run on: a program and its kernels each, over the same tensors. */
   readonly targets: readonly ManifestTarget[];
-  /**
-   * Peak bytes as formulas of the dims: `total` = weights + workspace + io + state + scratch. That is for one thread: each
-   * further one adds `scratch`.
-   */
-  readonly memory: { readonly [K in 'weights' | 'workspace' | 'io' | 'state' | 'scratch' | 'total']: SizeExpression };
   readonly attention: ManifestAttention;
   /** What a session keeps between calls; null for a model without state. */
   readonly state: ManifestState | null;
   readonly tokenizer: ManifestTokenizer | null;
-  /** Inputs with the outputs of the reference interpreter, for `selfTest()`. */
+  /** Inputs with the outputs of the reference interpreter, for `selfTest()`; a target may have its own. */
   readonly golden: readonly ManifestGolden[];
-  /** Every approximation in the package, in words; empty when there is none. */
+  /** Every approximation in the package, in words; empty when there is none. A target may have its own. */
   readonly approximations: readonly string[];
   readonly source: { readonly license: string | null; readonly description: string };
 }
@@ -53,8 +48,6 @@ export type Task =
     };
 
 export interface ManifestState {
-  /** Bytes of one session. */
-  readonly bytes: number;
   readonly elementType: 'f32';
   /** Tokens that a session can hold, prompt and answer together. */
   readonly maxTokens: number;
@@ -92,17 +85,37 @@ export interface ManifestTensor {
   readonly begin: number;
   readonly end: number;
 }
-/** What an engine may have or lack: 128-bit SIMD, shared memory with atomics, fused multiply-adds. */
-export type WasmFeature = 'simd128' | 'threads' | 'relaxed-simd';
-export interface ManifestTarget {
-  readonly name: 'wasm';
-  /** Builds of the same kernels; each needs an engine with all of its features. */
-  readonly variants: readonly ManifestVariant[];
+/**
+ * What a host may have or lack, by target. wasm: 128-bit SIMD, shared memory with atomics, fused multiply-adds. webgpu: optional
+ * features of a device (WebGPU, section 24).
+ */
+export interface TargetFeatures {
+  readonly wasm: 'simd128' | 'threads' | 'relaxed-simd';
+  readonly webgpu: 'subgroups' | 'shader-f16';
 }
-export interface ManifestVariant {
+export type TargetName = keyof TargetFeatures;
+export type WasmFeature = TargetFeatures['wasm'];
+export interface ManifestTarget<Name extends TargetName = TargetName> {
+  readonly name: Name;
+  /** Path of the program, whose kernels are those of the variants. */
+  readonly program: string;
+  /** Builds of the same kernels; each needs a host with all of its features. */
+  readonly variants: readonly ManifestVariant<Name>[];
+  /**
+   * Peak bytes as formulas of the dims: `total` = weights + workspace + io + state + scratch. On wasm that is for one thread: each
+   * further one adds `scratch`.
+   */
+  readonly memory: { readonly [K in 'weights' | 'workspace' | 'io' | 'state' | 'scratch' | 'total']: SizeExpression };
+  /** Bytes that one session keeps; 0 for a model without state. */
+  readonly stateBytes: number;
+  /** Instead of those of the manifest, where the target chooses its principal keys otherwise. */
+  readonly golden?: readonly ManifestGolden[];
+  readonly approximations?: readonly string[];
+}
+export interface ManifestVariant<Name extends TargetName = TargetName> {
   readonly file: string;
-  /** With `threads`, the module imports a shared memory; without it, a memory of its own. */
-  readonly features: readonly WasmFeature[];
+  /** With `threads`, a module of WebAssembly imports a shared memory; without it, a memory of its own. */
+  readonly features: readonly TargetFeatures[Name][];
 }
 export interface ManifestAttention {
   /** Share or count that `--keys` asked for, as given; null for a plan without one. */

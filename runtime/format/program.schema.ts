@@ -44,7 +44,7 @@ export const programSchema: object = {
           {
             name: text,
             class: bufferClass,
-            elementType: { enum: ['f32', 'i32', 'bool', 'u8'] },
+            elementType: { enum: ['f32', 'f16', 'i32', 'bool', 'u8'] },
             offset: reference('size'),
             slot: reference('count'),
             bytes: reference('size'),

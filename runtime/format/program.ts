@@ -44,11 +44,11 @@ export interface ProgramSlot {
   readonly bytes: SizeExpression;
 }
 
-export type BufferElementType = 'f32' | 'i32' | 'bool' | 'u8';
+export type BufferElementType = 'f32' | 'f16' | 'i32' | 'bool' | 'u8';
 export interface ProgramBuffer {
   readonly name: string;
   readonly class: BufferClass;
-  /** bool is stored as i32, 0 or 1; u8 is for the quants of weights. */
+  /** bool is stored as i32, 0 or 1; u8 is for the quants of weights, f16 for weights. */
   readonly elementType: BufferElementType;
   /** Bytes from the start of the slot, or else of the arena; a multiple of 64. */
   readonly offset: SizeExpression;

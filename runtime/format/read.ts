@@ -12,10 +12,9 @@ export function readManifest(json: Uint8Array, validators: Validators): Manifest
   const manifest = read<Manifest>('manifest.json', json, validators.manifest);
   const listed = new Set(manifest.files.map((file) => file.path));
   const needed = [
-    'program.json',
     'worker.js',
     ...manifest.tensors.map((tensor) => tensor.file),
-    ...manifest.targets.flatMap((target) => target.variants.map((variant) => variant.file)),
+    ...manifest.targets.flatMap(({ program, variants }) => [program, ...variants.map(({ file }) => file)]),
     ...(manifest.tokenizer ? [manifest.tokenizer.file, manifest.tokenizer.config] : []),
   ];
   if ((manifest.task.kind === 'generate') !== (manifest.state !== null))

@@ -1,6 +1,6 @@
 import type { CallOptions, Generation, NamedInputs, NamedOutputs, Session } from '../api.ts';
 import type { Backend } from '../backends/backend.ts';
-import type { Manifest } from '../format/manifest.ts';
+import type { Manifest, ManifestTarget } from '../format/manifest.ts';
 import type { PreparedInputs } from '../inputs.ts';
 import type { Queue } from '../queue.ts';
 import type { TextTokenizer } from '../tokenizer.ts';
@@ -19,6 +19,7 @@ export interface GenerationFeature {
 }
 export interface GenerationContext {
   readonly manifest: Manifest;
+  readonly target: ManifestTarget;
   readonly backend: Backend;
   readonly tokenizer: TextTokenizer | undefined;
   /** Of the model's calls. */

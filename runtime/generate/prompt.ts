@@ -2,6 +2,11 @@ import type { ChatMessage } from '../api.ts';
 import { AtpcError } from '../errors.ts';
 import type { Manifest, ManifestState } from '../format/manifest.ts';
 
+/** What a session keeps, on the target that it runs on. */
+export interface SessionState extends ManifestState {
+  readonly bytes: number;
+}
+
 /** Throws ATPC-601 for what is neither text nor ids, and ATPC-604 for an id outside the vocabulary. */
 export function checkIds(prompt: unknown, vocabulary: number): readonly number[] {
   if (!Array.isArray(prompt) || !prompt.every((id) => Number.isInteger(id)))
@@ -33,7 +38,7 @@ export function checkMessages(messages: unknown): readonly ChatMessage[] {
 }
 
 /** A prompt has to leave room for at least one token. Throws ATPC-601 for none, and ATPC-603 for more than fit. */
-export function checkLength(ids: readonly number[], state: ManifestState, attention: Manifest['attention']): readonly number[] {
+export function checkLength(ids: readonly number[], state: SessionState, attention: Manifest['attention']): readonly number[] {
   if (ids.length === 0) throw new AtpcError('ATPC-601', 'The prompt has no tokens.');
   if (ids.length < state.maxTokens) return ids;
   throw new AtpcError(
@@ -43,7 +48,7 @@ export function checkLength(ids: readonly number[], state: ManifestState, attent
   );
 }
 /** What a package would need that takes so many tokens. */
-function longerPlan(tokens: number, state: ManifestState, { layers }: Manifest['attention']): string {
+function longerPlan(tokens: number, state: SessionState, { layers }: Manifest['attention']): string {
   const beyond = tokens > state.trainedTokens ? ` --beyond-trained-context (it was trained for ${state.trainedTokens})` : '';
   const heads = layers.flatMap((layer) => layer.heads);
   if (!heads.every(({ mode }) => mode === 'dense')) return `--max-seq ${tokens}${beyond}`;

@@ -9,7 +9,10 @@ export interface SavedSession {
   readonly state: Uint8Array<ArrayBuffer>;
 }
 /** What of a package has to be the same for a state to be of use. */
-export type SavedFor = Pick<Manifest, 'modelHash' | 'files'>;
+export interface SavedFor extends Pick<Manifest, 'modelHash' | 'files'> {
+  /** Path of the program, which says what lies where in the state. */
+  readonly program: string;
+}
 type Hash = (bytes: Uint8Array<ArrayBuffer>) => Promise<string>;
 
 /**
@@ -19,7 +22,7 @@ type Hash = (bytes: Uint8Array<ArrayBuffer>) => Promise<string>;
 interface Header {
   readonly formatVersion: 1;
   readonly modelHash: string;
-  /** SHA-256 of program.json, which says what lies where in the state. */
+  /** SHA-256 of the program. */
   readonly program: string | undefined;
   readonly ids: readonly number[];
   readonly past: number;
@@ -31,10 +34,10 @@ const headerAt = lengthAt + 4;
 
 export async function packSession(
   { ids, past, state }: SavedSession,
-  { modelHash, files }: SavedFor,
+  of: SavedFor,
   hash: Hash,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const header: Header = { formatVersion: 1, modelHash, program: programHash(files), ids, past };
+  const header: Header = { formatVersion: 1, modelHash: of.modelHash, program: programHash(of), ids, past };
   const text = new TextEncoder().encode(JSON.stringify(header));
   const bytes = new Uint8Array(headerAt + text.length + state.length);
   bytes.set(magic);
@@ -46,7 +49,7 @@ export async function packSession(
 }
 
 /** Throws ATPC-608 for bytes that are no session, are damaged, or are of another model. */
-export async function unpackSession(given: Uint8Array, { modelHash, files }: SavedFor, hash: Hash): Promise<SavedSession> {
+export async function unpackSession(given: Uint8Array, of: SavedFor, hash: Hash): Promise<SavedSession> {
   const bytes = Uint8Array.from(given);
   const text = (begin: number, end: number): string => new TextDecoder().decode(bytes.subarray(begin, end));
   if (bytes.length < headerAt || text(0, magic.length) !== 'atpcsess') throw refused('are not those of a session');
@@ -57,8 +60,9 @@ export async function unpackSession(given: Uint8Array, { modelHash, files }: Sav
   if (header.formatVersion !== 1) {
     throw refused(`have format version ${String(header.formatVersion)}; this runtime reads 1`);
   }
-  if (header.modelHash !== modelHash) throw refused(`are of the model ${String(header.modelHash)}; this one is ${modelHash}`);
-  if (header.program !== programHash(files))
+  if (header.modelHash !== of.modelHash)
+    throw refused(`are of the model ${String(header.modelHash)}; this one is ${of.modelHash}`);
+  if (header.program !== programHash(of))
     throw refused('are of the same model in another package: its plan or its length differs');
   const { ids, past } = header as Header;
   return { ids, past, state: bytes.slice(headerEnd) };
@@ -76,6 +80,6 @@ function refused(why: string, cause?: unknown): AtpcError {
     hint: 'Take the bytes that save() gave, with the package that gave them.',
   });
 }
-function programHash(files: Manifest['files']): string | undefined {
-  return files.find(({ path }) => path === 'program.json')?.sha256;
+function programHash({ files, program }: SavedFor): string | undefined {
+  return files.find(({ path }) => path === program)?.sha256;
 }

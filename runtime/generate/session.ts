@@ -12,20 +12,20 @@ import type {
   TokenLogprob,
 } from '../api.ts';
 import { AtpcError } from '../errors.ts';
-import type { ManifestState } from '../format/manifest.ts';
 import { checkOptions } from '../options.ts';
 import { Queue } from '../queue.ts';
 import { Answer, type Released } from './answer.ts';
 import { readTokens, type ProgramCaller } from './calls.ts';
 import { StartedOnDemand } from './generation.ts';
 import { probabilities, Sampler } from './sampler.ts';
+import type { SessionState } from './prompt.ts';
 import type { SavedSession } from './saved-session.ts';
 import type { GenerationSettings } from './settings.ts';
 import type { TokenBytes } from './token-bytes.ts';
 
 /** What a session needs of its model. */
 export interface SessionModel extends ProgramCaller {
-  readonly state: ManifestState;
+  readonly state: SessionState;
   readonly endIds: ReadonlySet<number>;
   /** Bytes of each token; undefined without a tokenizer, where answers are ids only. */
   readonly tokenBytes: () => TokenBytes | undefined;

@@ -4,7 +4,7 @@ import { currentPlatform } from '../platform/platform.ts';
 import type { CreateGeneration, GenerationContext, GenerationFeature } from './feature.ts';
 import { StartedOnDemand } from './generation.ts';
 import { checkIds, checkLength, checkMessages } from './prompt.ts';
-import { packSession, unpackSession } from './saved-session.ts';
+import { packSession, unpackSession, type SavedFor } from './saved-session.ts';
 import { score } from './score.ts';
 import { GeneratingSession, type SessionModel } from './session.ts';
 import { checkSettings } from './settings.ts';
@@ -26,15 +26,18 @@ class TextGenerator implements GenerationFeature {
   readonly #context: GenerationContext;
   readonly #createChat: CreateChatRenderer | null;
   readonly #model: SessionModel;
+  readonly #savedFor: SavedFor;
   #chat: ChatRenderer | undefined;
   #tokenBytes: TokenBytes | undefined;
 
   constructor(context: GenerationContext, createChat: CreateChatRenderer | null) {
-    const { manifest, backend, queue } = context;
-    const { task, state } = manifest;
-    if (task.kind !== 'generate' || state === null)
+    const { manifest, target, backend, queue } = context;
+    const { task } = manifest;
+    if (task.kind !== 'generate' || manifest.state === null)
       throw new AtpcError('ATPC-403', `The model '${manifest.name}' does not generate.`);
+    const state = { ...manifest.state, bytes: target.stateBytes };
     this.#context = context;
+    this.#savedFor = { modelHash: manifest.modelHash, files: manifest.files, program: target.program };
     this.#createChat = createChat;
     this.#model = {
       backend,
@@ -51,7 +54,7 @@ class TextGenerator implements GenerationFeature {
         return settings;
       },
       run: context.run,
-      save: (session) => packSession(session, manifest, (bytes) => currentPlatform().sha256(bytes)),
+      save: (session) => packSession(session, this.#savedFor, (bytes) => currentPlatform().sha256(bytes)),
     };
   }
 
@@ -73,7 +76,7 @@ class TextGenerator implements GenerationFeature {
     });
   }
   async restore(bytes: Uint8Array): Promise<GeneratingSession> {
-    const saved = await unpackSession(bytes, this.#context.manifest, (part) => currentPlatform().sha256(part));
+    const saved = await unpackSession(bytes, this.#savedFor, (part) => currentPlatform().sha256(part));
     const session = this.session();
     try {
       await session.restore(saved);

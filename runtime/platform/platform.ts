@@ -22,6 +22,8 @@ export type Locate = (path: string) => URL;
 export interface FileSource {
   /** Whether every file is at hand at no cost, so that all of them are verified and not just those in use. */
   readonly local: boolean;
+  /** Whether the ranges that come have been compared with the hashes of the manifest. */
+  readonly verified?: boolean;
   /** Undefined where it cannot be known without reading the file. */
   size(path: string): Promise<number | undefined>;
   /** To the end of the file without an `end`; what comes is shorter than asked for where the file is. */
@@ -48,6 +50,8 @@ export interface Port {
 export interface WorkerHandle extends Port {
   /** Called once with a sentence when the worker ends without having been asked to. */
   onDeath(died: (reason: string) => void): void;
+  /** Called when the process ends while the worker lives, where hosts have processes that end. It may block. */
+  onExit(exits: () => void): void;
   /** Whether the worker keeps the process alive. */
   keepAlive(busy: boolean): void;
   terminate(): Promise<void>;

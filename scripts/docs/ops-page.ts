@@ -67,7 +67,7 @@ export function opsPage(): string {
         return [
           code(name),
           mode.space,
-          String(Math.round(mode.keysRead([1, 4], 512))),
+          String(Math.round(mode.keysRead([1, 4], 512, 1))),
           mode.causal ? 'yes' : 'no',
           mode.error,
           mode.automatic ? 'yes' : 'no',

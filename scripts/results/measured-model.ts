@@ -64,7 +64,7 @@ export async function measuredModel(folder: string, maxTokens: number): Promise<
     async compile({ mode, keys }) {
       // Literal ATP is refused on a model that was not tuned with it; here it is measured what that would cost.
       const options = { attention: mode, ...(keys === null ? {} : { keys }), force: true };
-      const plan = await choosePlan(options, { shapes, maxTokens: longest, target, tuned: source.tuned });
+      const plan = await choosePlan(options, { shapes, maxTokens: longest, targets: [target], tuned: source.tuned });
       const built = build(source.graph, { plan, target, verify: false });
       const { files } = await emit(built, target);
       const { computed, tensors } = await calibrate(source, plan, shapes, encode, target, longest);
@@ -88,7 +88,8 @@ export async function measuredModel(folder: string, maxTokens: number): Promise<
           const measured = plan.layers.flatMap(({ layer, groups }) =>
             groups.flatMap((group) => {
               const ofLayer = sample.flatMap((text) => text[layer] ?? []);
-              return measureKeysRead(ofLayer, { ...group, kvHeads: group.kvHeads.slice(0, measuredHeads) }) ?? [];
+              const heads = { ...group, kvHeads: group.kvHeads.slice(0, measuredHeads) };
+              return measureKeysRead(ofLayer, heads, target.queriesPerChoice) ?? [];
             }),
           );
           if (measured.length === 0) return null;

@@ -115,7 +115,7 @@ export function clusters(of: Shape, query: Rows, { sizes, expand, range, spare =
   const byCount = expand === null || (typeof expand === 'object' && 'most' in expand) ? null : expand;
   const kernel: ClustersSegment = {
     kind: 'clusters',
-    expand: adaptive ?? (byCount === null ? null : { count: byCount }),
+    expand: adaptive ?? (byCount === null ? null : { count: byCount, tile: 1 }),
     tokens: range ?? null,
   };
   return {

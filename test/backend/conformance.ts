@@ -215,7 +215,7 @@ export function conformance(backend: Backend): void {
         const dense = nodes.make('attention', attributes([{ rule: 'padding' }]), [query, key, value, mask]) as Node;
         const clusters = nodes.make('cluster', { blockTokens: 64, keysPerBlock: 8, iterations: 5 }, [key, value, mask]) as Node;
         const part = (index: number): Node => nodes.make('get', { index }, [clusters]);
-        const selection = nodes.make('select_clusters', { scale: 0.35, count: 1000 }, [
+        const selection = nodes.make('select_clusters', { scale: 0.35, count: 1000, tile: 1 }, [
           query,
           part(2),
           part(4),

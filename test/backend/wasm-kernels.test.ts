@@ -338,7 +338,7 @@ describe('wasm gemm kernels', () => {
     gemmSchedule,
   ];
   const kernels = schedules.flatMap((schedule) =>
-    epilogues.map((epilogue) => ({ kind: 'gemm', epilogue, schedule }) satisfies GemmKernel),
+    epilogues.map((epilogue) => ({ kind: 'gemm', right: 'f32', epilogue, schedule }) satisfies GemmKernel),
   );
 
   /** [ceil(N / width)][K][width]. */

@@ -38,7 +38,7 @@ export async function instantiateOnDevice(
       const before = slots
         .filter(({ index }) => index < (buffer.slot as number))
         .reduce((sum, { bytes }) => sum + Number(bytes), 0);
-      const bytes = await executor.readState(state);
+      const bytes = await executor.stateBytes(state);
       const place = [bytes.buffer, before + Number(buffer.offset), Number(buffer.bytes) / 4] as const;
       return buffer.elementType === 'i32' ? new Int32Array(...place) : new Float32Array(...place);
     },

@@ -11,6 +11,7 @@ const types: Readonly<Record<string, string>> = {
   '.json': 'application/json',
   '.wasm': 'application/wasm',
 };
+export const contentType = (file: string): string => types[path.extname(file)] ?? 'application/octet-stream';
 
 export const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 
@@ -38,7 +39,7 @@ export class StaticServer {
       if (stall(name)) return;
       stat(file).then(
         ({ size }) => {
-          const type = types[path.extname(file)] ?? 'application/octet-stream';
+          const type = contentType(file);
           response.writeHead(200, { 'Content-Type': type, 'Content-Length': size, 'Cache-Control': 'no-store', ...headers });
           createReadStream(file).pipe(response);
         },

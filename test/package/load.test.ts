@@ -3,10 +3,21 @@ import path from 'node:path';
 import { expect } from 'chai';
 import type { LoadProgress } from '../../runtime/api.ts';
 import { sha256 } from '../../compiler/package/files.ts';
+import type { PackageParts } from '../../compiler/package/write.ts';
 import { memorySource } from '../../compiler/weights/tensor-source.ts';
 import { weightFrom, writeWeights } from '../../compiler/weights/write.ts';
 import type { Manifest } from '../../runtime/format/manifest.ts';
-import { expectedLogits, loadTiny, refusal, TemporaryFolder, table, tinyParts, weight, writeTiny } from './tiny-package.ts';
+import {
+  expectedLogits,
+  loadTiny,
+  program,
+  refusal,
+  TemporaryFolder,
+  table,
+  tinyParts,
+  weight,
+  writeTiny,
+} from './tiny-package.ts';
 
 const ids = [[2, 4, 6, 3]];
 
@@ -129,7 +140,7 @@ describe('loading a package', () => {
       {
         entryPoints: {
           forward: {
-            ...(await tinyParts()).program.entryPoints.forward,
+            ...program.entryPoints.forward,
             steps: [{ kind: 'dispatch', kernel: 'missing', label: 'x', operands: [], integers: [], items: 1, scratchBytes: 0 }],
           },
         },
@@ -141,7 +152,7 @@ describe('loading a package', () => {
       {
         entryPoints: {
           forward: {
-            ...(await tinyParts()).program.entryPoints.forward,
+            ...program.entryPoints.forward,
             steps: [{ kind: 'dispatch', kernel: 'spin', label: 'x', operands: [], integers: [], items: 1, scratchBytes: 0 }],
           },
         },
@@ -150,16 +161,16 @@ describe('loading a package', () => {
     );
   });
   async function expectProgramRefused(what: string, change: object, message: RegExp): Promise<void> {
-    const { program } = await tinyParts();
     const out = folder.file(what);
-    await writeTiny(out, { program: { ...program, ...change } });
+    await writeTiny(out, {}, { program: { ...program, ...change } });
     expect(await refusal(loadTiny(out)), what).to.match(message);
   }
 
   it('refuses what cannot fit into memory before it reads a weight', async () => {
     const huge = folder.file('huge');
-    const parts = await tinyParts();
-    await writeTiny(huge, { memory: { ...parts.memory, total: 5 * 2 ** 30, weights: 5 * 2 ** 30 } });
+    const [target] = manifest.targets;
+    if (!target) throw new Error('The package has a target.');
+    await writeTiny(huge, {}, { memory: { ...target.memory, total: 5 * 2 ** 30, weights: 5 * 2 ** 30 } });
     const phases: LoadProgress[] = [];
     expect(await refusal(loadTiny(huge, { onProgress: (progress) => phases.push(progress) }))).to.match(/ATPC-502.*5368709120/);
     expect(phases).to.deep.equal([]);
@@ -198,7 +209,6 @@ describe('loading a package', () => {
       table: { shape: [10, 4], data: table },
       weight: { shape: [3, 4], data: weight },
     });
-    const { program } = await tinyParts();
     const grown = {
       ...program,
       buffers: [
@@ -220,11 +230,11 @@ describe('loading a package', () => {
       ],
     };
     const out = folder.file('big');
-    const written = await writeTiny(out, {
-      program: grown,
+    const changes: Partial<PackageParts> = {
       writeWeights: (into) =>
         writeWeights(into, [weightFrom(source, 'table'), weightFrom(source, 'big'), weightFrom(source, 'weight')]),
-    });
+    };
+    const written = await writeTiny(out, changes, { program: grown });
     expect(written.manifest.files.find((file) => file.path.endsWith('.safetensors'))?.chunks).to.have.length(2);
     const seen: LoadProgress[] = [];
     await using model = await loadTiny(out, { onProgress: (progress) => seen.push(progress) });

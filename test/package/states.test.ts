@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { assembleWat } from '../../compiler/codegen/wasm/assemble.ts';
 import { WasmExecutor } from '../../runtime/backends/wasm/executor.ts';
-import { clearBytes, packSparse, unpackSparse } from '../../runtime/backends/wasm/sparse-bytes.ts';
+import { clearBytes, packSparse, unpackSparse } from '../../runtime/backends/sparse-bytes.ts';
 import { SizeTable } from '../../runtime/backends/wasm/size-table.ts';
 import { evaluateExpression, type SizeExpression } from '../../runtime/format/expression.ts';
 import type { Program } from '../../runtime/format/program.ts';
@@ -134,7 +134,7 @@ describe('the states of a program', () => {
     try {
       const { prefill, decode, score } = generatorProgram(true).entryPoints;
       const refused = async (change: Partial<Program>): Promise<string> => {
-        await writeGenerator(folder.file('refused'), true, { program: { ...generatorProgram(true), ...change } });
+        await writeGenerator(folder.file('refused'), true, {}, { ...generatorProgram(true), ...change });
         return refusal(loadTiny(folder.file('refused')));
       };
       if (!prefill || !decode || !score) throw new Error('The generator has three entry points.');

@@ -61,8 +61,7 @@ describe('threads', () => {
 
   it('are one where the package has no kernels for several', async () => {
     const { own } = await assembleForms(kernels, {});
-    const targets = [{ name: 'wasm', files: [{ path: 'kernels.wasm', content: own, features: ['simd128'] }] }] as const;
-    await writeTiny(folder.file('single'), { targets });
+    await writeTiny(folder.file('single'), {}, { files: [{ path: 'kernels.wasm', content: own, features: ['simd128'] }] });
     await using model = await loadTiny(folder.file('single'), { threads: 2 });
     expect(model.info().threads).to.deep.equal({ used: 1, why: 'the package has no kernels for several threads' });
   });
@@ -255,6 +254,7 @@ function handleOf(text: string, workers: Worker[]): WorkerHandle {
     post: (message, transfer = []) => worker.postMessage(message, [...transfer]),
     onMessage: (receive) => void worker.on('message', receive),
     onDeath: (died) => void worker.on('exit', (status) => died(`it exited with status ${status}`)),
+    onExit: () => undefined,
     keepAlive: (busy) => (busy ? worker.ref() : worker.unref()),
     terminate: async () => void (await worker.terminate()),
   };

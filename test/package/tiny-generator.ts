@@ -213,8 +213,11 @@ const template =
   "{% for message in messages %}{% if message.role == 'nobody' %}{{ raise_exception('Nobody speaks') }}{% endif %}" +
   '{{ bos_token }}{{ message.role }}:{{ message.content }}{% endfor %}{{ bos_token }}{{ tone }}-';
 
-export async function generatorParts(rewinds: boolean, changes: Partial<PackageParts> = {}): Promise<PackageParts> {
-  const program = changes.program ?? generatorProgram(rewinds);
+export async function generatorParts(
+  rewinds: boolean,
+  changes: Partial<PackageParts> = {},
+  program: Program = generatorProgram(rewinds),
+): Promise<PackageParts> {
   const { own, shared } = await assembleForms(kernels, {});
   const source = memorySource({ steps: { shape: [vocabulary], data: steps } });
   const prompt = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18];
@@ -230,9 +233,8 @@ export async function generatorParts(rewinds: boolean, changes: Partial<PackageP
     dims: [{ name: 'seq', min: 1, max: maxTokens }],
     inputs: [{ name: 'input_ids', elementType: 'i32', shape: [1, 'seq'], vocabulary }],
     outputs: [{ name: 'logits', elementType: 'f32', shape: [1, 'seq', vocabulary] }],
-    memory: { weights: 256, workspace: 64, io, state: 832, scratch: 64, total: 64 + 256 + 64 + io + 832 + 64 },
     attention: { keys: null, reason: 'The model has no attention.', calibration: null, layers: [] },
-    state: { bytes: 4 * maxTokens, elementType: 'f32', maxTokens, trainedTokens: maxTokens, chunk, rewinds },
+    state: { elementType: 'f32', maxTokens, trainedTokens: maxTokens, chunk, rewinds },
     golden: [
       {
         inputs: { input_ids: { shape: [1, prompt.length], data: prompt } },
@@ -247,10 +249,12 @@ export async function generatorParts(rewinds: boolean, changes: Partial<PackageP
     ],
     approximations: [],
     source: { license: 'Apache-2.0', description: 'Hashes tokens.' },
-    program,
     targets: [
       {
         name: 'wasm',
+        program,
+        memory: { weights: 256, workspace: 64, io, state: 832, scratch: 64, total: 64 + 256 + 64 + io + 832 + 64 },
+        stateBytes: 4 * maxTokens,
         files: [
           { path: 'kernels.wasm', content: own, features: ['simd128'] },
           { path: 'kernels-threads.wasm', content: shared, features: ['simd128', 'threads'] },
@@ -273,6 +277,7 @@ export async function writeGenerator(
   folder: string,
   rewinds: boolean,
   changes: Partial<PackageParts> = {},
+  program?: Program,
 ): ReturnType<typeof writePackage> {
-  return writePackage(folder, await generatorParts(rewinds, changes));
+  return writePackage(folder, await generatorParts(rewinds, changes, program));
 }

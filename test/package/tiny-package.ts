@@ -11,7 +11,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { assembleForms } from '../../compiler/codegen/wasm/assemble.ts';
 import { loadPackage } from '../../compiler/package/load-package.ts';
-import { writePackage, type PackageParts } from '../../compiler/package/write.ts';
+import { writePackage, type PackageParts, type PackageTarget } from '../../compiler/package/write.ts';
 import { memorySource } from '../../compiler/weights/tensor-source.ts';
 import { weightFrom, writeWeights } from '../../compiler/weights/write.ts';
 import type { LoadOptions, Model } from '../../runtime/api.ts';
@@ -252,7 +252,7 @@ export const tokenizerJson = {
   },
 };
 
-export async function tinyParts(changes: Partial<PackageParts> = {}): Promise<PackageParts> {
+export async function tinyParts(changes: Partial<PackageParts> = {}, target: Partial<PackageTarget> = {}): Promise<PackageParts> {
   const source = memorySource({
     table: { shape: [words.length, width], data: table },
     weight: { shape: [labels.length, width], data: weight },
@@ -280,7 +280,6 @@ export async function tinyParts(changes: Partial<PackageParts> = {}): Promise<Pa
       { name: 'trap', elementType: 'bool', shape: [], default: 0 },
     ],
     outputs: outputPorts(program),
-    memory: { weights: 256, workspace: program.arenas.workspace, io: program.arenas.io, state: 0, scratch: 64, total },
     attention: { keys: null, reason: 'The model has no attention.', calibration: null, layers: [] },
     golden: [
       {
@@ -291,15 +290,18 @@ export async function tinyParts(changes: Partial<PackageParts> = {}): Promise<Pa
     ],
     approximations: [],
     source: { license: 'Apache-2.0', description: 'Sums rows of a table.' },
-    program,
     targets: [
       {
         name: 'wasm',
+        program,
+        memory: { weights: 256, workspace: program.arenas.workspace, io: program.arenas.io, state: 0, scratch: 64, total },
+        stateBytes: 0,
         files: [
           { path: 'kernels.wat', content: kernels },
           { path: 'kernels.wasm', content: own, features: ['simd128'] },
           { path: 'kernels-threads.wasm', content: shared, features: ['simd128', 'threads'] },
         ],
+        ...target,
       },
     ],
     tokenizer: {
@@ -334,8 +336,12 @@ export class TemporaryFolder {
   }
 }
 
-export async function writeTiny(folder: string, changes: Partial<PackageParts> = {}): ReturnType<typeof writePackage> {
-  return writePackage(folder, await tinyParts(changes));
+export async function writeTiny(
+  folder: string,
+  changes: Partial<PackageParts> = {},
+  target: Partial<PackageTarget> = {},
+): ReturnType<typeof writePackage> {
+  return writePackage(folder, await tinyParts(changes, target));
 }
 export async function loadTiny(folder: string, options: LoadOptions = {}): Promise<Model> {
   const { load } = await loadPackage(folder);

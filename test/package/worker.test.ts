@@ -9,7 +9,7 @@ import { currentPlatform } from '../../runtime/platform/platform.ts';
 import { givenFiles } from '../../runtime/source.ts';
 import { kernels, program, refusal, tinyParts } from './tiny-package.ts';
 
-const single = { name: 'wasm', why: 'test', threads: { used: 1, why: 'test' } };
+const single = { name: 'wasm', why: 'test', threads: { used: 1, why: 'test' } } as const;
 const idle = { weightFiles: [], urls: null, source: givenFiles({}), onProgress: () => {} };
 
 async function prepared(seq: number, rounds: number): Promise<PreparedInputs> {

@@ -127,6 +127,18 @@ describe('ir: ops', () => {
         'gather takes i32 indices, not f32[2].',
       ],
       [
+        'select_clusters',
+        () =>
+          table.make('select_clusters', { scale: 1, count: 2, tile: 0 }, [
+            of('f32', 1, 1, 8, 4),
+            of('f32', 1, 1, 3, 4),
+            of('f32', 1, 1, 3),
+            of('f32', 1, 1, 3),
+            of('i32', 1),
+          ]),
+        'select_clusters needs a whole number of at least 1 as tile, not 0.',
+      ],
+      [
         'an axis',
         () => table.make('softmax', { axis: 2 }, [of('f32', 4, 4)]),
         'softmax has no axis 2 in f32[4, 4], which has rank 2.',

@@ -76,14 +76,20 @@ export const cluster =
   };
 
 export const expand =
-  (options: ClusterOptions & { readonly count: Size }): Mode =>
+  (options: ClusterOptions & { readonly count: Size; readonly tile?: number }): Mode =>
   (graph) => {
     const { table, query, key, value, tokens, scale } = graph;
     const clusters = clustersOf(graph, options);
     const [order, offsets, meanKey, meanValue, logMass, radius] = [0, 1, 2, 3, 4, 5].map((index) =>
       get(table, clusters, index),
     ) as [Node, Node, Node, Node, Node, Node];
-    const selection = table.make('select_clusters', { scale, count: options.count }, [query, meanKey, logMass, radius, tokens]);
+    const selection = table.make('select_clusters', { scale, count: options.count, tile: options.tile ?? 1 }, [
+      query,
+      meanKey,
+      logMass,
+      radius,
+      tokens,
+    ]);
     const sorted = (x: Node) => table.make('gather', { batchAxes: 2 }, [x, order]);
     const segments: AttentionSegment[] = [
       { scored: false, bias: true, visible: [{ rule: 'notChosen' }] },

@@ -17,7 +17,7 @@ import { largestDifference } from './tensors.ts';
 
 function narrowed(graph: Graph): Graph {
   const stage: Stage = { graph, derived: new Map(), properties: new Set(), fusion: null };
-  const result = narrowRows.run(stage, { plan: densePlan, nativeOps }).graph;
+  const result = narrowRows.run(stage, { plan: densePlan, queriesPerChoice: 1, nativeOps }).graph;
   verifyGraph(result);
   return result;
 }
@@ -60,7 +60,7 @@ describe('rows that nothing reads', () => {
     let model: TinyBert;
     const inputs = bertInputs([70, 33], 70);
     const build = (plan: AttentionPlan, passes = pipeline): Stage =>
-      runPipeline(model.graph, passes, { plan, nativeOps, verify: true });
+      runPipeline(model.graph, passes, { plan, queriesPerChoice: 1, nativeOps, verify: true });
     const logits = (stage: Stage): Tensor =>
       interpret(stage.graph, { inputs, parameters: compiledParameters(stage, model), precision: 'f64' })['logits'] as Tensor;
     const queriesOf = ({ graph }: Stage): unknown[] =>
@@ -100,7 +100,7 @@ describe('rows that nothing reads', () => {
 
   it('are computed where last_hidden_state is an output', async () => {
     const model = await tinyBert({ head: { kind: 'embedding', pooling: 'cls', normalize: false } });
-    const stage = runPipeline(model.graph, pipeline, { plan: densePlan, nativeOps, verify: true });
+    const stage = runPipeline(model.graph, pipeline, { plan: densePlan, queriesPerChoice: 1, nativeOps, verify: true });
     const shapes = graphNodes(stage.graph)
       .filter((node) => isOp(node, 'attention'))
       .map((node) => tensorOf(node).shape[2]);

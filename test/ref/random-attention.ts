@@ -33,7 +33,7 @@ function clusters(builder: RandomBuilder, keys: KeysAndValues, query: Value): re
   const means = [meanKey, meanValue, logMass];
   if (builder.chance(0.3)) return [[{ scored: false, bias: true, visible: [] }, means]];
   const operands = [query, meanKey, logMass, radius, keys.counts];
-  const selection = builder.make('select_clusters', { scale, count: tokenCount(builder) }, operands, -1, 64, true);
+  const selection = builder.make('select_clusters', { scale, count: tokenCount(builder), tile: 1 }, operands, -1, 64, true);
   const sorted = (x: Value): Value => builder.make('gather', { batchAxes: 2 }, [x, order], x.low, x.high, x.exact);
   return [
     [{ scored: false, bias: true, visible: [{ rule: 'notChosen' }] }, [...means, selection]],

@@ -285,7 +285,14 @@ export const generators: { readonly [K in OpName]: Generator | null } = {
     const logMass = builder.value({ shape, low: 0, high: 3, exact: true });
     const radius = builder.value({ shape, low: 0, high: 3, exact: true });
     const operands = [queriesFor(builder, keys), meanKey, logMass, radius, keys.counts];
-    builder.make('select_clusters', { scale: 0.5, count: tokenCount(builder) }, operands, -1, clusters - 1, true);
+    builder.make(
+      'select_clusters',
+      { scale: 0.5, count: tokenCount(builder), tile: builder.pick([1, 1, 2, 16]) },
+      operands,
+      -1,
+      clusters - 1,
+      true,
+    );
   },
   segment_means(builder) {
     const { key, value, mask } = keysAndValues(builder);

@@ -19,21 +19,39 @@ export interface KernelFeatures {
   readonly half: boolean;
 }
 
-const elementNumbers: { readonly [K in BufferElementType]: ElementNumber } = { f32: 'f32', i32: 'i32', bool: 'i32', u8: 'u32' };
+/** What elements are read as. */
+const elementNumbers: { readonly [K in BufferElementType]: ElementNumber } = {
+  f32: 'f32',
+  f16: 'f32',
+  i32: 'i32',
+  bool: 'i32',
+  u8: 'u32',
+};
+/** What a binding holds them as; halves as words, two in each, where the kernel has no 16-bit floats. */
+function storedNumber(type: BufferElementType, half: boolean): ElementNumber {
+  return type === 'f16' ? (half ? 'f16' : 'u32') : elementNumbers[type];
+}
 
-/** A place in memory that is read and written by element. Indices are i32 expressions, in elements of 4 bytes. */
+/**
+ * A place in memory that is read and written by element. Indices are i32 expressions, in elements (of u8, in words of four). What is
+ * stored as f16 is read as f32, and never written.
+ */
 export class Operand {
+  readonly name: string;
   readonly #code: Code;
   readonly #binding: BindingSource;
   readonly #type: ElementNumber;
+  readonly #halves: boolean;
   readonly #offset: string | null;
   /** Whether `vectorAt` and `storeVector` move four elements at once; else they move one after the other. */
   readonly vectors: boolean;
 
-  constructor(code: Code, binding: BindingSource, type: ElementNumber, offset: string | null) {
+  constructor(name: string, code: Code, binding: BindingSource, elementType: BufferElementType, offset: string | null) {
+    this.name = name;
+    this.#halves = elementType === 'f16';
     this.#code = code;
     this.#binding = binding;
-    this.#type = type;
+    this.#type = elementNumbers[elementType];
     this.#offset = offset;
     this.vectors = binding.type.startsWith('vec4');
   }
@@ -44,6 +62,7 @@ export class Operand {
     return this.#offset === null ? index : `${this.#offset} + ${index}`;
   }
   #converted(element: string, stored: string): string {
+    if (this.#halves) return this.#code.cast('f32', element);
     return stored === this.#type ? element : this.#code.bitcast(this.#type, element);
   }
 
@@ -51,15 +70,29 @@ export class Operand {
   at(index: string): string {
     const { name, type } = this.#binding;
     const place = this.#place(index);
+    if (this.#halves && type.includes('u32')) {
+      const word = this.vectors
+        ? this.#code.lane(`${name}[(${place}) >> 3u]`, `((${place}) >> 1u) & 3`)
+        : `${name}[(${place}) >> 1u]`;
+      return this.#code.lane(this.#code.call('unpackHalves', word), `(${place}) & 1`);
+    }
     if (!this.vectors) return this.#converted(`${name}[${place}]`, type);
-    return this.#code.lane(`${name}[(${place}) >> 2u]`, `(${place}) & 3`);
+    const lane = this.#code.lane(`${name}[(${place}) >> 2u]`, `(${place}) & 3`);
+    return this.#halves ? this.#code.cast('f32', lane) : lane;
   }
   /** Four elements from an index on, which is a multiple of four where the operand has vectors. */
   vectorAt(index: string): string {
-    const { name } = this.#binding;
-    if (this.vectors) return `${name}[(${this.#place(index)}) >> 2u]`;
+    const { name, type } = this.#binding;
+    if (this.vectors && !(this.#halves && type.includes('u32'))) {
+      const vector = `${name}[(${this.#place(index)}) >> 2u]`;
+      return this.#halves ? this.#code.vector('vec4<f32>', vector) : vector;
+    }
     const lanes = [0, 1, 2, 3].map((lane) => this.at(lane === 0 ? index : `${index} + ${lane}`));
     return this.#code.vector(this.#vectorType, ...lanes);
+  }
+  /** Eight halves as four words, from an index on that is a multiple of eight: with vectors, in a kernel without 16-bit floats. */
+  eightHalvesAt(index: string): string {
+    return `${this.#binding.name}[(${this.#place(index)}) >> 3u]`;
   }
   store(index: string, value: string): void {
     const { name, type } = this.#binding;
@@ -114,16 +147,19 @@ export class KernelBuilder extends Code {
       );
     }
     this.#bindings = [
-      ...pattern.written.map((written, binding) => bindingOf(pattern.operands, settings.operands, binding, written)),
+      ...pattern.written.map((written, binding) =>
+        bindingOf(pattern.operands, settings.operands, { binding, written, half: context.features.half }),
+      ),
       ...(scratch ? [{ name: 'scratch', type: 'f32', written: true } as const] : []),
     ];
     for (const { name } of this.#bindings) this.name(name);
     pattern.operands.forEach(({ binding, elementType }, index) => {
       const name = settings.operands[index] as string;
       const operand = new Operand(
+        name,
         this,
         this.#bindings[binding] as BindingSource,
-        elementNumbers[elementType],
+        elementType,
         dialect.size(`${name}_offset`),
       );
       this.#operands.set(name, operand);
@@ -197,11 +233,10 @@ export class KernelBuilder extends Code {
 function bindingOf(
   operands: readonly BoundOperand[],
   names: readonly string[],
-  binding: number,
-  written: boolean,
+  { binding, written, half }: { readonly binding: number; readonly written: boolean; readonly half: boolean },
 ): BindingSource {
   const own = operands.flatMap((operand, index) => (operand.binding === binding ? [{ ...operand, name: names[index] }] : []));
-  const types = [...new Set(own.map(({ elementType }) => elementNumbers[elementType]))];
+  const types = [...new Set(own.map(({ elementType }) => storedNumber(elementType, half)))];
   const [only = 'u32', ...others] = types;
   const type = others.length > 0 ? 'u32' : own.every(({ vectors }) => vectors) ? (`vec4<${only}>` as const) : only;
   return { name: `${own.map(({ name }) => name).join('_')}_buffer`, type, written };

@@ -6,6 +6,7 @@
 import { addSizes, multiplySizes } from '../../../ir/size.ts';
 import type { Size } from '../../../ir/size.ts';
 import type { AttentionKernel, ClustersSegment } from '../../kernel/kernel.ts';
+import { AtpcError } from '../../../runtime/errors.ts';
 import { at, emitKeyRows, emitMerge, headIndex, whereTokens } from './attention-frame.ts';
 import type { AttentionFrame, SegmentLocals, SegmentParameters } from './attention-frame.ts';
 import { attendRows, fillList, gatherListBytes, gatherRows } from './attention-gather.ts';
@@ -169,6 +170,12 @@ const findShares = defineFunction(
 export function emitClusters(frame: AttentionFrame, segment: ClustersSegment, { operand, integer }: SegmentLocals): void {
   const { f, kernel } = frame;
   const { expand } = segment;
+  if (expand && 'tile' in expand && expand.tile !== 1) {
+    throw new AtpcError(
+      'ATPC-307',
+      `The target wasm chooses clusters for each query by itself, not for ${expand.tile} together.`,
+    );
+  }
   const clusters = integer('clusters');
   const count = countOf(expand);
   const tokens = segment.tokens || count !== null ? operand('tokens') : null;

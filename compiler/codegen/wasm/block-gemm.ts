@@ -25,7 +25,7 @@ const { panelWidth } = gemmSchedule;
 
 /** The product over an unpacked panel. */
 function panelKernel({ epilogue }: BlockGemmKernel): GemmKernel {
-  return { kind: 'gemm', epilogue, schedule: gemmSchedule };
+  return { kind: 'gemm', right: 'f32', epilogue, schedule: gemmSchedule };
 }
 
 /** Bytes of a row of K quants. */

@@ -24,6 +24,8 @@ export const wasmTarget: Target = {
   flopsPerSecond: 37e9,
   // What is left of the time of `expand` at 256 and 512 tokens, heads of 32, after its streamed part: the choice is in it.
   gatheredFlopsPerSecond: 7e9,
+  queriesPerChoice: 1,
+  refusedModes: {},
   attentionSchedule,
   scoreKeysSchedule,
   scratchBytes,

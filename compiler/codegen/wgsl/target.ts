@@ -1,3 +1,4 @@
+import type { Size } from '../../../ir/size.ts';
 import type { KernelFeatures } from '../clike/kernel-builder.ts';
 import type { EmitOptions, NamedKernel, Target, TargetFile } from '../target.ts';
 import { wgslDialect } from './dialect.ts';
@@ -5,6 +6,11 @@ import { rendererOf } from './renderers.ts';
 
 /** The limits that every WebGPU device has (WebGPU, section 3.6.2, the defaults). */
 const storageBuffers = 8;
+
+/** 128 threads, and at a depth of 32 less than the 16 KiB of workgroup memory that every device has. */
+const tiles = { rowTile: 32, columnTile: 64, threadRows: 4, threadColumns: 4 } as const;
+/** Few enough that reading the right side takes longer than multiplying: decoding. */
+const hasFewRows = (rows: Size): rows is number => typeof rows === 'number' && rows <= 4;
 
 /**
  * WebGPU. Kernels are WGSL text, which a device compiles at load. Builds differ in what they ask of the device: subgroups exchange
@@ -22,10 +28,15 @@ export const webgpuTarget: Target = {
     vectorStrides: (kernel, integers) => rendererOf(kernel).vectorStrides?.(kernel, integers) ?? [],
   },
   gemmWeights: { kind: 'rows' },
-  gemmSchedule: () => ({ rowTile: 32, columnTile: 64, depthTile: 16, threadRows: 4, threadColumns: 4 }),
-  blockGemmSchedule: () => ({ rowTile: 32, columnTile: 64, depthTile: 32, threadRows: 4, threadColumns: 4 }),
+  gemmSchedule: (rows) => (hasFewRows(rows) ? { rowTile: rows, columnTile: 8, threads: 32 } : { ...tiles, depthTile: 16 }),
+  // A thread reads four words of quants at a time: 16 elements or 32.
+  blockGemmSchedule: (rows) => (hasFewRows(rows) ? { rowTile: rows, columnTile: 16, threads: 16 } : { ...tiles, depthTile: 32 }),
   flopsPerSecond: 1e12,
   gatheredFlopsPerSecond: 2e11,
+  queriesPerChoice: 16,
+  refusedModes: {
+    svd: 'WebGPU has no float64 (WGSL, section 6.2.4), and the eigenvectors of literal ATP are not safe in float32',
+  },
   // Few queries, as many as share a KV head: one group of rows has all threads.
   attentionSchedule: (_headSize, _valueSize, decodes = false) =>
     decodes

@@ -19,13 +19,18 @@ export interface AttentionMode {
   /** Where the mode comes from. */
   readonly source: string;
   readonly summary: string;
-  /** Keys that a query reads, of n tokens. */
-  keysRead(share: Share, tokens: number): number;
+  /** Keys that a query reads, of n tokens, where so many queries of a head choose together. */
+  keysRead(share: Share, tokens: number, queriesPerChoice: number): number;
   /**
    * FLOPs of one sequence of n tokens over all heads of a layer, the work of the mode included; `gathered` are those that
    * read scattered keys one query at a time, which no target does at full rate.
    */
-  flops(share: Share, tokens: number, shape: AttentionShape): { readonly streamed: number; readonly gathered: number };
+  flops(
+    share: Share,
+    tokens: number,
+    shape: AttentionShape,
+    queriesPerChoice: number,
+  ): { readonly streamed: number; readonly gathered: number };
   /** The attention of the site under this mode, f32 [b, H, n, ev]. Throws PassError where the model lacks what it needs. */
   build(site: AttentionSite, share: Share): Node;
 }
@@ -40,10 +45,15 @@ export function countOf([numerator, denominator]: Share): Size {
 export function expandKeysPerBlock([numerator, denominator]: Share): Size {
   return maxSize(1, floorDivideSizes(addSizes(multiplySizes(tokens, numerator), denominator), 2 * denominator));
 }
-/** Expanded clusters a query: max(1, round(R^2 n / 4)). */
-export function expandedClusters([numerator, denominator]: Share): Size {
-  const scaled = addSizes(multiplySizes(tokens, numerator * numerator), 2 * denominator * denominator);
-  return maxSize(1, floorDivideSizes(scaled, 4 * denominator * denominator));
+/**
+ * Expanded clusters a query: max(1, round(R^2 n / 4)). Queries that choose together agree on one and a half times as many, which
+ * gives the quality of a choice of their own: docs/decisions/gpus-choose-clusters-per-tile.md.
+ */
+export function expandedClusters([numerator, denominator]: Share, queriesPerChoice: number): Size {
+  const [times, over] = queriesPerChoice === 1 ? [1, 1] : [3, 2];
+  const divisor = 4 * over * denominator * denominator;
+  const scaled = addSizes(multiplySizes(tokens, times * numerator * numerator), divisor / 2);
+  return maxSize(1, floorDivideSizes(scaled, divisor));
 }
 
 /** One segment with its inputs; rules that need an input bring it along. */

@@ -4,6 +4,7 @@ import type { ManifestTensor } from '../../format/manifest.ts';
 import { entryPointNames, hasState, pastDim, type EntryPointName, type Program } from '../../format/program.ts';
 import type { Dims, PreparedInputs } from '../../inputs.ts';
 import type { NamedResults } from '../backend.ts';
+import { RunAborted } from '../executor.ts';
 import type { LaneBarrier } from './barrier.ts';
 import {
   checkMemory,
@@ -17,7 +18,7 @@ import {
   type Layout,
 } from './layout.ts';
 import { kernelsOf, onlyLane, RunPlan, type ExportedKernel, type PreparedDispatch, type PreparedPort } from './plan.ts';
-import { clearBytes, packSparse, unpackSparse } from './sparse-bytes.ts';
+import { clearBytes, packSparse, unpackSparse } from '../sparse-bytes.ts';
 import { StateSlots } from './state-slots.ts';
 import type { TensorWriter } from '../stored-numbers.ts';
 import { tensorWriter } from './weights.ts';
@@ -37,8 +38,6 @@ export interface RunOptions {
   /** The number of the call, for the other lanes. */
   readonly call?: number;
 }
-/** What `run` throws when `isAborted` said so. */
-export class RunAborted extends Error {}
 /** What the lanes of one model have in common; both can be posted to other workers. */
 export interface SharedKernels {
   readonly module: WebAssembly.Module;
@@ -278,7 +277,8 @@ export class WasmExecutor {
 
   #readOutput(port: PreparedPort): TensorOutput {
     const { shape, address, elements, elementType } = port;
-    if (elementType === 'u8') throw new AtpcError('ATPC-403', `The output '${port.name}' of program.json holds quants.`);
+    if (elementType === 'u8' || elementType === 'f16')
+      throw new AtpcError('ATPC-403', `The output '${port.name}' of program.json is stored as weights are.`);
     if (elementType === 'f32')
       return { elementType, shape, data: new Float32Array(this.#memory.buffer, address, elements).slice() };
     const integers = new Int32Array(this.#memory.buffer, address, elements);

@@ -33,7 +33,7 @@ export function hasFeature(feature: WasmFeature): boolean {
  * The build that uses most of what the engine has, among those for one thread or those for several. Throws ATPC-501 where
  * the engine can run none.
  */
-export function chooseVariant(variants: readonly ManifestVariant[], threads: boolean): ManifestVariant {
+export function chooseVariant(variants: readonly ManifestVariant<'wasm'>[], threads: boolean): ManifestVariant<'wasm'> {
   const fitting = variants
     .filter(({ features }) => features.includes('threads') === threads && features.every(hasFeature))
     .sort((a, b) => b.features.length - a.features.length);

@@ -1,6 +1,6 @@
 import { AtpcError } from '../../errors.ts';
 import { evaluateExpression, type SizeExpression } from '../../format/expression.ts';
-import type { Manifest } from '../../format/manifest.ts';
+import type { ManifestTarget } from '../../format/manifest.ts';
 import { hasState, type BufferClass, type Program } from '../../format/program.ts';
 import type { Dims } from '../../inputs.ts';
 
@@ -43,7 +43,10 @@ export function reservedLayout(program: Program, lanes: number): Layout | undefi
   return layoutOf(program, Object.fromEntries(program.dims.map(({ name, max }) => [name, max])), lanes);
 }
 /** The formula of `totalBytes` for a number of lanes, from the manifest's, which is for one. */
-export function totalFormula({ total, scratch }: Pick<Manifest['memory'], 'total' | 'scratch'>, lanes: number): SizeExpression {
+export function totalFormula(
+  { total, scratch }: Pick<ManifestTarget['memory'], 'total' | 'scratch'>,
+  lanes: number,
+): SizeExpression {
   return lanes === 1 || scratch === 0 ? total : ['+', total, ['*', lanes - 1, ['*', 64, ['ceil/', scratch, 64]]]];
 }
 export const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;

@@ -27,7 +27,7 @@ const notIsolated =
 export function chooseThreads(
   asked: NonNullable<LoadOptions['threads']>,
   platform: Pick<Platform, 'availableParallelism'>,
-  variants: readonly ManifestVariant[],
+  variants: readonly ManifestVariant<'wasm'>[],
 ): Threads {
   if (asked === 1) return { used: 1, why: 'asked for' };
   if (isNotIsolated()) return { used: 1, why: notIsolated };

@@ -1,4 +1,5 @@
 import { AtpcError } from '../../errors.ts';
+import type { PendingWork } from '../worker/pending-work.ts';
 
 /** Sizes of buffers and copies are multiples of four bytes (WebGPU, section 5.1); a vector of a shader takes sixteen. */
 export const alignBytes = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 16);
@@ -6,12 +7,14 @@ export const alignBytes = (bytes: number): number => Math.max(16, Math.ceil(byte
 /** Allocates, and knows how much there is. */
 export class DeviceBuffers {
   readonly #device: GPUDevice;
+  readonly #pending: PendingWork;
   readonly #buffers = new Set<GPUBuffer>();
   #bytes = 0;
   #peakBytes = 0;
 
-  constructor(device: GPUDevice) {
+  constructor(device: GPUDevice, pending: PendingWork) {
     this.#device = device;
+    this.#pending = pending;
   }
   get bytes(): number {
     return this.#bytes;
@@ -40,7 +43,7 @@ export class DeviceBuffers {
       // Dawn in Node throws a RangeError where a mapped buffer cannot be had.
       thrown = error as Error;
     }
-    const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
+    const errors = await this.#pending.track(() => Promise.all([device.popErrorScope(), device.popErrorScope()]));
     const failed = errors.find((error) => error !== null)?.message ?? thrown?.message;
     if (failed !== undefined) {
       for (const buffer of made) buffer.destroy();

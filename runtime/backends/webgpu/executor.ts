@@ -1,82 +1,125 @@
-import type { TensorOutput } from '../../api.ts';
+import type { StepTime, TensorOutput } from '../../api.ts';
 import { AtpcError } from '../../errors.ts';
-import { evaluateExpression } from '../../format/expression.ts';
 import type { ManifestTensor } from '../../format/manifest.ts';
 import { hasState, type EntryPointName, type Program, type ProgramSlot } from '../../format/program.ts';
 import type { Dims, PreparedInputs } from '../../inputs.ts';
 import type { NamedResults } from '../backend.ts';
+import { DeviceLost, type Executor } from '../executor.ts';
+import { packSparse, unpackSparse } from '../sparse-bytes.ts';
 import type { TensorWriter } from '../stored-numbers.ts';
+import { PendingWork } from '../worker/pending-work.ts';
 import { alignBytes, DeviceBuffers } from './device-buffers.ts';
 import { kernelTexts } from './kernel-texts.ts';
 import { createPipelines, type KernelPipeline } from './pipelines.ts';
 import { WebGpuPlan, type PlacedDispatch, type PlacedPort, type PlannedDispatch } from './plan.ts';
+import { checkCall, slotBytes } from './preflight.ts';
+import { ReadBack } from './read-back.ts';
+import { DeviceStates } from './states.ts';
+import { stepTimes, Timestamps } from './timestamps.ts';
+import { storageUsage, usage } from './usage.ts';
 import { WeightRanges } from './weight-ranges.ts';
 
-// GPUBufferUsage and GPUMapMode as numbers, since Node has no global objects for them (WebGPU, section 5.1.4).
-const usage = { mapRead: 0x1, copySource: 0x4, copyDestination: 0x8, uniform: 0x40, storage: 0x80 } as const;
-const storageUsage = usage.storage | usage.copySource | usage.copyDestination;
+// How long `device.lost` may take to settle after something failed because of it.
+const lossMilliseconds = 500;
+
+export interface WebGpuExecutorOptions {
+  /** The device in words, for people. */
+  readonly description?: string;
+  readonly pending?: PendingWork;
+  readonly onKernels?: (done: number, total: number) => void;
+  /** Gives the device back. */
+  readonly release?: () => void;
+}
 
 /** A program on a device: its pipelines, and its memory. A call is one submission. */
-export class WebGpuExecutor {
-  readonly device: GPUDevice;
+export class WebGpuExecutor implements Executor {
+  readonly device: string;
+  readonly shared = null;
+  readonly ready: Promise<void>;
+  readonly #device: GPUDevice;
   readonly #program: Program;
   readonly #slots: readonly ProgramSlot[];
-  readonly #pipelines: ReadonlyMap<string, KernelPipeline>;
   readonly #buffers: DeviceBuffers;
   readonly #weights: WeightRanges;
+  readonly #states: DeviceStates;
+  readonly #readBack: ReadBack;
+  readonly #timestamps: Timestamps;
+  readonly #pending: PendingWork;
+  readonly #release: (() => void) | undefined;
   readonly #plans = new Map<EntryPointName, WebGpuPlan>();
   /** Buffers of slots but those of states, which belong to sessions. */
-  readonly #shared: (GPUBuffer | undefined)[];
-  readonly #states = new Map<number, ReadonlyMap<number, GPUBuffer>>();
+  readonly #common: (GPUBuffer | undefined)[];
+  #pipelines: ReadonlyMap<string, KernelPipeline> = new Map();
   /** By dispatch, then by state; -1 for none. Good until a buffer is replaced. */
   #bindGroups = new Map<PlannedDispatch, Map<number, GPUBindGroup>>();
   #uniforms: GPUBuffer | undefined;
-  readonly #staging: GPUBuffer[] = [];
-  #nextState = 0;
+  #loss: DeviceLost | undefined;
 
-  private constructor(
-    device: GPUDevice,
-    program: Program,
-    pipelines: ReadonlyMap<string, KernelPipeline>,
-    buffers: DeviceBuffers,
-    weights: WeightRanges,
-  ) {
-    this.device = device;
+  private constructor(device: GPUDevice, program: Program, kernelFile: string, options: WebGpuExecutorOptions) {
+    const { description = 'a WebGPU device', pending = new PendingWork(), onKernels, release } = options;
+    this.device = description;
+    this.#device = device;
     this.#program = program;
     this.#slots = program.slots ?? [];
-    this.#pipelines = pipelines;
-    this.#buffers = buffers;
-    this.#weights = weights;
-    this.#shared = this.#slots.map(() => undefined);
+    this.#pending = pending;
+    this.#release = release;
+    this.#buffers = new DeviceBuffers(device, pending);
+    this.#weights = new WeightRanges(program, device.limits);
+    this.#states = new DeviceStates(program, this.#buffers);
+    this.#readBack = new ReadBack(this.#buffers, pending);
+    this.#timestamps = new Timestamps(device, this.#buffers);
+    this.#common = this.#slots.map(() => undefined);
+    void device.lost.then(({ reason, message }) => {
+      this.#loss = new DeviceLost(`The device was lost (${reason}): ${message}`);
+    });
+    this.ready = this.#unlessLost(async () => {
+      this.#pipelines = await createPipelines(device, program, kernelTexts(kernelFile), pending, onKernels);
+    });
+    // Whoever opens the executor waits for it; until then it is nobody's failure.
+    this.ready.catch(() => undefined);
   }
 
   /**
-   * Compiles the kernels, which lie in one file, and makes room for the weights, and for a program with state for all of its
-   * calls. Rejects with ATPC-403 for a file that does not fit the program, 502 where there is no memory, 505 for a kernel that the
-   * device refuses.
+   * Makes room for the weights, and for a program with state for all of its calls, while the kernels, which lie in one file, are
+   * compiled: `ready`, which rejects with ATPC-403 for a file that does not fit the program and ATPC-505 for a kernel that the device
+   * refuses. Rejects with ATPC-403 for a program of another target, and ATPC-502 where there is no memory.
    */
+  static async open(
+    device: GPUDevice,
+    program: Program,
+    kernelFile: string,
+    options: WebGpuExecutorOptions = {},
+  ): Promise<WebGpuExecutor> {
+    if (program.slots === undefined) throw new AtpcError('ATPC-403', 'The program has no slots: it is for another target.');
+    const executor = new WebGpuExecutor(device, program, kernelFile, options);
+    try {
+      await executor.#unlessLost(() => executor.#allocate());
+      return executor;
+    } catch (error) {
+      await executor.dispose();
+      throw error;
+    }
+  }
+  /** The same, with the kernels compiled. */
   static async create(
     device: GPUDevice,
     program: Program,
     kernelFile: string,
-    onProgress?: (done: number, total: number) => void,
+    options: WebGpuExecutorOptions = {},
   ): Promise<WebGpuExecutor> {
-    if (program.slots === undefined) throw new AtpcError('ATPC-403', 'program.json has no slots: it is for another target.');
-    const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
-    const weights = new WeightRanges(program, Math.min(maxStorageBufferBindingSize, maxBufferSize));
-    const buffers = new DeviceBuffers(device);
+    const executor = await WebGpuExecutor.open(device, program, kernelFile, options);
     try {
-      const [pipelines] = await Promise.all([
-        createPipelines(device, program, kernelTexts(kernelFile), onProgress),
-        buffers.allocate('the weights', weights.bufferBytes, storageUsage).then((made) => weights.placeIn(made)),
-      ]);
-      const executor = new WebGpuExecutor(device, program, pipelines, buffers, weights);
-      if (hasState(program)) await executor.#reserve(Object.fromEntries(program.dims.map(({ name, max }) => [name, max])));
+      await executor.ready;
       return executor;
     } catch (error) {
-      buffers.freeAll();
+      await executor.dispose();
       throw error;
     }
+  }
+  async #allocate(): Promise<void> {
+    this.#weights.placeIn(await this.#buffers.allocate('the weights', this.#weights.bufferBytes, storageUsage));
+    const { dims } = this.#program;
+    if (hasState(this.#program)) await this.#reserve(Object.fromEntries(dims.map(({ name, max }) => [name, max])));
   }
 
   get memoryBytes(): number {
@@ -86,101 +129,187 @@ export class WebGpuExecutor {
     return this.#buffers.peakBytes;
   }
   weightWriter(tensor: Pick<ManifestTensor, 'name' | 'storage' | 'shape'>): TensorWriter | undefined {
-    return this.#weights.writer(this.device.queue, tensor);
+    return this.#weights.writer(this.#device.queue, tensor);
+  }
+  flush(): Promise<void> {
+    return this.#unlessLost(async () => {
+      const { queue } = this.#device;
+      // What was written goes with the next submission.
+      queue.submit([]);
+      await this.#pending.track(() => queue.onSubmittedWorkDone());
+    });
   }
 
-  async openState(): Promise<number> {
-    if (!hasState(this.#program)) throw new AtpcError('ATPC-605', 'The model keeps nothing between calls.');
-    const slots = this.#slotsOf('state');
-    const sizes = slots.map((slot) => Number((this.#slots[slot] as ProgramSlot).bytes));
-    const made = await this.#buffers.allocate('the state of one more session', sizes, storageUsage);
-    const state = this.#nextState++;
-    this.#states.set(state, new Map(slots.map((slot, index) => [slot, made[index] as GPUBuffer])));
-    return state;
+  /**
+   * Does work of the device; rejects with DeviceLost where that is gone. Nothing throws on a lost device, and only a mapping is sure to
+   * reject, a moment before or after `device.lost` settles.
+   */
+  async #unlessLost<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#loss) throw this.#loss;
+    let result: T;
+    try {
+      result = await work();
+    } catch (error) {
+      if (!(error instanceof AtpcError)) {
+        let timer: ReturnType<typeof setTimeout> | undefined;
+        const waited = new Promise<void>((resolve) => (timer = setTimeout(resolve, lossMilliseconds)));
+        await Promise.race([this.#device.lost, waited]);
+        clearTimeout(timer);
+      }
+      throw this.#loss ?? error;
+    }
+    if (this.#loss) throw this.#loss;
+    return result;
+  }
+
+  openState(): Promise<number> {
+    return this.#unlessLost(() => this.#states.open());
   }
   closeState(state: number): void {
-    const buffers = this.#states.get(state);
-    if (buffers === undefined) return;
-    this.#states.delete(state);
     for (const groups of this.#bindGroups.values()) groups.delete(state);
-    for (const buffer of buffers.values()) this.#buffers.free(buffer);
+    this.#states.close(state);
   }
   /** The whole of a state, slot after slot. */
+  stateBytes(state: number): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#unlessLost(async () => {
+      const buffers = [...this.#states.of(state).values()];
+      const total = sumOf(buffers.map(({ size }) => size));
+      const staging = await this.#readBack.take(total);
+      const read = this.#checked(() => {
+        const encoder = this.#device.createCommandEncoder();
+        let at = 0;
+        for (const buffer of buffers) {
+          encoder.copyBufferToBuffer(buffer, 0, staging, at, buffer.size);
+          at += buffer.size;
+        }
+        this.#device.queue.submit([encoder.finish()]);
+        return this.#readBack.read(staging, total);
+      });
+      return new Uint8Array(await read);
+    });
+  }
   async readState(state: number): Promise<Uint8Array<ArrayBuffer>> {
-    const buffers = [...this.#needState(state).values()];
-    const total = buffers.reduce((sum, { size }) => sum + size, 0);
-    const staging = await this.#stagingOf(total);
-    const encoder = this.device.createCommandEncoder();
-    let at = 0;
-    for (const buffer of buffers) {
-      encoder.copyBufferToBuffer(buffer, 0, staging, at, buffer.size);
-      at += buffer.size;
-    }
-    this.device.queue.submit([encoder.finish()]);
-    return this.#read(staging, total);
+    return packSparse(await this.stateBytes(state));
   }
-  /** Into a state that was just opened. Throws ATPC-608 for bytes of another length. */
-  writeState(state: number, bytes: Uint8Array<ArrayBuffer>): void {
-    const buffers = [...this.#needState(state).values()];
-    const total = buffers.reduce((sum, { size }) => sum + size, 0);
-    if (bytes.length !== total) throw new AtpcError('ATPC-608', `The bytes of the state are not those of one of ${total} bytes.`);
-    let at = 0;
-    for (const buffer of buffers) {
-      this.device.queue.writeBuffer(buffer, 0, bytes, at, buffer.size);
-      at += buffer.size;
-    }
-  }
-  #needState(state: number | undefined): ReadonlyMap<number, GPUBuffer> {
-    const buffers = state === undefined ? undefined : this.#states.get(state);
-    if (buffers) return buffers;
-    throw new RangeError(`There is no open state ${String(state)}.`);
+  /** Into a state that was just opened. Rejects with ATPC-608 for bytes that are not those of a state of this program. */
+  writeState(state: number, packed: Uint8Array<ArrayBuffer>): Promise<void> {
+    return this.#unlessLost(() => {
+      const buffers = [...this.#states.of(state).values()];
+      const bytes = new Uint8Array(sumOf(buffers.map(({ size }) => size)));
+      if (!unpackSparse(packed, bytes))
+        throw new AtpcError('ATPC-608', `The bytes of the state are not those of one of ${bytes.length} bytes.`);
+      let at = 0;
+      for (const buffer of buffers) {
+        this.#device.queue.writeBuffer(buffer, 0, bytes, at, buffer.size);
+        at += buffer.size;
+      }
+      return this.flush();
+    });
   }
 
-  /** Runs an entry point: one submission, and one read of what it gives. */
-  async run({ entry = 'forward', state, dims, tensors }: PreparedInputs): Promise<NamedResults> {
+  /**
+   * Runs an entry point: one submission, and one read of what it gives. With `times`, each dispatch is a pass of its own where the
+   * device has timestamps; where it has none, one time with the step -1 stands for the whole call.
+   */
+  run(inputs: PreparedInputs, { times }: { readonly times?: StepTime[] | undefined } = {}): Promise<NamedResults> {
+    return this.#unlessLost(() => this.#run(inputs, times));
+  }
+  async #run({ entry = 'forward', state, dims, tensors }: PreparedInputs, times: StepTime[] | undefined): Promise<NamedResults> {
     const plan = this.#planOf(entry);
     const { dispatches, uniforms } = plan.place(dims);
     if (!hasState(this.#program)) await this.#reserve(dims);
     await this.#reserveUniforms(uniforms.byteLength);
-    const { queue } = this.device;
-    for (const port of plan.ports('inputs', dims)) {
-      const data = tensors.find(({ name }) => name === port.name)?.data;
-      if (data?.length !== elementsOf(port) || data instanceof Float32Array !== (port.elementType === 'f32'))
-        throw new AtpcError('ATPC-601', `The input '${port.name}' is missing or does not fit [${port.shape.join(', ')}].`);
-      queue.writeBuffer(this.#shared[port.slot] as GPUBuffer, port.offset, data);
-    }
-    if (uniforms.length > 0) queue.writeBuffer(this.#uniforms as GPUBuffer, 0, uniforms);
+    const stamps = times && Timestamps.areThere(this.#device) && dispatches.length > 0 ? this.#timestamps : undefined;
+    await stamps?.reserve(dispatches.length);
     const outputs = plan.ports('outputs', dims);
-    const total = outputs.reduce((sum, port) => sum + alignBytes(elementsOf(port) * 4), 0);
-    const staging = await this.#stagingOf(total);
-    const encoder = this.device.createCommandEncoder();
-    this.#encode(encoder, dispatches, state);
-    let at = 0;
-    for (const port of outputs) {
-      const bytes = elementsOf(port) * 4;
-      if (bytes > 0) encoder.copyBufferToBuffer(this.#shared[port.slot] as GPUBuffer, port.offset, staging, at, bytes);
-      at += alignBytes(bytes);
-    }
-    queue.submit([encoder.finish()]);
-    const bytes = await this.#read(staging, total);
+    const resultBytes = sumOf(outputs.map((port) => alignBytes(elementsOf(port) * 4)));
+    const total = resultBytes + (stamps ? Timestamps.bytesOf(dispatches.length) : 0);
+    const staging = await this.#readBack.take(total);
+
+    const start = performance.now();
+    const bytes = await this.#checked(() => {
+      const { queue } = this.#device;
+      for (const port of plan.ports('inputs', dims)) this.#writeInput(port, tensors);
+      if (uniforms.length > 0) queue.writeBuffer(this.#uniforms as GPUBuffer, 0, uniforms);
+      const encoder = this.#device.createCommandEncoder();
+      this.#encode(encoder, dispatches, state, stamps);
+      let at = 0;
+      for (const port of outputs) {
+        const length = elementsOf(port) * 4;
+        if (length > 0) encoder.copyBufferToBuffer(this.#common[port.slot] as GPUBuffer, port.offset, staging, at, length);
+        at += alignBytes(length);
+      }
+      stamps?.copyInto(encoder, dispatches.length, staging, resultBytes);
+      queue.submit([encoder.finish()]);
+      return this.#readBack.read(staging, total);
+    });
+    if (stamps) times?.push(...stepTimes(dispatches, new BigUint64Array(bytes, resultBytes), start));
+    else times?.push({ step: -1, start, milliseconds: performance.now() - start });
     let from = 0;
     return Object.fromEntries(
       outputs.map((port) => {
-        const result = resultOf(port, bytes.buffer, from);
+        const result = resultOf(port, bytes, from);
         from += alignBytes(elementsOf(port) * 4);
         return [port.name, result];
       }),
     );
   }
 
-  #encode(encoder: GPUCommandEncoder, dispatches: readonly PlacedDispatch[], state: number | undefined): void {
-    const pass = encoder.beginComputePass();
-    for (const { dispatch, items, uniformOffset } of dispatches) {
+  /**
+   * Work that is submitted at once. A submission that the device refuses is left out, and its buffers keep what they held before: so
+   * nothing is given out before the device has said that there was no error. Rejects with ATPC-505 and ATPC-502.
+   */
+  async #checked<T>(submit: () => Promise<T>): Promise<T> {
+    const device = this.#device;
+    device.pushErrorScope('out-of-memory');
+    device.pushErrorScope('validation');
+    let result: Promise<T>;
+    let popped: Promise<readonly (GPUError | null)[]> | undefined;
+    const pop = (): Promise<readonly (GPUError | null)[]> =>
+      this.#pending.track(() => Promise.all([device.popErrorScope(), device.popErrorScope()]));
+    try {
+      result = submit();
+    } catch (error) {
+      popped = pop();
+      await popped.catch(() => undefined);
+      throw error;
+    }
+    popped = pop();
+    const [read, errors] = await Promise.allSettled([result, popped]);
+    const [invalid, memory] = errors.status === 'fulfilled' ? errors.value : [];
+    if (memory) throw new AtpcError('ATPC-502', `The device has no memory for the call: ${memory.message}`);
+    if (invalid) throw new AtpcError('ATPC-505', `The device refuses the call: ${invalid.message}`);
+    if (read.status === 'rejected') throw read.reason;
+    if (errors.status === 'rejected') throw errors.reason;
+    return read.value;
+  }
+
+  #writeInput(port: PlacedPort, tensors: PreparedInputs['tensors']): void {
+    const data = tensors.find(({ name }) => name === port.name)?.data;
+    if (data?.length !== elementsOf(port) || data instanceof Float32Array !== (port.elementType === 'f32'))
+      throw new AtpcError('ATPC-601', `The input '${port.name}' is missing or does not fit [${port.shape.join(', ')}].`);
+    this.#device.queue.writeBuffer(this.#common[port.slot] as GPUBuffer, port.offset, data);
+  }
+
+  #encode(
+    encoder: GPUCommandEncoder,
+    dispatches: readonly PlacedDispatch[],
+    state: number | undefined,
+    stamps: Timestamps | undefined,
+  ): void {
+    const begin = (index: number): GPUComputePassEncoder =>
+      encoder.beginComputePass(stamps ? { timestampWrites: stamps.writes(index) } : {});
+    let pass = begin(0);
+    for (const [index, { dispatch, items, uniformOffset }] of dispatches.entries()) {
+      if (stamps && index > 0) {
+        pass.end();
+        pass = begin(index);
+      }
       const { pipeline } = this.#pipelineOf(dispatch);
       pass.setPipeline(pipeline);
       pass.setBindGroup(0, this.#bindGroupOf(dispatch, state), [uniformOffset]);
       // No dimension of a grid may be longer than this (WebGPU, section 3.6.2, maxComputeWorkgroupsPerDimension).
-      const rows = Math.ceil(items / this.device.limits.maxComputeWorkgroupsPerDimension);
+      const rows = Math.ceil(items / this.#device.limits.maxComputeWorkgroupsPerDimension);
       pass.dispatchWorkgroups(Math.ceil(items / rows), rows);
     }
     pass.end();
@@ -195,13 +324,13 @@ export class WebGpuExecutor {
     if (groups === undefined) this.#bindGroups.set(dispatch, (groups = new Map<number, GPUBindGroup>()));
     let group = groups.get(key);
     if (group === undefined) {
-      const states = usesState ? this.#needState(state) : undefined;
+      const states = usesState ? this.#states.of(state) : undefined;
       const resources = dispatch.bindings.map(({ kind, index }): GPUBufferBinding => {
         if (kind === 'weight') return this.#weights.binding(index);
-        return { buffer: (states?.get(index) ?? this.#shared[index]) as GPUBuffer };
+        return { buffer: (states?.get(index) ?? this.#common[index]) as GPUBuffer };
       });
-      const uniform = { buffer: this.#uniforms as GPUBuffer, offset: 0, size: Math.ceil((dispatch.values.length * 4) / 16) * 16 };
-      group = this.device.createBindGroup({
+      const uniform = { buffer: this.#uniforms as GPUBuffer, offset: 0, size: alignBytes(dispatch.values.length * 4) };
+      group = this.#device.createBindGroup({
         layout: this.#pipelineOf(dispatch).layout,
         entries: [uniform, ...resources].map((resource, binding) => ({ binding, resource })),
       });
@@ -213,79 +342,50 @@ export class WebGpuExecutor {
   #planOf(entry: EntryPointName): WebGpuPlan {
     let plan = this.#plans.get(entry);
     if (plan === undefined) {
-      plan = new WebGpuPlan(this.#program, entry, this.device.limits.minUniformBufferOffsetAlignment);
+      plan = new WebGpuPlan(this.#program, entry, this.#device.limits.minUniformBufferOffsetAlignment);
       this.#plans.set(entry, plan);
     }
     return plan;
   }
-  #slotsOf(type: ProgramSlot['class']): readonly number[] {
-    return this.#slots.flatMap((slot, index) => (slot.class === type ? [index] : []));
-  }
-
   /** Makes the buffers of all slots but the states' large enough for these dims. */
   async #reserve(dims: Dims): Promise<void> {
-    const { maxStorageBufferBindingSize } = this.device.limits;
-    const wanted = this.#slots.flatMap((slot, index) => {
-      if (slot.class === 'state') return [];
-      const bytes = alignBytes(evaluateExpression(slot.bytes, dims));
-      if (bytes > maxStorageBufferBindingSize) {
-        const call = Object.entries(dims).map(([name, value]) => `${name} ${value}`);
-        throw new AtpcError(
-          'ATPC-502',
-          `A call with ${call.join(', ')} needs a buffer of ${bytes} bytes; this device binds at most ${maxStorageBufferBindingSize}.`,
-          { hint: 'Use a smaller batch or shorter inputs.' },
-        );
-      }
-      return bytes > (this.#shared[index]?.size ?? 0) ? [{ index, bytes }] : [];
+    checkCall(this.#program, dims, this.#device.limits);
+    const wanted = slotBytes(this.#program, dims).flatMap((bytes, index) => {
+      const isState = this.#slots[index]?.class === 'state';
+      return !isState && bytes > (this.#common[index]?.size ?? 0) ? [{ index, bytes }] : [];
     });
     if (wanted.length === 0) return;
     // What is too small goes first, so that old and new never lie side by side.
     for (const { index } of wanted) {
-      const old = this.#shared[index];
+      const old = this.#common[index];
       if (old) this.#buffers.free(old);
-      this.#shared[index] = undefined;
+      this.#common[index] = undefined;
     }
     this.#bindGroups = new Map();
-    const made = await this.#buffers.allocate(
-      'inputs, outputs and workspace',
-      wanted.map(({ bytes }) => bytes),
-      storageUsage,
-    );
-    wanted.forEach(({ index }, position) => (this.#shared[index] = made[position]));
+    const sizes = wanted.map(({ bytes }) => bytes);
+    const made = await this.#buffers.allocate('inputs, outputs and workspace', sizes, storageUsage);
+    wanted.forEach(({ index }, position) => (this.#common[index] = made[position]));
   }
   async #reserveUniforms(bytes: number): Promise<void> {
     if (bytes <= (this.#uniforms?.size ?? 0)) return;
     if (this.#uniforms) this.#buffers.free(this.#uniforms);
+    this.#uniforms = undefined;
     this.#bindGroups = new Map();
     const [made] = await this.#buffers.allocate('uniforms', [bytes], usage.uniform | usage.copyDestination);
     this.#uniforms = made;
   }
 
-  /** A buffer to read back from; it comes back to the others when it was read. */
-  async #stagingOf(bytes: number): Promise<GPUBuffer> {
-    const fits = this.#staging.findIndex((buffer) => buffer.size >= bytes);
-    const [found] = fits < 0 ? [] : this.#staging.splice(fits, 1);
-    if (found) return found;
-    const small = this.#staging.pop();
-    if (small) this.#buffers.free(small);
-    const [made] = await this.#buffers.allocate('what is read back', [bytes], usage.mapRead | usage.copyDestination);
-    return made as GPUBuffer;
-  }
-  async #read(staging: GPUBuffer, bytes: number): Promise<Uint8Array<ArrayBuffer>> {
-    await staging.mapAsync(1, 0, alignBytes(bytes));
-    const copy = new Uint8Array(staging.getMappedRange(0, alignBytes(bytes)).slice(0, bytes));
-    staging.unmap();
-    this.#staging.push(staging);
-    return copy;
-  }
-
-  dispose(): void {
+  async dispose(): Promise<void> {
+    await this.#pending.settled();
     this.#states.clear();
     this.#bindGroups.clear();
+    this.#timestamps.dispose();
     this.#buffers.freeAll();
+    this.#release?.();
   }
 }
 
+const sumOf = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 function elementsOf({ shape }: PlacedPort): number {
   return shape.reduce((product, size) => product * size, 1);
 }

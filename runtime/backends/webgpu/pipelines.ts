@@ -1,5 +1,6 @@
 import { AtpcError } from '../../errors.ts';
 import { dispatchSteps, type Program } from '../../format/program.ts';
+import type { PendingWork } from '../worker/pending-work.ts';
 import { bindingsOf, layoutKey, type BindingSlot } from './bindings.ts';
 
 /** Shader stage and usages of WebGPU as numbers, since Node has no global objects for them (WebGPU, sections 5.1 and 8.1). */
@@ -18,6 +19,7 @@ export async function createPipelines(
   device: GPUDevice,
   program: Program,
   texts: ReadonlyMap<string, string>,
+  pending: PendingWork,
   onProgress: (done: number, total: number) => void = () => {},
 ): Promise<ReadonlyMap<string, KernelPipeline>> {
   const layouts = new Map<string, GPUBindGroupLayout>();
@@ -38,29 +40,34 @@ export async function createPipelines(
     const code = texts.get(name);
     if (code === undefined) throw new AtpcError('ATPC-403', `The kernel '${name}' of program.json is not in the kernel file.`);
     const layout = layoutOf(bindings);
-    const pipeline = await compile(device, name, code, layout);
+    const pipeline = await pending.track(() => compile(device, name, code, layout));
     onProgress(++done, kernels.size);
     return [name, { pipeline, layout }];
   });
+  // None may be pending when this is over, whichever failed.
+  await Promise.allSettled(compiled);
   return new Map(await Promise.all(compiled));
 }
 
 async function compile(device: GPUDevice, name: string, code: string, layout: GPUBindGroupLayout): Promise<GPUComputePipeline> {
   device.pushErrorScope('validation');
   const module = device.createShaderModule({ label: name, code });
-  const problem = device.popErrorScope();
+  const problem = device.popErrorScope().catch(() => null);
   try {
-    return await device.createComputePipelineAsync({
+    const pipeline = await device.createComputePipelineAsync({
       label: name,
       layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
       compute: { module, entryPoint: 'main' },
     });
+    await problem;
+    return pipeline;
   } catch (cause) {
     const { messages } = await module.getCompilationInfo();
     const lines = messages
       .filter(({ type }) => type === 'error')
       .map(({ lineNum, linePos, message }) => `line ${lineNum}:${linePos}: ${message}`);
-    const said = lines.length > 0 ? lines.join('; ') : ((await problem)?.message ?? String(cause));
+    const error = await problem;
+    const said = lines.length > 0 ? lines.join('; ') : (error?.message ?? String(cause));
     throw new AtpcError('ATPC-505', `The device refuses the kernel '${name}': ${said}`, {
       hint: "Load with backend: 'wasm', and tell the authors of atpc about it.",
       cause,

@@ -124,7 +124,7 @@ export class WebGpuPlan {
         evaluateExpression(size, dims),
       );
       const { slot } = this.#buffers[port.buffer] as ProgramBuffer;
-      if (slot === undefined || port.elementType === 'u8')
+      if (slot === undefined || port.elementType === 'u8' || port.elementType === 'f16')
         throw new AtpcError('ATPC-403', `The port '${port.name}' of program.json has no slot.`);
       return { name: port.name, slot, offset: sizes.at(-1) ?? 0, shape: sizes.slice(0, -1), elementType: port.elementType };
     });

@@ -1,8 +1,13 @@
 import { AtpcError } from '../../errors.ts';
 import type { ManifestTensor } from '../../format/manifest.ts';
-import type { Program, ProgramBuffer } from '../../format/program.ts';
+import type { Program } from '../../format/program.ts';
 import { alignBytes } from './device-buffers.ts';
+import type { DeviceLimits } from './device.ts';
+import { largestBinding } from './preflight.ts';
 import { DeviceTensorWriter, type DeviceDestination } from './tensor-writer.ts';
+
+// Weights share buffers of up to this size, which every device allows; a larger one has a buffer of its own.
+const sharedBytes = 256 * 2 ** 20;
 
 /** Where each weight lies: several share a buffer, none is cut. */
 export class WeightRanges {
@@ -12,13 +17,15 @@ export class WeightRanges {
   readonly bufferBytes: readonly number[];
   #buffers: readonly GPUBuffer[] = [];
 
-  /** `largest`: the most bytes of one buffer that a binding can reach. Throws ATPC-502 for a weight beyond. */
-  constructor(program: Program, largest: number) {
+  /** Throws ATPC-502 for a weight that no binding reaches. */
+  constructor(program: Program, limits: DeviceLimits) {
     this.#program = program;
+    const largest = largestBinding(limits);
     const sizes: number[] = [];
     let begin = 0;
-    const weights = program.weights
-      .map(({ buffer }) => ({ buffer, place: program.buffers[buffer] as ProgramBuffer }))
+    const weights = program.buffers
+      .map((place, buffer) => ({ buffer, place }))
+      .filter(({ place }) => place.class === 'weights')
       .sort((a, b) => Number(a.place.offset) - Number(b.place.offset));
     for (const { buffer, place } of weights) {
       const [start, bytes] = [Number(place.offset), alignBytes(Number(place.bytes))];
@@ -29,7 +36,7 @@ export class WeightRanges {
           { hint: "Quantise the model further, or use the backend 'wasm'." },
         );
       }
-      if (sizes.length === 0 || start + bytes - begin > largest) {
+      if (sizes.length === 0 || start + bytes - begin > sharedBytes) {
         sizes.push(0);
         begin = start;
       }

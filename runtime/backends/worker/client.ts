@@ -1,20 +1,38 @@
 import type { StepTime } from '../../api.ts';
 import { AtpcError } from '../../errors.ts';
 import type { PreparedInputs } from '../../inputs.ts';
+import type { TargetName } from '../../format/manifest.ts';
 import type { FileSource, WorkerHandle } from '../../platform/platform.ts';
 import type { Backend, NamedResults, Threads } from '../backend.ts';
+import { StateLost } from '../executor.ts';
 import { createControlBlock } from '../wasm/barrier.ts';
 import { sharesMemory } from '../wasm/feature-probe.ts';
-import { fromRecord, toRecord, type CallResults, type Request, type Response, type Team } from './protocol.ts';
+import { awaitNoneBlocking, createPendingWords } from './pending-work.ts';
+import {
+  fromRecord,
+  toRecord,
+  type CallResults,
+  type LoadRequest,
+  type MemoryUse,
+  type Request,
+  type Response,
+  type Team,
+} from './protocol.ts';
 
-export interface WorkerLoad extends Omit<Extract<Request, { kind: 'load' }>, 'kind' | 'abortFlag' | 'team'> {
+export interface WorkerLoad extends Pick<LoadRequest, 'program' | 'kernels' | 'tensors' | 'weightFiles' | 'urls' | 'cache'> {
   /** Hands out the weight files where `urls` is null. */
   readonly source: FileSource;
   readonly onProgress: (loadedBytes: number) => void;
+  readonly onNotice?: ((sentence: string) => void) | undefined;
+  readonly onKernels?: (done: number, total: number) => void;
   readonly onProfile?: ((steps: readonly StepTime[]) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
-export interface WorkerBackendOptions extends Pick<Backend, 'name' | 'why' | 'threads'> {
+// A process that ends waits for work of a device for at most so long.
+const exitMilliseconds = 10_000;
+
+export interface WorkerBackendOptions extends Pick<Backend, 'why' | 'threads'> {
+  readonly name: TargetName;
   /** Whether aborts go through shared memory, where the host has it; default true. Several threads need it. */
   readonly shareMemory?: boolean;
 }
@@ -29,21 +47,28 @@ interface Pending {
  * memory; the first one alone gets calls. When one of them ends, all do.
  */
 export class WorkerBackend implements Backend {
-  readonly name: string;
+  readonly name: TargetName;
   readonly why: string;
   readonly threads: Threads;
   readonly #worker: WorkerHandle;
   readonly #workers: readonly WorkerHandle[];
   readonly #pending = new Map<number, Pending>();
   readonly #abortFlag: Int32Array | null;
+  /** Of a device's work in the worker, where this thread has to wait for it before the process ends. */
+  readonly #pendingWords: Int32Array<SharedArrayBuffer> | null;
   #source: FileSource | undefined;
   #onProgress: (loadedBytes: number) => void = () => {};
+  #onNotice: WorkerLoad['onNotice'];
+  #onKernels: WorkerLoad['onKernels'];
   #onProfile: WorkerLoad['onProfile'];
   #nextCall = 0;
-  #memoryBytes = 0;
+  #memory: MemoryUse = { memoryBytes: 0, peakMemoryBytes: 0 };
+  #device: string | null = null;
   #joined = 0;
   #join: ((response: Extract<Response, { kind: 'loaded' }>) => void) | undefined;
   #ended: AtpcError | undefined;
+  #hasEnded: () => void = () => {};
+  #disposal: Promise<void> | undefined;
 
   /** `threads.used` workers are taken from `start`. */
   constructor(start: () => WorkerHandle, { name, why, threads, shareMemory = true }: WorkerBackendOptions) {
@@ -55,6 +80,9 @@ export class WorkerBackend implements Backend {
     this.why = why;
     this.threads = threads;
     this.#abortFlag = shareMemory && sharesMemory() ? new Int32Array(new SharedArrayBuffer(4)).fill(-1) : null;
+    // Other targets have no work but their own code, which can be stopped anywhere.
+    const words = (this.#pendingWords = name === 'webgpu' && sharesMemory() ? createPendingWords() : null);
+    if (words) worker.onExit(() => awaitNoneBlocking(words, exitMilliseconds));
     worker.onMessage((message) => this.#receive(message as Response));
     for (const each of this.#workers) each.onDeath((reason) => this.#died(reason));
     for (const other of others) {
@@ -67,6 +95,7 @@ export class WorkerBackend implements Backend {
   /** The other workers may be waiting for the one that ended, and will not find out. */
   #died(reason: string): void {
     this.#end(new AtpcError('ATPC-503', `The worker that runs the model ended: ${reason}.`, { hint: 'Load the model again.' }));
+    this.#hasEnded();
     void this.#terminate();
   }
   async #terminate(): Promise<void> {
@@ -74,18 +103,24 @@ export class WorkerBackend implements Backend {
   }
 
   get memoryBytes(): number {
-    return this.#memoryBytes;
+    return this.#memory.memoryBytes;
   }
-  /** A WebAssembly memory never shrinks. */
   get peakMemoryBytes(): number {
-    return this.#memoryBytes;
+    return this.#memory.peakMemoryBytes;
+  }
+  get device(): string | null {
+    return this.#device;
   }
 
   /** Loads the program and its weights; once, before the first run. */
-  async load({ source, onProgress, onProfile, signal, program, kernels, tensors, weightFiles, urls }: WorkerLoad): Promise<void> {
+  async load(load: WorkerLoad): Promise<void> {
+    const { source, onProgress, onKernels, onNotice, onProfile, signal, program, ...files } = load;
     this.#source = source;
+    this.#onNotice = onNotice;
     this.#onProgress = onProgress;
+    this.#onKernels = onKernels;
     this.#onProfile = onProfile;
+    const { kernels, tensors, weightFiles, urls, cache } = files;
     const abortFlag = this.#abortFlag;
     const lanes = this.#workers.length;
     const team: Team | null = lanes > 1 ? { lanes, control: createControlBlock(program.dims.length) } : null;
@@ -94,11 +129,14 @@ export class WorkerBackend implements Backend {
       for (const [lane, worker] of this.#workers.entries())
         if (lane > 0) worker.post({ kind: 'join', program, shared, abortFlag, team, lane } satisfies Request);
     };
-    const message = { kind: 'load', program, kernels, tensors, weightFiles, urls, abortFlag, team } as const;
+    const [target, pending, profile] = [this.name, this.#pendingWords, onProfile !== undefined];
+    const parts = { program, kernels, tensors, weightFiles, urls, cache };
+    const message: LoadRequest = { kind: 'load', target, ...parts, profile, abortFlag, pending, team };
     try {
-      await this.#call<'load'>(() => message, [], signal);
+      await this.#call<'load'>(() => message as Extract<Request, { kind: 'load' }>, [], signal);
     } finally {
       this.#onProgress = () => {};
+      this.#onKernels = undefined;
       this.#source = undefined;
       this.#join = undefined;
     }
@@ -153,25 +191,36 @@ export class WorkerBackend implements Backend {
     switch (response.kind) {
       case 'progress':
         return this.#onProgress(response.loadedBytes);
+      case 'notice':
+        return this.#onNotice?.(response.sentence);
+      case 'kernels':
+        return this.#onKernels?.(response.done, response.total);
       case 'read':
         return void this.#handOut(response);
       case 'loaded':
-        this.#memoryBytes = response.memoryBytes;
+        this.#memory = response;
+        this.#device = response.device;
         return this.#join?.(response);
       case 'joined':
         this.#joined += 1;
         if (this.#joined === this.#workers.length - 1) this.#pending.get(0)?.resolve(null);
         return;
       case 'result':
-        this.#memoryBytes = response.memoryBytes;
+        this.#memory = response;
         if (response.times) this.#onProfile?.(response.times);
         return this.#pending.get(response.call)?.resolve(response.result);
       case 'aborted': {
         const pending = this.#pending.get(response.call);
         return pending?.reject(pending.signal?.reason);
       }
+      case 'stateLost':
+        return this.#pending
+          .get(response.call)
+          ?.reject(new StateLost('The device was lost, and with it the state of the session.'));
       case 'failed':
         return this.#pending.get(response.call)?.reject(fromRecord(response.error));
+      case 'ended':
+        return this.#hasEnded();
     }
   }
 
@@ -194,8 +243,20 @@ export class WorkerBackend implements Backend {
     for (const pending of this.#pending.values()) pending.reject(this.#ended);
   }
 
-  async dispose(): Promise<void> {
+  /** A device has to come to rest before its worker may be terminated; other targets are stopped where they are. */
+  dispose(): Promise<void> {
+    this.#disposal ??= this.#dispose();
+    return this.#disposal;
+  }
+  async #dispose(): Promise<void> {
+    const isDead = this.#ended !== undefined;
     this.#end(new AtpcError('ATPC-606', 'The model was disposed of.'));
+    if (this.name === 'webgpu' && !isDead) {
+      const atRest = new Promise<void>((resolve) => (this.#hasEnded = resolve));
+      this.#worker.keepAlive(true);
+      this.#worker.post({ kind: 'end' } satisfies Request);
+      await atRest;
+    }
     await this.#terminate();
   }
 }

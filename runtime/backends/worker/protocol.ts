@@ -1,6 +1,7 @@
 import type { StepTime } from '../../api.ts';
+import type { CacheStore } from '../../cache/api.ts';
 import { AtpcError, type ErrorCode } from '../../errors.ts';
-import type { ManifestFile, ManifestTensor } from '../../format/manifest.ts';
+import type { ManifestFile, ManifestTensor, TargetFeatures, TargetName } from '../../format/manifest.ts';
 import type { Program } from '../../format/program.ts';
 import type { PreparedInputs } from '../../inputs.ts';
 import type { NamedResults } from '../backend.ts';
@@ -10,30 +11,47 @@ import type { LanePlace } from '../wasm/plan.ts';
 export interface Team extends Pick<LanePlace, 'lanes'> {
   readonly control: Int32Array<SharedArrayBuffer>;
 }
+/** What the kernels of a target are to a worker. */
+export interface TargetKernels {
+  /** The module. */
+  readonly wasm: Uint8Array<ArrayBuffer>;
+  /** The builds, of which the worker reads the one that the adapter has the features for. */
+  readonly webgpu: readonly { readonly file: ManifestFile; readonly features: readonly TargetFeatures['webgpu'][] }[];
+}
+export interface LoadRequest<Name extends TargetName = TargetName> {
+  readonly kind: 'load';
+  readonly target: Name;
+  readonly program: Program;
+  readonly kernels: TargetKernels[Name];
+  readonly tensors: readonly ManifestTensor[];
+  readonly weightFiles: readonly ManifestFile[];
+  /** Where each file lies that the worker reads, or null when the main thread hands them out on request, while it loads. */
+  readonly urls: Readonly<Record<string, string>> | null;
+  /** Where weights are kept, and the URL of browser-cache.js. */
+  readonly cache?: { readonly store: CacheStore; readonly module: string } | undefined;
+  /** Whether runs will be asked for their times. */
+  readonly profile: boolean;
+  /** Holds the number of the call to abort; null where memory cannot be shared. */
+  readonly abortFlag: Int32Array | null;
+  /** The words of PendingWork, where the main thread looks at them. */
+  readonly pending: Int32Array<SharedArrayBuffer> | null;
+  /** For several threads: the words of their barrier, and how many they are. The worker is lane 0. */
+  readonly team: Team | null;
+}
+/** Makes the worker another lane. It takes no message after this one. */
+export interface JoinRequest {
+  readonly kind: 'join';
+  readonly program: Program;
+  readonly shared: SharedKernels;
+  readonly abortFlag: Int32Array | null;
+  readonly team: Team;
+  readonly lane: number;
+}
 /** What the main thread sends. One call runs at a time. */
 export type Request =
-  | {
-      readonly kind: 'load';
-      readonly program: Program;
-      readonly kernels: Uint8Array<ArrayBuffer>;
-      readonly tensors: readonly ManifestTensor[];
-      readonly weightFiles: readonly ManifestFile[];
-      /** Where each weight file lies, or null when the main thread hands out the weights on request. */
-      readonly urls: Readonly<Record<string, string>> | null;
-      /** Holds the number of the call to abort; null where memory cannot be shared. */
-      readonly abortFlag: Int32Array | null;
-      /** For several threads: the words of their barrier, and how many they are. The worker is lane 0. */
-      readonly team: Team | null;
-    }
-  /** Makes the worker another lane. It takes no message after this one. */
-  | {
-      readonly kind: 'join';
-      readonly program: Program;
-      readonly shared: SharedKernels;
-      readonly abortFlag: Int32Array | null;
-      readonly team: Team;
-      readonly lane: number;
-    }
+  | LoadRequest<'wasm'>
+  | LoadRequest<'webgpu'>
+  | JoinRequest
   | { readonly kind: 'bytes'; readonly read: number; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'unreadable'; readonly read: number; readonly error: ErrorRecord }
   /** Calls run in the order in which they come. */
@@ -47,7 +65,9 @@ export type Request =
       readonly state: number;
       readonly bytes: Uint8Array<ArrayBuffer>;
     }
-  | { readonly kind: 'abort'; readonly call: number };
+  | { readonly kind: 'abort'; readonly call: number }
+  /** Ends all work, in order; the worker says when it may be terminated. */
+  | { readonly kind: 'end' };
 
 /** What the calls of each kind give. */
 export interface CallResults {
@@ -58,21 +78,30 @@ export interface CallResults {
   readonly writeState: null;
 }
 
+export interface MemoryUse {
+  readonly memoryBytes: number;
+  readonly peakMemoryBytes: number;
+}
 /** What the worker answers. `load` is call 0. */
 export type Response =
   | { readonly kind: 'progress'; readonly loadedBytes: number }
+  /** A sentence for the caller of `load`. */
+  | { readonly kind: 'notice'; readonly sentence: string }
+  | { readonly kind: 'kernels'; readonly done: number; readonly total: number }
   | { readonly kind: 'read'; readonly read: number; readonly path: string; readonly begin: number; readonly end: number }
-  | { readonly kind: 'loaded'; readonly memoryBytes: number; readonly shared: SharedKernels | null }
+  | ({ readonly kind: 'loaded'; readonly device: string | null; readonly shared: SharedKernels | null } & MemoryUse)
   | { readonly kind: 'joined' }
-  | {
+  | ({
       readonly kind: 'result';
       readonly call: number;
       readonly result: CallResults[keyof CallResults];
-      readonly memoryBytes: number;
       /** Of every dispatch, where the run was asked to measure. */
       readonly times?: readonly StepTime[];
-    }
+    } & MemoryUse)
   | { readonly kind: 'aborted'; readonly call: number }
+  /** The state that the call is about went with its device. */
+  | { readonly kind: 'stateLost'; readonly call: number }
+  | { readonly kind: 'ended' }
   | { readonly kind: 'failed'; readonly call: number; readonly error: ErrorRecord };
 
 /** An error as plain data: structured clone keeps neither the class nor the fields of an AtpcError. */

@@ -1,43 +1,63 @@
 import type { StepTime } from '../../api.ts';
 import { AtpcError } from '../../errors.ts';
-import type { ManifestFile, ManifestTensor } from '../../format/manifest.ts';
+import type { ManifestFile, ManifestTensor, TargetName } from '../../format/manifest.ts';
 import type { FileSource, Platform, Port } from '../../platform/platform.ts';
-import { readVerifiedChunks } from '../../source.ts';
-import type { NamedResults } from '../backend.ts';
-import { LaneBarrier } from '../wasm/barrier.ts';
-import { RunAborted, WasmExecutor } from '../wasm/executor.ts';
+import { readVerified, readVerifiedChunks } from '../../source.ts';
+import { DeviceLost, RunAborted, StateLost, type Executor, type ExecutorKind } from '../executor.ts';
 import { storageBytes, type TensorWriter } from '../stored-numbers.ts';
-import { fromRecord, toRecord, type CallResults, type Request, type Response } from './protocol.ts';
-
-// Without shared memory an abort arrives as a message, which a run has to make room for this often.
-const messageMilliseconds = 40;
+import { PendingWork } from './pending-work.ts';
+import { fromRecord, toRecord, type CallResults, type JoinRequest, type LoadRequest } from './protocol.ts';
+import type { MemoryUse, Request, Response } from './protocol.ts';
 
 type RunRequest = Extract<Request, { kind: 'run' }>;
 type StateRequest = Extract<Request, { kind: 'openState' | 'closeState' | 'readState' | 'writeState' }>;
-type JoinRequest = Extract<Request, { kind: 'join' }>;
-type LoadRequest = Extract<Request, { kind: 'load' }>;
+/** Opens the files that lie at the addresses of a request; `notice` tells the caller of `load` a sentence. */
+export type OpenWeights = (
+  request: LoadRequest & { readonly urls: NonNullable<LoadRequest['urls']> },
+  platform: Platform,
+  notice: (sentence: string) => void,
+) => FileSource | Promise<FileSource>;
+export const weightsAt: OpenWeights = ({ urls }, platform) => platform.files((path) => new URL(urls[path] as string));
+
+// A device that is lost as often as this, with no call that came to its end in between, will be lost again.
+const mostLosses = 3;
+
+/** How the worker runs the programs of each target; a package carries those of its own targets. */
+export type ExecutorKinds = { readonly [Name in TargetName]?: ExecutorKind<Name> };
 
 /** The worker's side: loads a program, then runs one call after the other; or joins a worker that does, as one more lane. */
 export class WorkerServer {
   readonly #port: Port;
   readonly #platform: Platform;
+  readonly #kinds: ExecutorKinds;
+  readonly #openWeights: OpenWeights;
   readonly #reads = new Map<number, { resolve(bytes: Uint8Array<ArrayBuffer>): void; reject(error: Error): void }>();
-  #executor: WasmExecutor | undefined;
+  #pending = new PendingWork();
+  #request: LoadRequest<'wasm'> | LoadRequest<'webgpu'> | undefined;
+  /** Undefined before the load, and after its device was lost. */
+  #executor: Executor | undefined;
+  #source: FileSource | undefined;
+  /** Losses of a device since the last call that came to its end, and the last of all. */
+  #losses = 0;
+  #loss: DeviceLost | undefined;
   #abortFlag: Int32Array | null = null;
   #abortedCall = 0;
   #nextRead = 1;
+  #ending: AtpcError | undefined;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(port: Port, platform: Platform) {
+  constructor(port: Port, platform: Platform, kinds: ExecutorKinds, openWeights: OpenWeights = weightsAt) {
     this.#port = port;
     this.#platform = platform;
+    this.#kinds = kinds;
+    this.#openWeights = openWeights;
     port.onMessage((message) => this.#receive(message as Request));
   }
 
   #receive(request: Request): void {
     switch (request.kind) {
       case 'load':
-        return void this.#answer(0, this.#load(request));
+        return this.#inOrder(0, () => this.#load(request));
       case 'join':
         return void this.#answer(0, this.#join(request));
       case 'run':
@@ -58,18 +78,25 @@ export class WorkerServer {
       case 'unreadable':
         this.#reads.get(request.read)?.reject(fromRecord(request.error));
         this.#reads.delete(request.read);
+        return;
+      case 'end':
+        return void this.#end();
     }
   }
 
   /** A run lets messages in on its way; what they ask for has to wait for it. */
   #inOrder(call: number, work: () => Promise<void>): void {
-    this.#last = this.#answer(call, this.#last.then(work));
+    const unlessEnding = (): Promise<void> => (this.#ending ? Promise.reject(this.#ending) : work());
+    this.#last = this.#answer(call, this.#last.then(unlessEnding));
   }
   #answer(call: number, work: Promise<void>): Promise<void> {
-    return work.catch((error: unknown) => {
-      // Anything but a refusal is a fault in a kernel or in here: the worker ends, and the main thread hears why.
-      if (!(error instanceof AtpcError)) setTimeout(() => this.#crash(error), 0);
-      else this.#post({ kind: 'failed', call, error: toRecord(error) });
+    return work.catch(async (error: unknown) => {
+      if (error instanceof RunAborted) return this.#post({ kind: 'aborted', call });
+      if (error instanceof StateLost) return this.#post({ kind: 'stateLost', call });
+      if (error instanceof AtpcError) return this.#post({ kind: 'failed', call, error: toRecord(error) });
+      // Anything else is a fault in a kernel or in here: the worker ends, and the main thread hears why. A device ends in order.
+      await this.#executor?.dispose();
+      setTimeout(() => this.#crash(error), 0);
     });
   }
   #crash(error: unknown): never {
@@ -79,45 +106,93 @@ export class WorkerServer {
     this.#port.post(response, transfer);
   }
 
-  async #load(request: LoadRequest): Promise<void> {
-    this.#abortFlag = request.abortFlag;
-    const barrier = request.team ? new LaneBarrier(request.team.control, { lane: 0, lanes: request.team.lanes }) : undefined;
-    const executor = await WasmExecutor.create(request.program, request.kernels, barrier);
-    const { urls } = request;
-    const source =
-      urls === null ? this.#requestedFiles(request.weightFiles) : this.#platform.files((path) => new URL(urls[path] as string));
-    try {
-      let loadedBytes = 0;
-      const progress = (bytes: number): void => this.#post({ kind: 'progress', loadedBytes: (loadedBytes += bytes) });
-      const written = new Set<string>();
-      for (const file of request.weightFiles) {
-        const tensors = request.tensors.filter((tensor) => tensor.file === file.path);
-        for (const name of await this.#loadFile(executor, source, file, tensors, progress)) written.add(name);
-      }
-      const missing = request.program.weights.find((weight) => !written.has(weight.tensor));
-      if (missing) throw new AtpcError('ATPC-403', `The tensor '${missing.tensor}' of program.json is not in the manifest.`);
-    } finally {
-      await source.close();
-    }
-    this.#executor = executor;
-    this.#post({ kind: 'loaded', memoryBytes: executor.memoryBytes, shared: barrier ? executor.shared : null });
+  /** What runs comes to its end, or the load to its next piece; then nothing is pending, and the worker may be terminated. */
+  async #end(): Promise<void> {
+    this.#ending = new AtpcError('ATPC-606', 'The model was disposed of.');
+    await this.#source?.close();
+    for (const { reject } of this.#reads.values()) reject(this.#ending);
+    await this.#last;
+    await this.#executor?.dispose();
+    await this.#pending.settled();
+    this.#executor = undefined;
+    this.#post({ kind: 'ended' });
   }
 
-  async #join({ program, shared, abortFlag, team, lane }: JoinRequest): Promise<void> {
-    this.#abortFlag = abortFlag;
-    const executor = await WasmExecutor.join(program, shared, new LaneBarrier(team.control, { lane, lanes: team.lanes }));
-    this.#post({ kind: 'joined' });
-    // Not in this promise: whatever it throws has to end the worker, or the other lanes would wait for it.
-    setTimeout(() => executor.serve((call) => this.#isAborted(call)), 0);
+  async #load(request: LoadRequest<'wasm'> | LoadRequest<'webgpu'>): Promise<void> {
+    this.#request = request;
+    this.#abortFlag = request.abortFlag;
+    if (request.pending) this.#pending = new PendingWork(request.pending);
+    await this.#withExecutor(({ device, shared, memoryBytes, peakMemoryBytes }) => {
+      this.#post({ kind: 'loaded', device, shared, memoryBytes, peakMemoryBytes });
+      return Promise.resolve();
+    });
+  }
+
+  /** An executor with its weights. */
+  async #open(request: LoadRequest<'wasm'> | LoadRequest<'webgpu'>): Promise<Executor> {
+    const { urls, kernels, weightFiles } = request;
+    const handedOut = request.target === 'webgpu' ? request.kernels.map(({ file }) => file) : [];
+    const source =
+      urls === null
+        ? this.#requestedFiles([...weightFiles, ...handedOut])
+        : await this.#openWeights({ ...request, urls }, this.#platform, (sentence) => this.#post({ kind: 'notice', sentence }));
+    this.#source = source;
+    const context = {
+      pending: this.#pending,
+      readFile: (file: ManifestFile): Promise<Uint8Array<ArrayBuffer>> => readVerified(this.#platform, source, file),
+      onKernels: (done: number, total: number): void => this.#post({ kind: 'kernels', done, total }),
+    };
+    let executor: Executor | undefined;
+    try {
+      const kind = this.#kinds[request.target] as ExecutorKind<TargetName> | undefined;
+      if (!kind) throw new AtpcError('ATPC-501', `This worker runs no kernels for ${request.target}.`);
+      executor = await kind.open({ ...request, kernels }, context);
+      // A kernel that is refused ends the load before the rest of the weights is read.
+      const refused: { error?: unknown } = {};
+      executor.ready.catch((error: unknown) => (refused.error = error));
+      await this.#loadWeights(executor, source, request, () => {
+        if (refused.error !== undefined) throw refused.error as Error;
+      });
+      await executor.ready;
+      return executor;
+    } catch (error) {
+      await executor?.dispose();
+      throw this.#ending ?? error;
+    } finally {
+      this.#source = undefined;
+      await source.close();
+    }
+  }
+
+  async #loadWeights(
+    executor: Executor,
+    source: FileSource,
+    { weightFiles, tensors, program }: LoadRequest,
+    check: () => void,
+  ): Promise<void> {
+    let loadedBytes = 0;
+    const afterChunk = async (bytes: number): Promise<void> => {
+      await executor.flush();
+      check();
+      if (this.#ending) throw this.#ending;
+      this.#post({ kind: 'progress', loadedBytes: (loadedBytes += bytes) });
+    };
+    const written = new Set<string>();
+    for (const file of weightFiles) {
+      const inFile = tensors.filter((tensor) => tensor.file === file.path);
+      for (const name of await this.#loadFile(executor, source, file, inFile, afterChunk)) written.add(name);
+    }
+    const missing = program.weights.find((weight) => !written.has(weight.tensor));
+    if (missing) throw new AtpcError('ATPC-403', `The tensor '${missing.tensor}' of the program is not in the manifest.`);
   }
 
   /** Streams a file into the memory; returns the names of the tensors that the program uses. */
   async #loadFile(
-    executor: WasmExecutor,
+    executor: Executor,
     source: FileSource,
     file: ManifestFile,
     tensors: readonly ManifestTensor[],
-    progress: (bytes: number) => void,
+    afterChunk: (bytes: number) => Promise<void>,
   ): Promise<string[]> {
     const writers: { readonly tensor: ManifestTensor; readonly writer: TensorWriter }[] = [];
     for (const tensor of tensors) {
@@ -135,10 +210,18 @@ export class WorkerServer {
         if (tensor.end > at && tensor.begin < end)
           writer.write(chunk.subarray(Math.max(0, tensor.begin - at), Math.min(chunk.length, tensor.end - at)));
       }
-      progress(chunk.length);
+      await afterChunk(chunk.length);
       at = end;
     }
     return writers.map(({ tensor }) => tensor.name);
+  }
+
+  async #join(request: JoinRequest): Promise<void> {
+    this.#abortFlag = request.abortFlag;
+    const serve = await this.#kinds.wasm?.join?.(request);
+    this.#post({ kind: 'joined' });
+    // Not in this promise: whatever it throws has to end the worker, or the other lanes would wait for it.
+    setTimeout(() => serve?.((call) => this.#isAborted(call)), 0);
   }
 
   /** Files that only the main thread can read, because the caller handed them over. */
@@ -157,24 +240,61 @@ export class WorkerServer {
     };
   }
 
-  #needExecutor(): WasmExecutor {
-    if (this.#executor) return this.#executor;
-    throw new AtpcError('ATPC-503', 'The worker got a call before it had loaded the model.');
+  /**
+   * Does work with the executor. Where its device is lost, the work is done again on another one, with the weights read again; rejects
+   * with ATPC-506 where they cannot be, or where devices do not last.
+   */
+  async #withExecutor<T>(work: (executor: Executor) => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        const executor = (this.#executor ??= await this.#openAgain());
+        const result = await work(executor);
+        this.#losses = 0;
+        return result;
+      } catch (error) {
+        if (!(error instanceof DeviceLost)) throw error;
+        await this.#executor?.dispose();
+        this.#executor = undefined;
+        this.#losses += 1;
+        this.#loss = error;
+        if (this.#losses <= mostLosses) continue;
+        throw new AtpcError('ATPC-506', `${error.message} Devices were lost ${this.#losses} times in a row.`, {
+          hint: "Load the model with backend: 'wasm'.",
+        });
+      }
+    }
+  }
+  async #openAgain(): Promise<Executor> {
+    const [request, loss] = [this.#request, this.#loss];
+    if (!request) throw new AtpcError('ATPC-503', 'The worker got a call before it had loaded the model.');
+    if (!loss) return this.#open(request);
+    if (request.urls === null) {
+      throw new AtpcError('ATPC-506', `${loss.message} The weights cannot be read again: they were handed over to load.`, {
+        hint: 'Load the model again.',
+      });
+    }
+    try {
+      return await this.#open(request);
+    } catch (error) {
+      if (!(error instanceof AtpcError) || this.#ending) throw error;
+      throw new AtpcError('ATPC-506', `${loss.message} The model cannot be put on another one: ${error.message}`, {
+        cause: error,
+      });
+    }
   }
 
   async #useState(request: StateRequest): Promise<void> {
-    const executor = this.#needExecutor();
     switch (request.kind) {
       case 'openState':
-        return this.#result(request.call, executor.openState());
+        return this.#result(request.call, await this.#withExecutor((executor) => executor.openState()));
       case 'closeState':
-        return executor.closeState(request.state);
+        return this.#executor?.closeState(request.state);
       case 'readState': {
-        const bytes = executor.readState(request.state);
+        const bytes = await this.#withExecutor((executor) => executor.readState(request.state));
         return this.#result(request.call, bytes, [bytes.buffer]);
       }
       case 'writeState':
-        executor.writeState(request.state, request.bytes);
+        await this.#withExecutor((executor) => executor.writeState(request.state, request.bytes));
         return this.#result(request.call, null);
     }
   }
@@ -184,29 +304,20 @@ export class WorkerServer {
     transfer: readonly ArrayBuffer[] = [],
     times?: readonly StepTime[],
   ): void {
-    const { memoryBytes } = this.#needExecutor();
-    this.#post({ kind: 'result', call, result, memoryBytes, ...(times ? { times } : {}) }, transfer);
+    const { memoryBytes = 0, peakMemoryBytes = 0 }: Partial<MemoryUse> = this.#executor ?? {};
+    this.#post({ kind: 'result', call, result, memoryBytes, peakMemoryBytes, ...(times ? { times } : {}) }, transfer);
   }
 
   async #run({ call, inputs, profile }: RunRequest): Promise<void> {
-    const executor = this.#needExecutor();
-    const times: StepTime[] | undefined = profile ? [] : undefined;
-    const run = executor.run(inputs, { times, call, isAborted: () => this.#isAborted(call) });
-    let results: NamedResults | undefined;
-    for (let lastMessages = performance.now(); results === undefined;) {
-      let step: IteratorResult<void, NamedResults>;
-      try {
-        step = run.next();
-      } catch (error) {
-        if (error instanceof RunAborted) return this.#post({ kind: 'aborted', call });
-        throw error;
-      }
-      if (step.done) results = step.value;
-      else if (this.#abortFlag === null && performance.now() - lastMessages > messageMilliseconds) {
-        await new Promise((resolve) => setTimeout(resolve, 0));
-        lastMessages = performance.now();
-      }
-    }
+    const isAborted = (): boolean => this.#isAborted(call);
+    let times: StepTime[] | undefined;
+    const results = await this.#withExecutor((executor) => {
+      if (isAborted()) throw new RunAborted();
+      times = profile ? [] : undefined;
+      return executor.run(inputs, { times, call, isAborted });
+    });
+    // What a device was given to do cannot be stopped: the results are dropped.
+    if (isAborted()) throw new RunAborted();
     const buffers = Object.values(results).map((tensor) => tensor.data.buffer);
     this.#result(call, results, buffers, times);
   }

@@ -59,6 +59,7 @@ function startBrowserWorker({ beside, url }: WorkerCode): WorkerHandle {
     onDeath: (listener) => {
       died = listener;
     },
+    onExit: () => {},
     keepAlive: () => {},
     terminate: () => {
       ended = true;

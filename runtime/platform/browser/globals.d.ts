@@ -24,7 +24,15 @@ interface LockManager {
   /** Waits until nobody else holds the lock, and holds it until the promise is settled (W3C, Web Locks). */
   request(name: string, held: () => unknown): Promise<unknown>;
 }
-/** `locks` is there in secure contexts only. */
-declare const navigator: { readonly hardwareConcurrency?: number; readonly locks?: LockManager };
+/** `locks` and `gpu` are there in secure contexts only. */
+declare const navigator: { readonly hardwareConcurrency?: number; readonly locks?: LockManager; readonly gpu?: GPU };
+/** Whether the page came in a way that nobody could change (W3C, Secure Contexts). */
+declare const isSecureContext: boolean;
 /** Of the page, or of the script of a worker. */
 declare const location: { readonly href: string };
+interface RequestInit {
+  /** Whether the HTTP cache may answer (Fetch, 5.4). */
+  cache?: 'default' | 'reload';
+}
+/** In secure contexts only (Service Workers, 5). */
+declare const caches: { open(name: string): Promise<{ put(url: string, response: Response): Promise<void> }> };

@@ -20,6 +20,12 @@ export function nodePlatform(): Platform | undefined {
   };
 }
 
+/** What workers want to be done when the process ends. */
+let exits: Map<object, () => void> | undefined;
+function exitAll(): void {
+  for (const exit of exits?.values() ?? []) exit();
+}
+
 function startNodeWorker({ url, text }: WorkerCode): WorkerHandle {
   const { Worker } = process.getBuiltinModule('node:worker_threads');
   const code = url ?? new URL(`data:text/javascript;charset=utf-8,${encodeURIComponent(text)}`);
@@ -28,6 +34,7 @@ function startNodeWorker({ url, text }: WorkerCode): WorkerHandle {
   let ended = false;
   let died: (reason: string) => void = () => {};
   const end = (reason: string): void => {
+    exits?.delete(worker);
     if (ended) return;
     ended = true;
     died(reason);
@@ -41,6 +48,12 @@ function startNodeWorker({ url, text }: WorkerCode): WorkerHandle {
     onDeath: (listener) => {
       died = listener;
     },
+    onExit: (listener) => {
+      // One for all workers, since Node warns of more than ten.
+      if (exits === undefined) process.on('exit', exitAll);
+      exits ??= new Map();
+      exits.set(worker, listener);
+    },
     keepAlive: (busy) => {
       if (busy) worker.ref();
       else worker.unref();
@@ -48,6 +61,7 @@ function startNodeWorker({ url, text }: WorkerCode): WorkerHandle {
     terminate: async () => {
       ended = true;
       await worker.terminate();
+      exits?.delete(worker);
     },
   };
 }

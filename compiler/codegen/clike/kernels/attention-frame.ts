@@ -332,6 +332,14 @@ export class AttentionFrame {
     return over(exchangedBlocks, `${this.rowGroup} * ${blocks}`, blocks);
   }
 
+  /**
+   * What the queries of the thread hold of all keys so far, vec4s: the largest score, and the sum of the exponentials of what scores
+   * are less. Holds barriers, and needs one before it, as reduceOverLanes does.
+   */
+  softmaxSoFar(): { readonly maximum: string; readonly total: string } {
+    return { maximum: this.#maximum, total: this.reduceOverLanes('total_so_far', this.#total, (a, b) => `${a} + ${b}`) };
+  }
+
   /** Writes the results of the tile. */
   finish(): void {
     const { k, kernel, layout } = this;

@@ -9,8 +9,14 @@ export interface SegmentRenderer<S> {
   /** Operands whose rows are loaded four elements at a time, with the names of the integers that have to be multiples of four for it. */
   vectors(segment: S, kernel: AttentionKernel): Readonly<Record<string, readonly string[]>>;
   /**
-   * Writes the code that attends to the keys of the segment. `names` gives what an operand or integer of the segment is called in
-   * this kernel: `frame.k.operand(names('key'))`, `frame.k.size(names('keys'))`.
+   * Scratch of a workgroup, where the segment has some: so many elements for each of as many as the integer says. Undefined or null
+   * without it.
    */
-  write(frame: AttentionFrame, segment: S, names: (name: string) => string): void;
+  scratch?(segment: S, kernel: AttentionKernel): { readonly integer: string; readonly elements: number } | null;
+  /**
+   * Writes the code that attends to the keys of the segment. `names` gives what an operand or integer of the segment is called in
+   * this kernel: `frame.k.operand(names('key'))`, `frame.k.size(names('keys'))`. `scratch` is the first element of the
+   * workgroup's scratch for the segment: `frame.k.scratchAt(scratch)`.
+   */
+  write(frame: AttentionFrame, segment: S, names: (name: string) => string, scratch: string): void;
 }

@@ -1,8 +1,8 @@
-import { ceilDivideSizes, multiplySizes, type Size } from '../../../../ir/size.ts';
-import { AtpcError } from '../../../../runtime/errors.ts';
+import { addSizes, ceilDivideSizes, multiplySizes, type Size } from '../../../../ir/size.ts';
 import type { AttentionKernel, AttentionKernelSegment } from '../../../kernel/kernel.ts';
 import { KernelBuilder, type KernelContext } from '../kernel-builder.ts';
 import { AttentionFrame } from './attention-frame.ts';
+import { clustersSegment } from './attention-clusters.ts';
 import { headStrides, keysSegment } from './attention-keys.ts';
 import { attentionLayout } from './attention-layout.ts';
 import { rankedSegment } from './attention-ranked.ts';
@@ -10,15 +10,9 @@ import type { SegmentRenderer } from './attention-segment.ts';
 
 type SegmentOf<K extends AttentionKernelSegment['kind']> = Extract<AttentionKernelSegment, { kind: K }>;
 
-const noSegment = (kind: string): SegmentRenderer<never> => {
-  const refuse = (): never => {
-    throw new AtpcError('ATPC-307', `There is no GPU kernel for attention over '${kind}'.`);
-  };
-  return { operands: refuse, integers: refuse, vectors: refuse, write: refuse };
-};
 const segmentRenderers: { readonly [K in AttentionKernelSegment['kind']]: SegmentRenderer<SegmentOf<K>> } = {
   keys: keysSegment,
-  clusters: noSegment('clusters'),
+  clusters: clustersSegment,
   ranked: rankedSegment,
 };
 function rendererOf<K extends AttentionKernelSegment['kind']>(segment: { readonly kind: K }): SegmentRenderer<SegmentOf<K>> {
@@ -63,6 +57,24 @@ export function attentionVectorStrides(kernel: AttentionKernel, integers: readon
   });
 }
 
+/** Scratch of a workgroup: what each segment takes, as the name of an integer and elements for each that it counts. */
+function scratchParts(kernel: AttentionKernel): readonly ({ readonly integer: string; readonly elements: number } | null)[] {
+  return kernel.segments.map((segment, index) => {
+    const part = rendererOf(segment).scratch?.(segment, kernel) ?? null;
+    return part && { ...part, integer: namesOf(kernel, index)(part.integer) };
+  });
+}
+export const attentionScratch = {
+  isUsed: (kernel: AttentionKernel): boolean => scratchParts(kernel).some((part) => part !== null),
+  bytes(kernel: AttentionKernel, integers: readonly Size[]): Size {
+    const names = integerNames(kernel);
+    const parts = scratchParts(kernel).flatMap((part) =>
+      part ? [multiplySizes(integers[names.indexOf(part.integer)] as Size, part.elements)] : [],
+    );
+    return multiplySizes(attentionItems(kernel, integers), addSizes(...parts), 4);
+  },
+};
+
 /** Flash attention: a tile of queries of one head a workgroup, over its segments one after the other. */
 export function renderAttention(kernel: AttentionKernel, context: KernelContext): string {
   const { queryTile, keyTile, threads } = attentionLayout(kernel);
@@ -73,10 +85,14 @@ export function renderAttention(kernel: AttentionKernel, context: KernelContext)
     comment: `Attention of ${queryTile} queries of one head a workgroup, ${keyTile} keys at a time.`,
   });
   const frame = new AttentionFrame(k, kernel);
+  const parts = scratchParts(kernel).map((part) => (part ? `${k.size(part.integer)} * ${part.elements}` : null));
+  const own = parts.filter((part) => part !== null);
+  const scratch = own.length === 0 ? '0' : k.let('scratch_start', 'i32', `${k.item} * (${own.join(' + ')})`);
   kernel.segments.forEach((segment, index) => {
     const { kind } = segment;
     k.comment(kernel.segments.length === 1 ? `Segment of ${kind}` : `Segment ${index}: ${kind}`);
-    rendererOf(segment).write(frame, segment, namesOf(kernel, index));
+    const before = parts.slice(0, index).filter((part) => part !== null);
+    rendererOf(segment).write(frame, segment, namesOf(kernel, index), `(${[scratch, ...before].join(' + ')})`);
   });
   frame.finish();
   return k.print();

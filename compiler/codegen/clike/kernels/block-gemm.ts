@@ -1,0 +1,19 @@
+import type { Size } from '../../../../ir/size.ts';
+import type { BlockGemmKernel } from '../../../kernel/kernel.ts';
+import { formatBlockFormat } from '../../../weights/block-format.ts';
+import type { KernelContext } from '../kernel-builder.ts';
+import { blockOperands, blockSide } from './block-side.ts';
+import { renderProduct } from './gemm.ts';
+
+/** The left side as in a product of plain numbers; quants, a multiple of four words a row, always. */
+export function blockGemmVectorStrides(_kernel: BlockGemmKernel, integers: readonly Size[]): readonly (readonly Size[] | null)[] {
+  const [, , depth = 1, leftStride = 1] = integers;
+  return [[depth, leftStride], []];
+}
+
+/** Nothing of the size of the right side is expanded: its blocks become numbers in the shared tile, or in registers. */
+export function renderBlockGemm({ format, epilogue, schedule }: BlockGemmKernel, context: KernelContext): string {
+  return renderProduct(context, { epilogue, schedule }, blockOperands(format), formatBlockFormat(format), (k) =>
+    blockSide(k, format),
+  );
+}

@@ -1,0 +1,31 @@
+import type { Size } from '../../../../ir/size.ts';
+import type { BlockLookupKernel } from '../../../kernel/kernel.ts';
+import { formatBlockFormat } from '../../../weights/block-format.ts';
+import { KernelBuilder, type KernelContext } from '../kernel-builder.ts';
+import { blockOperands, blockSide } from './block-side.ts';
+
+const workgroupSize = 64;
+export function blockLookupItems(_kernel: BlockLookupKernel, [count = 0]: readonly Size[]): Size {
+  return count;
+}
+/** Quants, and the result, whose rows are whole blocks. */
+export function blockLookupVectorStrides({ format }: BlockLookupKernel): readonly (readonly Size[] | null)[] {
+  return [null, ...blockOperands(format).map((name) => (name === 'quants' ? [] : null)), []];
+}
+
+export function renderBlockLookup({ format }: BlockLookupKernel, context: KernelContext): string {
+  const k = new KernelBuilder(context, {
+    operands: ['ids', ...blockOperands(format), 'result'],
+    integers: ['count', 'depth'],
+    workgroupSize,
+    comment: `One row of a table of ${formatBlockFormat(format)} a workgroup.`,
+  });
+  const table = blockSide(k, format);
+  const row = k.let('row', 'i32', k.operand('ids').at(k.item));
+  const step = k.i32(workgroupSize * table.run);
+  k.for('place', `${k.thread} * ${table.run}`, k.size('depth'), step, (place) => {
+    for (const { from, value } of table.read(row, place))
+      k.operand('result').storeVector(`${k.item} * ${k.size('depth')} + ${place} + ${from}`, value);
+  });
+  return k.print();
+}

@@ -1,0 +1,93 @@
+import { AtpcError } from '../../errors.ts';
+import { evaluateExpression } from '../../format/expression.ts';
+import { hasState, pastDim, type Program } from '../../format/program.ts';
+import type { Dims } from '../../inputs.ts';
+import { alignBytes } from './device-buffers.ts';
+import type { DeviceLimits } from './device.ts';
+
+/** The limits of a device that was asked for none (WebGPU, section 3.6.2). */
+const defaults: DeviceLimits = { maxBufferSize: 256 * 2 ** 20, maxStorageBufferBindingSize: 128 * 2 ** 20 };
+
+const dimsOf = (program: Program, bound: 'min' | 'max'): Dims =>
+  Object.fromEntries(program.dims.map((dim) => [dim.name, dim[bound]]));
+const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size, 0);
+
+/** Bytes of the buffers of a program's slots. */
+export function slotBytes(program: Program, dims: Dims): readonly number[] {
+  return (program.slots ?? []).map(({ bytes }) => alignBytes(evaluateExpression(bytes, dims)));
+}
+/** The most bytes that one buffer can have and be bound whole. */
+export const largestBinding = ({ maxBufferSize, maxStorageBufferBindingSize }: DeviceLimits): number =>
+  Math.min(maxBufferSize, maxStorageBufferBindingSize);
+
+/**
+ * Throws ATPC-502 for a program whose least call does not fit an adapter: before any weight is read. A program with state has all its
+ * memory from the start.
+ */
+export function checkLimits(program: Program, limits: DeviceLimits): void {
+  const largest = largestBinding(limits);
+  for (const { buffer: index } of program.weights) {
+    const buffer = program.buffers[index];
+    if (buffer && Number(buffer.bytes) > largest) {
+      throw new AtpcError(
+        'ATPC-502',
+        `The weight '${buffer.name}' takes ${Number(buffer.bytes)} bytes; this adapter binds at most ${largest} at a time.`,
+        { hint: "Quantise the model further, or use the backend 'wasm'." },
+      );
+    }
+  }
+  const dims = dimsOf(program, hasState(program) ? 'max' : 'min');
+  const slots = slotBytes(program, dims);
+  const bytes = Math.max(0, ...slots);
+  if (bytes <= largest) return;
+  const ofClass = (state: boolean): number =>
+    sum(slots.filter((_, index) => (program.slots?.[index]?.class === 'state') === state));
+  const parts = `${Number(program.arenas.weights)} of weights, ${ofClass(true)} for the state of a session, ${ofClass(false)} of workspace, inputs and outputs`;
+  const tokens = (dims[pastDim] ?? 0) + 1;
+  const hint = hasState(program)
+    ? `About ${Math.floor((tokens * largest) / bytes)} of its ${tokens} tokens would fit: compile with such a --max-seq, or use the backend 'wasm'.`
+    : "Use the backend 'wasm'.";
+  throw new AtpcError(
+    'ATPC-502',
+    `The model needs a buffer of ${bytes} bytes, and ${parts} in all; this adapter binds at most ${largest} bytes at a time.`,
+    { hint },
+  );
+}
+
+/** What a device has to have for the largest calls of a program, as far as the adapter goes; the defaults where they suffice. */
+export function neededLimits(program: Program, adapter: DeviceLimits): DeviceLimits {
+  const weights = program.weights.map(({ buffer }) => Number(program.buffers[buffer]?.bytes ?? 0));
+  const bytes = Math.max(0, ...weights, ...slotBytes(program, dimsOf(program, 'max')));
+  const needed = (name: keyof DeviceLimits): number => Math.min(adapter[name], Math.max(defaults[name], bytes));
+  return {
+    maxBufferSize: needed('maxBufferSize'),
+    maxStorageBufferBindingSize: needed('maxStorageBufferBindingSize'),
+  };
+}
+
+/** Throws ATPC-502 for a call that needs a larger buffer than the device has, with the largest of each dim that would do. */
+export function checkCall(program: Program, dims: Dims, limits: DeviceLimits): void {
+  const largest = largestBinding(limits);
+  const fits = (call: Dims): boolean => slotBytes(program, call).every((bytes) => bytes <= largest);
+  if (fits(dims)) return;
+  const call = Object.entries(dims).map(([name, value]) => `${name} ${value}`);
+  const alternatives = program.dims.flatMap(({ name, min }) => {
+    const value = dims[name] ?? min;
+    if (value === min || !fits({ ...dims, [name]: min })) return [];
+    let [low, high] = [min, value];
+    while (high - low > 1) {
+      const middle = Math.floor((low + high) / 2);
+      if (fits({ ...dims, [name]: middle })) low = middle;
+      else high = middle;
+    }
+    return [`${name} up to ${low}`];
+  });
+  throw new AtpcError(
+    'ATPC-502',
+    `A call with ${call.join(', ')} needs a buffer of ${Math.max(...slotBytes(program, dims))} bytes; this device binds at most ${largest}.`,
+    {
+      hint:
+        alternatives.length > 0 ? `It would fit with ${alternatives.join(', or ')}.` : 'Use a smaller batch or shorter inputs.',
+    },
+  );
+}
