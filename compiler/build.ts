@@ -11,11 +11,12 @@ import { pipeline, runPipeline } from '../passes/pipeline.ts';
 import { nativeOps } from './codegen/native-ops.ts';
 import type { EmitOptions, Target, TargetFile } from './codegen/target.ts';
 import type { DispatchList } from './kernel/dispatch.ts';
-import { lower } from './kernel/lower.ts';
+import { lower, type LowerOptions } from './kernel/lower.ts';
 import { AtpcError } from '../runtime/errors.ts';
 import type { EntryPointName } from '../runtime/format/program.ts';
 import { withCodes } from './pass-fault.ts';
 import { blockParameters, plainNumbers, withoutPlainReads, type FormatOf } from './program/block-parameters.ts';
+import { halfParameters } from './program/half-parameters.ts';
 import { buildProgram, type BuiltProgram } from './program/build-program.ts';
 import { formatBlockFormat, type BlockFormat } from './weights/block-format.ts';
 
@@ -24,6 +25,8 @@ interface CommonOptions {
   readonly verify: boolean;
   /** Blocks that a parameter of the checkpoint is stored in; without it all are plain numbers. */
   readonly formatOf?: FormatOf;
+  /** Whether the package will store a parameter of the checkpoint as F16; without it none. */
+  readonly isHalf?: (parameter: string) => boolean;
   /** Receives a file name and the text of every stage. */
   readonly dump?: (name: string, text: string) => void;
 }
@@ -72,7 +75,7 @@ export function buildEntries(
   modelName: string,
   graphs: readonly { readonly name: EntryPointName; readonly graph: Graph }[],
   plan: AttentionPlan,
-  { target, verify, dump, formatOf = plainNumbers }: CommonOptions,
+  { target, verify, dump, formatOf = plainNumbers, isHalf = () => false }: CommonOptions,
 ): Built {
   const keptInBlocks = withoutPlainReads(
     graphs.map(({ graph }) => graph),
@@ -99,11 +102,16 @@ export function buildEntries(
     derived,
     keptInBlocks,
   );
-  const entries = stages.map(({ name, stage }): BuiltEntry => ({
-    name,
-    stage,
-    list: lower(stage, target, { formatOf: (parameter) => formats.get(parameter) ?? null }),
-  }));
+  const halves = halfParameters(
+    stages.map(({ stage }) => stage.graph),
+    derived,
+    isHalf,
+  );
+  const lowerOptions: LowerOptions = {
+    formatOf: (parameter) => formats.get(parameter) ?? null,
+    isHalf: (parameter) => halves.has(parameter),
+  };
+  const entries = stages.map(({ name, stage }): BuiltEntry => ({ name, stage, list: lower(stage, target, lowerOptions) }));
   const built = buildProgram(
     modelName,
     entries.map(({ name, stage, list }) => ({ name, dims: stage.graph.dims, list })),

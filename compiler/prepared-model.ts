@@ -8,7 +8,7 @@ import type { Encode } from './calibrate/calibrate.ts';
 import type { Target } from './codegen/target.ts';
 import type { Targets } from './codegen/targets.ts';
 import type { CompileOptions, CompilePhase, PlanReport } from './compile-options.ts';
-import { Parameters, type ParameterOptions } from './program/parameters.ts';
+import { Parameters, plainStorage, storedAsHalf, type ParameterOptions } from './program/parameters.ts';
 import type { SourceModel } from './source-model.ts';
 import { formatBlockFormat, type BlockFormat } from './weights/block-format.ts';
 import { formatsOf } from './weights/tensor-source.ts';
@@ -55,9 +55,10 @@ export function buildTargets(
 ): BuiltTargets {
   const verify = options.verify ?? dump !== undefined;
   const formatOf = formatsOf(source.tensors);
+  const isHalf = storedAsHalf(source.tensors, plainStorage(options.storage));
   const buildFor = (target: Target, folder: string): BuiltTarget => {
     const own = dump && ((name: string, text: string): void => dump(`${folder}${name}`, text));
-    const built = buildOne({ target, verify, formatOf, ...(own ? { dump: own } : {}) });
+    const built = buildOne({ target, verify, formatOf, isHalf, ...(own ? { dump: own } : {}) });
     const emission = emit(built, target);
     emission.catch(() => undefined);
     return { target, built, emission };

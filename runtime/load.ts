@@ -1,7 +1,7 @@
 import type { LoadOptions, LoadPhase, Model } from './api.ts';
 import type { Backend } from './backends/backend.ts';
-import { chooseFaster, type Candidate, type Choice } from './backends/choose-backend.ts';
-import { useTarget, type UsableTarget } from './backends/targets.ts';
+import type { Candidate, Choice } from './backends/choose-backend.ts';
+import { useTarget, type Host, type TargetSupport, type UsableTarget } from './backends/targets.ts';
 import { checkThreads } from './backends/wasm/threads.ts';
 import { WorkerBackend, type WorkerLoad } from './backends/worker/client.ts';
 import type { CacheFeature, CachingLoadOptions } from './cache/feature.ts';
@@ -29,6 +29,7 @@ export interface PackageIdentity {
   readonly startWorker: () => Worker;
   readonly manifestSha256: string;
   readonly validators: Validators;
+  readonly targets: TargetSupport;
   /** In packages that generate. */
   readonly generation?: CreateGeneration | undefined;
   /** In packages with the browser cache. */
@@ -104,7 +105,7 @@ export function locateIn(identity: Pick<PackageIdentity, 'base' | 'files'>, base
 async function loadFrom(
   platform: Platform,
   { source, locate, beside, bundled }: Place,
-  { manifestSha256, validators, generation, cache }: PackageIdentity,
+  { manifestSha256, validators, targets: support, generation, cache }: PackageIdentity,
   options: CachingLoadOptions,
 ): Promise<Model> {
   const { signal, onProgress, onProfile, selfTest = true, backend: wanted = 'auto', threads = 'auto' } = options;
@@ -112,7 +113,7 @@ async function loadFrom(
   const manifestBytes = await source.read('manifest.json', 0);
   await verify(platform, manifestBytes, 'manifest.json', manifestSha256);
   const manifest = readManifest(manifestBytes, validators);
-  const { targets, refused } = targetsFor(manifest, wanted, { platform, threads });
+  const { targets, refused } = targetsFor(support, manifest, wanted, { platform, threads });
 
   const weightPaths = new Set(manifest.tensors.map((tensor) => tensor.file));
   const weightFiles = manifest.files.filter((file) => weightPaths.has(file.path));
@@ -156,7 +157,7 @@ async function loadFrom(
       });
     },
   }));
-  const { name, why } = await chooseOf(candidates, refused, wanted, signal);
+  const { name, why } = await chooseOf(support, candidates, refused, wanted, signal);
   const used = targets.find(({ target }) => target.name === name) as UsableTarget;
 
   const { backend, files: needed } = prepare(used, why);
@@ -190,13 +191,13 @@ interface TargetsForHost {
   readonly refused: readonly { readonly name: TargetName; readonly error: AtpcError }[];
 }
 /** The targets of a package that were asked for and that this host may run; throws what the first says where there is none. */
-function targetsFor(manifest: Manifest, wanted: string, host: Parameters<typeof useTarget>[2]): TargetsForHost {
+function targetsFor(support: TargetSupport, manifest: Manifest, wanted: string, host: Host): TargetsForHost {
   const asked = manifest.targets.filter(({ name }) => wanted === 'auto' || name === wanted);
   const targets: UsableTarget[] = [];
   const refused: { readonly name: TargetName; readonly error: AtpcError }[] = [];
   for (const target of asked) {
     try {
-      targets.push(useTarget(manifest, target, host));
+      targets.push(useTarget(support, manifest, target, host));
     } catch (error) {
       if (!(error instanceof AtpcError)) throw error;
       refused.push({ name: target.name, error });
@@ -214,6 +215,7 @@ function targetsFor(manifest: Manifest, wanted: string, host: Parameters<typeof 
 }
 /** What was asked for, the only one there is, or the faster. */
 async function chooseOf(
+  { chooseFaster }: TargetSupport,
   candidates: readonly Candidate<TargetName>[],
   [refused]: TargetsForHost['refused'],
   wanted: string,
@@ -223,7 +225,7 @@ async function chooseOf(
   const [first, other] = [...candidates].sort((a, b) => Number(b.name === 'webgpu') - Number(a.name === 'webgpu'));
   if (!first) throw new RangeError('There is no target.');
   if (wanted !== 'auto') return { name: first.name, why: 'asked for' };
-  if (other) return chooseFaster(first, other, signal);
+  if (other && chooseFaster) return chooseFaster(first, other, signal);
   const only = first.name === 'wasm' ? 'WebAssembly' : 'WebGPU';
   const why = refused
     ? `${refused.name} cannot be had here: ${refused.error.message}`

@@ -23,6 +23,15 @@ function prepareVulkan(): void {
 }
 prepareVulkan();
 
+/** For a process that does not import this file. */
+export function vulkanEnvironment(): Readonly<Record<string, string>> {
+  const driver = process.env['VK_ICD_FILENAMES'];
+  return {
+    ...(driver === undefined ? {} : { VK_ICD_FILENAMES: driver }),
+    ...(existsSync(bundledLoader) ? { LD_LIBRARY_PATH: chromiumFolder } : {}),
+  };
+}
+
 export function webgpuIsThere(): boolean {
   return process.env['VK_ICD_FILENAMES'] !== undefined;
 }

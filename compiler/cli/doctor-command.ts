@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import os from 'node:os';
 import { existsSync, readFileSync } from 'node:fs';
 import { compilerVersion } from '../version.ts';
+import { webGpuReport, type WebGpuReport } from './webgpu-report.ts';
 import { formatBytes, formatPairs } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -16,6 +17,7 @@ export interface DoctorReport {
   readonly memory: { readonly total: number; readonly free: number; readonly limit: number | null };
   readonly webAssembly: { readonly simd128: boolean; readonly 'relaxed-simd': boolean; readonly threads: boolean };
   readonly sharedArrayBuffer: boolean;
+  readonly webGpu: WebGpuReport;
   /** Versions of packages that the compiler stands on; null where one is missing. */
   readonly packages: Readonly<Record<string, string | null>>;
   /** First line of `--version`; null for a tool that is not found. */
@@ -99,10 +101,23 @@ export async function runDoctor(terminal: Terminal): Promise<void> {
         ['SharedArrayBuffer', yesNo(report.sharedArrayBuffer)],
       ],
     ],
+    ['WebGPU in Node', webGpuLines(report.webGpu)],
     ['Packages', found(report.packages)],
     ['Tools', found(report.tools)],
   ];
   terminal.print(sections.map(([title, pairs]) => `${bold(title)}\n${formatPairs(pairs)}`).join('\n\n'));
+}
+
+function webGpuLines({ package: version, adapter, why }: WebGpuReport): readonly (readonly [string, string])[] {
+  const npm = ['npm package', version ?? 'not found'] as const;
+  if (adapter === null) return [npm, ['adapter', `none: ${why ?? 'unknown'}`]];
+  const { vendor, architecture, description, features, limits } = adapter;
+  return [
+    npm,
+    ['adapter', [vendor, architecture, description].filter((word) => word !== '').join(', ')],
+    ['features', features.join(', ') || 'none that kernels use'],
+    ...Object.entries(limits).map(([name, value]) => [name, String(value)] as const),
+  ];
 }
 
 async function doctorReport(): Promise<DoctorReport> {
@@ -132,6 +147,7 @@ async function doctorReport(): Promise<DoctorReport> {
       threads: WebAssembly.validate(probes.threads) && typeof SharedArrayBuffer === 'function',
     },
     sharedArrayBuffer: typeof SharedArrayBuffer === 'function',
+    webGpu: await webGpuReport(),
     packages: Object.fromEntries(packageNames.map((name) => [name, packageVersion(name)])),
     tools: Object.fromEntries(tools),
   };

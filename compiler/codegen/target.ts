@@ -19,12 +19,15 @@ export type TargetMemory =
   /**
    * As bound buffers (compiler/kernel/binding.ts). `alignment`: bytes that the place of a weight is a multiple of. `storageBuffers`:
    * how many a kernel may have. `vectorStrides`: which operands a kernel would load four elements at a time, and the strides
-   * that have to be multiples of four for it; null for an operand that it loads one by one.
+   * that have to be multiples of four for it; null for an operand that it loads one by one. `halfWeights`: right sides of products
+   * that a package stores as F16 stay so. `weightBytes`: the most of a weight that one binding reaches; a larger one is cut by rows.
    */
   | {
       readonly kind: 'buffers';
       readonly alignment: number;
       readonly storageBuffers: number;
+      readonly halfWeights: boolean;
+      readonly weightBytes: number;
       vectorStrides(kernel: Kernel, integers: readonly Size[]): readonly (readonly Size[] | null)[];
     };
 export interface TargetFile {

@@ -169,11 +169,13 @@ export interface BlockGemmKernel {
 
 /**
  * result[i, :] = row ids[i] of a table [N, K] in blocks: an embedding.
- * operands: ids i32 [n], quants, scales, [minima], result f32 [n, K]. integers: n, K. items: n.
+ * operands: ids i32 [n], quants, scales, [minima], result f32 [n, K]. integers: n, K, with `part` the first row of the table that
+ * the operands hold and how many they hold: other ids are left to other dispatches. items: n.
  */
 export interface BlockLookupKernel {
   readonly kind: 'block_lookup';
   readonly format: BlockFormat;
+  readonly part?: true;
 }
 
 /** Bounds on the unpadded tokens of a sequence: atLeast <= tokens < below. A segment outside of them counts as empty. */

@@ -13,8 +13,8 @@ import type { BufferRange, Dispatch, DispatchList, Port, RepeatPlace } from './d
 import type { EpilogueStep, Kernel } from './kernel.ts';
 import { broadcastAxes, lastStride, LoopBody, type AxisMap } from './loop-body.ts';
 import { neededFrom } from './needed-from.ts';
-import { NodeMemory, type Writer } from './node-memory.ts';
-import { contiguousView, reshapeView, type View } from './view.ts';
+import { NodeMemory, type MatrixPart, type Writer } from './node-memory.ts';
+import { reshapeView, sliceView, type View } from './view.ts';
 
 const identityAxes = (rank: number): AxisMap => Array.from({ length: rank }, (_, axis) => axis);
 const rangeOf = ({ buffer, offset }: View): BufferRange => ({ buffer, offset });
@@ -34,6 +34,8 @@ interface Origin {
 export interface LowerOptions {
   /** The format of a parameter that is kept in blocks and multiplied from them; null, the default, for plain numbers. */
   readonly formatOf?: (parameter: string) => BlockFormat | null;
+  /** Parameters that the package stores as F16, and that are right sides of products: kept so where the target can; none by default. */
+  readonly isHalf?: (parameter: string) => boolean;
 }
 
 /** Throws ATPC-307 for what the target has no kernel for, ATPC-399 for a parameter in blocks where plain numbers are read. */
@@ -48,7 +50,7 @@ class Lowering {
   readonly #dispatches: Dispatch[] = [];
   readonly #needs: ReturnType<typeof neededFrom>;
 
-  constructor(stage: Stage, target: Target, { formatOf = () => null }: LowerOptions) {
+  constructor(stage: Stage, target: Target, { formatOf = () => null, isHalf = () => false }: LowerOptions) {
     this.#stage = stage;
     this.#target = target;
     this.#needs = neededFrom(stage.graph);
@@ -56,7 +58,14 @@ class Lowering {
       copy: (node, from, to) => this.#emitCopy(node, from, to),
       fill: (node, to) => this.#emitMap({ kind: 'map', root: node, nodes: [node], boundary: 'user reads tiles' }, to),
     };
-    this.#memory = new NodeMemory(stage, writer, formatOf);
+    const { memory } = target;
+    this.#memory = new NodeMemory(
+      stage,
+      writer,
+      memory.kind === 'buffers'
+        ? { formatOf, isHalf: (parameter) => memory.halfWeights && isHalf(parameter), largestBytes: memory.weightBytes }
+        : { formatOf, isHalf: () => false, largestBytes: Infinity },
+    );
   }
 
   run(): DispatchList {
@@ -221,11 +230,12 @@ class Lowering {
     const [x, weight] = product.inputs as [Node, Node<'parameter'> & Node];
     const left = this.#memory.rows(x);
     const blocks = this.#memory.blocks(weight);
-    const right = blocks?.views ?? [this.#packed(weight)];
+    const parts = blocks?.parts ?? this.#memory.matrix(weight, this.#target.gemmWeights);
     const [m, k] = left.shape as [Size, Size];
-    const n = weight.attributes.shape[0] as Size;
+    const n = Number(weight.attributes.shape[0]);
     const epilogue: EpilogueStep[] = [];
-    const extra: View[] = [];
+    /** What the epilogue reads, with the axis of the result's columns. */
+    const extra: { readonly view: View; readonly axis: number }[] = [];
     const residualStrides: Size[] = [];
     let last = product;
     for (const node of group.nodes.slice(1)) {
@@ -234,28 +244,38 @@ class Lowering {
       if (activation) epilogue.push({ step: 'activation', op: activation });
       else if (other && tensorOf(other).shape.length === 1 && other.op === 'parameter') {
         epilogue.push({ step: 'bias' });
-        extra.push(this.#memory.contiguous(other));
+        extra.push({ view: this.#memory.contiguous(other), axis: 0 });
       } else if (other) {
         const rows = this.#memory.rows(other);
         epilogue.push({ step: 'residual' });
-        extra.push(rows);
+        extra.push({ view: rows, axis: 1 });
         residualStrides.push(rows.strides[0] as Size);
       }
       last = node;
     }
     const result = this.#memory.result(group.root);
     const rows = reshapeView(result, [m, n]) as View;
+    const right = parts[0]?.views[0]?.buffer.elementType === 'f16' ? 'f16' : 'f32';
     const kernel: Kernel = blocks
       ? { kind: 'block_gemm', format: blocks.format, epilogue, schedule: this.#target.blockGemmSchedule(m) }
-      : { kind: 'gemm', right: 'f32', epilogue, schedule: this.#target.gemmSchedule(m) };
+      : { kind: 'gemm', right, epilogue, schedule: this.#target.gemmSchedule(m) };
     const { rowTile, columnTile } = kernel.schedule;
-    const items = multiplySizes(ceilDivideSizes(m, rowTile), ceilDivideSizes(n, columnTile));
-    const integers = [m, n, k, left.strides[0] as Size, rows.strides[0] as Size, ...residualStrides];
-    this.#push(kernel, group, [left, ...right, ...extra], [rows], integers, items);
+    // Rows of the right side are columns of the result.
+    for (const part of parts) {
+      const [first, end] = part.rows;
+      const ofPart = (view: View, axis: number): View => (parts.length === 1 ? view : sliceView(view, axis, first, end - first));
+      const columns = parts.length === 1 ? n : end - first;
+      const items = multiplySizes(ceilDivideSizes(m, rowTile), ceilDivideSizes(columns, columnTile));
+      const integers = [m, columns, k, left.strides[0] as Size, rows.strides[0] as Size, ...residualStrides];
+      const reads = [left, ...part.views, ...extra.map(({ view, axis }) => ofPart(view, axis))];
+      this.#push(kernel, this.#partOrigin(group, part, parts), reads, [ofPart(rows, 1)], integers, items);
+    }
   }
-  #packed(weight: Node<'parameter'>): View {
-    const buffer = this.#memory.weight(weight, this.#target.gemmWeights);
-    return contiguousView(buffer, weight.attributes.shape);
+  /** Dispatches over parts of a weight say which. */
+  #partOrigin(group: Group, { rows }: MatrixPart, parts: readonly MatrixPart[]): Origin {
+    if (parts.length === 1) return group;
+    const { nodes, boundary } = group;
+    return { nodes, boundary, label: `${this.#memory.label(nodes)} (rows ${rows.join(' to ')} of the weight)` };
   }
 
   #emitLookup(group: Group): void {
@@ -265,8 +285,15 @@ class Lowering {
     const ids = this.#memory.contiguous(indices);
     const result = this.#memory.result(group.root);
     const count = elementCount(ids.shape);
-    const kernel: Kernel = { kind: 'block_lookup', format: blocks.format };
-    this.#push(kernel, group, [ids, ...blocks.views], [result], [count, table.attributes.shape[1] as Size], count);
+    const { format, parts } = blocks;
+    const width = table.attributes.shape[1] as Size;
+    for (const part of parts) {
+      const [first, end] = part.rows;
+      const held = parts.length === 1 ? [] : [first, end - first];
+      const kernel: Kernel = { kind: 'block_lookup', format, ...(parts.length === 1 ? {} : { part: true }) };
+      const origin = this.#partOrigin(group, part, parts);
+      this.#push(kernel, origin, [ids, ...part.views], [result], [count, width, ...held], count);
+    }
   }
 
   #emitAttention(group: Group): void {

@@ -9,13 +9,16 @@ import type { BufferElementType, WeightPacking } from '../../runtime/format/prog
 import { formatBlockFormat, type BlockFormat } from '../weights/block-format.ts';
 import {
   broadcastView,
+  contiguousStrides,
   contiguousView,
+  elementBytes,
   isContiguous,
   panelElements,
   reshapeView,
   sliceView,
   transposeView,
   type Buffer,
+  type RowRange,
   type View,
 } from './view.ts';
 
@@ -26,10 +29,26 @@ export interface Writer {
   fill(node: Node, to: View): void;
 }
 
+/** How the weights lie in memory. */
+export interface WeightsInMemory {
+  /** Parameters that are kept in blocks, which only kernels of blocks read. */
+  formatOf(parameter: string): BlockFormat | null;
+  /** Parameters that are kept in 16 bits. */
+  isHalf(parameter: string): boolean;
+  /** The most bytes of one buffer. */
+  readonly largestBytes: number;
+}
+/** Rows of a matrix [N, K], in buffers of their own. */
+export interface MatrixPart {
+  readonly rows: RowRange;
+  /** One view of plain numbers; or quants, scales and minima. */
+  readonly views: readonly View[];
+}
+
 export class NodeMemory {
   readonly #stage: Stage;
   readonly #writer: Writer;
-  readonly #formatOf: (parameter: string) => BlockFormat | null;
+  readonly #storage: WeightsInMemory;
   readonly #buffers: Buffer[] = [];
   readonly #views = new Map<Node, readonly View[]>();
   readonly #weights = new Map<string, Buffer>();
@@ -39,10 +58,9 @@ export class NodeMemory {
   readonly #places = new Map<Node, { readonly concat: Node<'concat'>; readonly start: Size }>();
   readonly #concats = new Map<Node, View>();
 
-  /** `formatOf`: parameters that are kept in blocks, which only kernels of blocks read. */
-  constructor(stage: Stage, writer: Writer, formatOf: (parameter: string) => BlockFormat | null) {
+  constructor(stage: Stage, writer: Writer, storage: WeightsInMemory) {
     this.#stage = stage;
-    this.#formatOf = formatOf;
+    this.#storage = storage;
     this.#writer = writer;
     this.#outputNodes = new Set(stage.graph.outputs.map((output) => output.node));
     for (const group of stage.fusion?.groups ?? []) this.#groupOf.set(group.root, group);
@@ -84,40 +102,90 @@ export class NodeMemory {
     this.#buffers.push(buffer);
     return buffer;
   }
-  /** The buffer of a parameter in one packing; used in two packings, it has two. Throws ATPC-399 for one in blocks. */
-  weight(node: Node<'parameter'>, packing: WeightPacking): Buffer {
+  /** The whole of a parameter of plain numbers. Throws ATPC-399 for one in blocks, ATPC-307 for one that takes several buffers. */
+  #parameter(node: Node<'parameter'>): View {
+    const parts = this.matrix(node, { kind: 'rows' });
+    const [view] = parts[0]?.views ?? [];
+    if (view && parts.length === 1)
+      return { ...view, shape: node.attributes.shape, strides: contiguousStrides(node.attributes.shape) };
+    throw new AtpcError(
+      'ATPC-307',
+      `The parameter '${node.attributes.name}' is larger than the ${this.#storage.largestBytes} bytes that a kernel of this target reaches.`,
+      { hint: 'Only products, and look-ups in blocks, read a weight in parts: quantise the model (--weights q8 or q4).' },
+    );
+  }
+  /**
+   * A parameter of plain numbers, in one packing; used in two packings, it is there twice. In one part where that fits a buffer, else
+   * by rows. Throws ATPC-399 for one in blocks.
+   */
+  matrix(node: Node<'parameter'>, packing: WeightPacking): readonly MatrixPart[] {
     const { name, elementType, shape } = node.attributes;
-    const format = this.#formatOf(name);
+    const format = this.#storage.formatOf(name);
     if (format !== null) {
       const found = `'${name}' is kept as ${formatBlockFormat(format)}, and what reads it takes plain numbers`;
       throw new AtpcError('ATPC-399', `The parameter ${found}: it has to be expanded before lowering.`);
     }
-    return this.#weightBuffer(name, elementType, shape.map(Number), packing);
+    const stored = elementType === 'f32' && this.#storage.isHalf(name) ? 'f16' : elementType;
+    return this.#inParts(
+      shape.map(Number),
+      [{ name, elementType: stored, width: elementCount(shape.slice(1)) as number }],
+      packing,
+    );
   }
   /** Quants, scales and minima of a matrix in blocks, or null for one of plain numbers; all that read it share them. */
-  blocks(node: Node<'parameter'>): { readonly format: BlockFormat; readonly views: readonly View[] } | null {
+  blocks(node: Node<'parameter'>): { readonly format: BlockFormat; readonly parts: readonly MatrixPart[] } | null {
     const { name, shape } = node.attributes;
-    const format = this.#formatOf(name);
+    const format = this.#storage.formatOf(name);
     if (format === null) return null;
     const [rows = 0, columns = 0] = shape.map(Number);
     if (shape.length !== 2 || columns % format.block !== 0) {
       const found = `[${shape.map(String).join(', ')}] in ${formatBlockFormat(format)}`;
       throw new AtpcError('ATPC-399', `The parameter '${name}' is no matrix of whole blocks: ${found}.`);
     }
-    const part = (suffix: string, elementType: BufferElementType, width: number): View => {
-      const partShape = [rows, width];
-      return contiguousView(this.#weightBuffer(`${name}.${suffix}`, elementType, partShape, { kind: 'rows' }), partShape);
-    };
     const scales = columns / format.block;
-    const views = [part('quants', 'u8', (columns * format.bits) / 8), part('scales', 'f32', scales)];
-    return { format, views: format.minima ? [...views, part('minima', 'f32', scales)] : views };
+    const tensors: StoredRows[] = [
+      { name: `${name}.quants`, elementType: 'u8', width: (columns * format.bits) / 8 },
+      { name: `${name}.scales`, elementType: 'f32', width: scales },
+      ...(format.minima ? [{ name: `${name}.minima`, elementType: 'f32', width: scales } as const] : []),
+    ];
+    return { format, parts: this.#inParts([rows], tensors, { kind: 'rows' }) };
   }
-  #weightBuffer(name: string, elementType: BufferElementType, shape: readonly number[], packing: WeightPacking): Buffer {
-    const key = `${JSON.stringify(packing)} ${name}`;
+  /** The same rows of several tensors, as many at a time as fit a buffer. Of a single tensor, `shape` is the whole shape. */
+  #inParts(shape: readonly number[], tensors: readonly StoredRows[], packing: WeightPacking): readonly MatrixPart[] {
+    const count = shape[0] ?? 1;
+    const rowBytes = Math.max(...tensors.map(({ elementType, width }) => width * elementBytes[elementType]));
+    const { largestBytes } = this.#storage;
+    const most = count * rowBytes <= largestBytes || packing.kind !== 'rows' ? count : wholeRows(largestBytes / rowBytes);
+    if (most < 1) {
+      const name = tensors[0]?.name ?? '';
+      throw new AtpcError('ATPC-307', `Four rows of '${name}' take more than the ${largestBytes} bytes that a kernel reaches.`);
+    }
+    const parts: MatrixPart[] = [];
+    for (let first = 0; first < count || first === 0; first += Math.max(1, most)) {
+      const rows: RowRange = [first, Math.min(count, first + most)];
+      const views = tensors.map(({ name, elementType, width }) => {
+        const whole = tensors.length === 1 ? shape : [count, width];
+        const range = most < count ? rows : undefined;
+        return contiguousView(this.#weightBuffer(name, elementType, whole, packing, range), [rows[1] - rows[0], width]);
+      });
+      parts.push({ rows, views });
+    }
+    return parts;
+  }
+  #weightBuffer(
+    name: string,
+    elementType: BufferElementType,
+    shape: readonly number[],
+    packing: WeightPacking,
+    rows?: RowRange,
+  ): Buffer {
+    const key = `${JSON.stringify([packing, rows])} ${name}`;
     const known = this.#weights.get(key);
     if (known) return known;
-    const elements = packing.kind === 'panels' ? panelElements(shape[0] ?? 1, shape[1] ?? 1, packing.width) : elementCount(shape);
-    const buffer: Buffer = { name, class: 'weights', elementType, elements, weight: { tensor: name, shape, packing } };
+    const held = rows ? [rows[1] - rows[0], ...shape.slice(1)] : shape;
+    const elements = packing.kind === 'panels' ? panelElements(shape[0] ?? 1, shape[1] ?? 1, packing.width) : elementCount(held);
+    const weight = { tensor: name, shape, ...(rows ? { rows } : {}), packing };
+    const buffer: Buffer = { name: rows ? `${name}[${rows.join(':')}]` : name, class: 'weights', elementType, elements, weight };
     this.#weights.set(key, buffer);
     this.#buffers.push(buffer);
     return buffer;
@@ -141,7 +209,7 @@ export class NodeMemory {
   }
   #makeView(node: Node): View {
     const [input] = node.inputs;
-    if (isOp(node, 'parameter')) return contiguousView(this.weight(node, { kind: 'rows' }), node.attributes.shape);
+    if (isOp(node, 'parameter')) return this.#parameter(node);
     if (isOp(node, 'state')) return this.#state(node);
     if (isOp(node, 'constant') || isOp(node, 'iota')) return this.#fill(node);
     if (input && isOp(node, 'get')) {
@@ -267,4 +335,15 @@ export class NodeMemory {
     this.#writer.copy(node, view, result);
     return result;
   }
+}
+
+/** A tensor of rows, `width` elements each. */
+interface StoredRows {
+  readonly name: string;
+  readonly elementType: BufferElementType;
+  readonly width: number;
+}
+/** Rows in fours, so that every part begins at a whole word of the file. */
+function wholeRows(rows: number): number {
+  return Math.floor(rows / 4) * 4;
 }

@@ -8,8 +8,19 @@ export interface Buffer {
   readonly elementType: BufferElementType;
   readonly elements: Size;
   /** For weights: the tensor that fills it, and how. */
-  readonly weight: { readonly tensor: string; readonly shape: readonly number[]; readonly packing: WeightPacking } | null;
+  readonly weight: BufferWeight | null;
 }
+export interface BufferWeight {
+  readonly tensor: string;
+  /** Of the whole tensor. */
+  readonly shape: readonly number[];
+  /** The rows that are in the buffer; absent: all. */
+  readonly rows?: RowRange;
+  readonly packing: WeightPacking;
+}
+export type RowRange = readonly [first: number, end: number];
+/** Bytes of an element in a buffer. */
+export const elementBytes: { readonly [K in BufferElementType]: number } = { f32: 4, f16: 2, i32: 4, bool: 4, u8: 1 };
 
 /** A tensor as strides over a buffer. Offset and strides count elements. */
 export interface View {

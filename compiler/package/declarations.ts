@@ -1,4 +1,4 @@
-import type { InterfaceDeclarationStructure, OptionalKind } from 'ts-morph';
+import type { InterfaceDeclarationStructure, OptionalKind, SourceFile } from 'ts-morph';
 import { errorCatalogue } from '../../runtime/errors.ts';
 import type { SizeExpression } from '../../runtime/format/expression.ts';
 import type { Manifest, ManifestPort } from '../../runtime/format/manifest.ts';
@@ -17,7 +17,7 @@ const outputTypes: { readonly [K in ManifestPort['elementType']]: string } = {
 
 /** Text of index.d.ts: the runtime's types, and the ports of this package by name and type. */
 export async function declarationsOf(
-  manifest: Pick<Manifest, 'name' | 'inputs' | 'outputs' | 'dims'>,
+  manifest: Pick<Manifest, 'name' | 'inputs' | 'outputs' | 'dims' | 'targets'>,
   runtimeTypes: string,
   { browserCache = false }: RuntimeFeatures = {},
 ): Promise<string> {
@@ -28,6 +28,7 @@ export async function declarationsOf(
     manipulationSettings: { indentationText: IndentationText.TwoSpaces },
   });
   const file = project.createSourceFile('index.d.ts', runtimeTypes);
+  narrowBackend(file, manifest.targets);
   const limits = manifest.dims.map((dim) => `${dim.name} ${dim.min} to ${dim.max}`).join(', ');
 
   file.addInterface({
@@ -82,6 +83,15 @@ export async function declarationsOf(
     });
   }
   return file.getFullText();
+}
+
+/** What `load` may be asked for: the targets of the package. */
+function narrowBackend(file: SourceFile, targets: Manifest['targets']): void {
+  const backend = file.getInterfaceOrThrow('LoadOptions').getPropertyOrThrow('backend');
+  backend.setType(['auto', ...targets.map(({ name }) => name)].map((name) => `'${name}'`).join(' | '));
+  if (targets.length > 1) return;
+  for (const comment of backend.getJsDocs()) comment.remove();
+  backend.addJsDoc(`The package has kernels for ${targets[0]?.name ?? 'nothing'} alone.`);
 }
 
 function outputsInterface(outputs: readonly ManifestPort[]): OptionalKind<InterfaceDeclarationStructure> {

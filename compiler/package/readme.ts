@@ -8,6 +8,7 @@ export function readmeOf(packageName: string, manifest: Manifest): string {
     `# ${packageName}`,
     manifest.source.description,
     `The model \`${manifest.name}\` (${manifest.family}), compiled by atpc ${manifest.compiler.version} into a package without dependencies. It runs in Node.js 20.19 or newer and in browsers, in workers, and reads nothing but the files of this package.`,
+    backends(manifest),
     '## Use',
     [
       '```js',
@@ -56,6 +57,16 @@ function example(manifest: Manifest): string[] {
     ],
   };
   return [...lines[manifest.task.kind]];
+}
+
+/** Nothing of WebAssembly alone, which runs wherever the package does. */
+function backends({ targets }: Manifest): string {
+  const names = targets.map(({ name }) => name);
+  if (!names.includes('webgpu')) return '';
+  const dawn =
+    'In Node.js a GPU needs the package [webgpu](https://www.npmjs.com/package/webgpu) beside this one (`npm install webgpu`).';
+  if (names.length === 1) return `It needs WebGPU: it has no kernels for anything else. ${dawn}`;
+  return `It has kernels for WebAssembly and for WebGPU. \`load()\` times both and takes the faster; \`load({ backend: 'wasm' })\` or \`'webgpu'\` decides. \`model.info().backend\` says which it is. ${dawn}`;
 }
 
 function memory(manifest: Manifest): string {

@@ -55,9 +55,6 @@ export function runtimeKindOf(task: Task): RuntimeKind {
   return task.chat ? 'chat' : 'generate';
 }
 
-/** What worker.js is bundled from, by the targets of the package but wasm. */
-const workers = { wasm: 'worker', webgpu: 'worker-webgpu' } as const satisfies { readonly [Name in TargetName]: string };
-
 export interface RuntimeFeatures {
   /** Default: wasm alone. */
   readonly targets?: readonly TargetName[] | undefined;
@@ -71,9 +68,10 @@ export function runtimeBundle(
   kind: RuntimeKind,
   { targets = ['wasm'], browserCache = false }: RuntimeFeatures = {},
 ): Promise<RuntimeBundle> {
-  const worker = workers[targets.includes('webgpu') ? 'webgpu' : 'wasm'];
-  const key = `${kind} ${worker} ${browserCache}`;
-  const known = bundles.get(key) ?? buildBundle(kind, worker, browserCache);
+  // The files of runtime/entry with the code for these targets end like this.
+  const targetSet = [...targets].sort().join('-');
+  const key = `${kind} ${targetSet} ${browserCache}`;
+  const known = bundles.get(key) ?? buildBundle(kind, targetSet, browserCache);
   bundles.set(key, known);
   return known;
 }
@@ -82,7 +80,7 @@ export function runtimeBundle(
 async function bundled(
   entry: string,
   keepsNames: boolean,
-  browserCache: boolean,
+  plugins: readonly Plugin[],
 ): Promise<{ readonly text: string; readonly inputs: readonly string[] }> {
   const { build } = await import('esbuild');
   const { outputFiles, metafile } = await build({
@@ -102,7 +100,7 @@ async function bundled(
     minifyIdentifiers: !keepsNames,
     ...(keepsNames ? { lineLimit: 320 } : {}),
     metafile: true,
-    plugins: [validatorsPlugin, browserCachePlugin(browserCache), unwrapTvmjs, minifyDependencies],
+    plugins: [validatorsPlugin, ...plugins, unwrapTvmjs, minifyDependencies],
     logLevel: 'silent',
   });
   const [file] = outputFiles;
@@ -110,11 +108,12 @@ async function bundled(
   return { text: file.text, inputs: Object.keys(metafile.inputs) };
 }
 
-async function buildBundle(kind: RuntimeKind, workerEntry: string, browserCache: boolean): Promise<RuntimeBundle> {
+async function buildBundle(kind: RuntimeKind, targetSet: string, browserCache: boolean): Promise<RuntimeBundle> {
+  const plugins = [targetsPlugin(targetSet), browserCachePlugin(browserCache)];
   const [index, worker, cache] = await Promise.all([
-    bundled(entries[kind], true, browserCache),
-    bundled(workerEntry, false, browserCache),
-    browserCache ? bundled('browser-cache', false, browserCache) : null,
+    bundled(entries[kind], true, plugins),
+    bundled(`worker-${targetSet}`, false, plugins),
+    browserCache ? bundled('browser-cache', false, plugins) : null,
   ]);
   const declarations = ['api', ...(browserCache ? ['cache/api'] : [])].map((name) =>
     readFile(runtimeFile(`${name}${extension === '.ts' ? '.ts' : '.d.ts'}`), 'utf8'),
@@ -141,6 +140,15 @@ const validatorsPlugin: Plugin = {
     }));
   },
 };
+/** The code for the targets of the package. */
+function targetsPlugin(targetSet: string): Plugin {
+  return {
+    name: 'targets',
+    setup(build) {
+      build.onResolve({ filter: /^atpc:targets$/ }, () => ({ path: runtimeFile(`entry/targets-${targetSet}${extension}`) }));
+    },
+  };
+}
 /** The browser cache in packages that have it, and nothing in its place in others. */
 function browserCachePlugin(browserCache: boolean): Plugin {
   const modules: Readonly<Record<string, { readonly file: string; readonly without: string }>> = {

@@ -18,11 +18,25 @@ export function validatorsSource(): string {
     inlineRefs: false,
     code: { source: true, esm: true },
   });
-  return standalone.default(ajv, { manifest: 'manifest', program: 'program' }).replace(unusedFields, '');
+  const source = standalone
+    .default(ajv, { manifest: 'manifest', program: 'program' })
+    .replace(unusedFields, '')
+    .replace(unusedParameters, '');
+  return source.replace(schemaConstant, (text, name: string, schema: string) => {
+    const uses = source.split(new RegExp(`\\b${name}\\b`)).slice(2);
+    if (!uses.every((use) => use.startsWith('.properties,'))) return text;
+    const { properties = {} } = JSON.parse(schema) as { readonly properties?: object };
+    const names = Object.fromEntries(Object.keys(properties).map((property) => [property, 0]));
+    return `const ${name} = ${JSON.stringify({ properties: names })};`;
+  });
 }
 
 /**
  * What ajv writes into every error beside its place and its sentence, which are all that is shown (runtime/format/read.ts). It
  * has no option to leave them out; they are a sixth of the validators, gzipped, which are the largest part of index.js.
  */
-const unusedFields = /schemaPath:"[^"]*",keyword:"[^"]*",params:\{[^{}]*\},/g;
+const unusedFields = /schemaPath:"[^"]*",keyword:"[^"]*",params:\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\},/g;
+/** What ajv hands to keywords of other people, of which there are none here. */
+const unusedParameters = /, ?parentData(?::[\w.]+)?, ?parentDataProperty(?::(?:"[^"]*"|[\w.]+))?, ?rootData(?:=data)?/g;
+/** A schema of many properties, which ajv keeps whole to look their names up in. */
+const schemaConstant = /const (schema\d+) = (\{.*?\});(?=const |function |export )/g;

@@ -192,7 +192,10 @@ async function writeTokenizer(output: PackageOutput, tokenizer: PackageTokenizer
   return { file, config, maxLength, padId, fixtures };
 }
 
-function packageJson({ packageName, packageVersion, source, browserCache = false }: PackageParts): object {
+/** Dawn's binding, which gives Node a WebGPU; pages have their own. */
+const dawnPeer = { peerDependencies: { webgpu: '>=0.6.0' }, peerDependenciesMeta: { webgpu: { optional: true } } };
+
+function packageJson({ packageName, packageVersion, source, targets, browserCache = false }: PackageParts): object {
   return {
     name: packageName,
     version: packageVersion,
@@ -209,6 +212,7 @@ function packageJson({ packageName, packageVersion, source, browserCache = false
     types: './index.d.ts',
     sideEffects: false,
     engines: { node: '>=20.19' },
+    ...(targets.some(({ name }) => name === 'webgpu') ? dawnPeer : {}),
     files: [
       'index.js',
       'index.d.ts',

@@ -1,7 +1,6 @@
 import type { SymbolicDim } from '../../ir/graph.ts';
 import { addSizes, floorDivideSizes, maxSize, multiplySizes, type Size } from '../../ir/size.ts';
 import type {
-  BufferElementType,
   DispatchStep,
   EntryPoint,
   EntryPointName,
@@ -16,7 +15,7 @@ import type { NamedKernel, Target } from '../codegen/target.ts';
 import type { Dispatch, DispatchList, Port } from '../kernel/dispatch.ts';
 import { isLittleWork } from '../kernel/little-work.ts';
 import { nameKernels, type BoundKernel } from '../kernel/kernel-name.ts';
-import type { Buffer } from '../kernel/view.ts';
+import { elementBytes, type Buffer } from '../kernel/view.ts';
 import {
   oneMemoryPlacer,
   placeWeights,
@@ -69,7 +68,7 @@ function repeatAround(dispatches: readonly Dispatch[], step: number): Life {
 /** Weights and states are the same memory in every entry point; other buffers belong to one. */
 function sharedKey({ class: type, name, weight }: Buffer): string | null {
   if (type === 'state') return `state ${name}`;
-  return weight ? `weights ${weight.tensor} ${JSON.stringify(weight.packing)}` : null;
+  return weight ? `weights ${weight.tensor} ${JSON.stringify([weight.packing, weight.rows])}` : null;
 }
 
 /** Gives every buffer its number. */
@@ -96,7 +95,9 @@ class BufferTable {
     const { name, class: type, elementType, weight } = buffer;
     const place = { offset, ...(slot === undefined ? {} : { slot }) };
     this.buffers.push({ name, class: type, elementType, ...place, bytes, firstStep: first, lastStep: last });
-    if (weight) this.weights.push({ tensor: weight.tensor, buffer: index, shape: weight.shape, packing: weight.packing });
+    if (!weight) return;
+    const { tensor, shape, rows, packing } = weight;
+    this.weights.push({ tensor, buffer: index, shape, ...(rows ? { rows } : {}), packing });
   }
   /** Whether another entry point has brought this memory; it is the same from now on. */
   knows(buffer: Buffer): boolean {
@@ -106,7 +107,6 @@ class BufferTable {
     return index !== undefined;
   }
 }
-const elementBytes: { readonly [K in BufferElementType]: number } = { f32: 4, f16: 2, i32: 4, bool: 4, u8: 1 };
 function bytesOf({ elements, elementType }: Buffer): Size {
   return multiplySizes(elements, elementBytes[elementType]);
 }

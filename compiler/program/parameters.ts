@@ -1,6 +1,6 @@
 /** Values of a compiled graph's parameters: of the checkpoint, derived from it, or computed by calibration. */
 import type { Node } from '../../ir/graph.ts';
-import { nodesInOrder, isOp, tensorOf } from '../../ir/graph.ts';
+import { tensorOf } from '../../ir/graph.ts';
 import { evaluateNodes } from '../../ir/interpret.ts';
 import type { Tensor } from '../../ir/ops/definition.ts';
 import type { Stage } from '../../passes/pass.ts';
@@ -14,6 +14,7 @@ import { quantFormats, quantise, type QuantName } from '../weights/quantise.ts';
 import { readBlocks, type MemoryTensor, type TensorSource } from '../weights/tensor-source.ts';
 import { isWeightStorage, type FloatStorage, type WeightTensor } from '../weights/write.ts';
 import { blocksOf } from './block-parameters.ts';
+import { originalParameters } from './half-parameters.ts';
 
 export interface ParameterOptions {
   readonly source: TensorSource;
@@ -32,6 +33,15 @@ export function plainStorage(type: WeightType | undefined): ParameterOptions['st
   return type === 'f16' ? 'F16' : type === 'f32' ? 'F32' : null;
 }
 
+/** Whether the package will hold a parameter of the checkpoint as F16; `Parameters.storage` says the same of it. */
+export function storedAsHalf(source: TensorSource, storage: ParameterOptions['storage']): (parameter: string) => boolean {
+  return (parameter) => {
+    if (!source.has(parameter)) return false;
+    const info = source.info(parameter);
+    return (storage ?? (info.format === undefined ? info.storage : 'F32')) === 'F16';
+  };
+}
+
 /** The parameters of a graph by name, one read at a time. */
 export class Parameters {
   readonly #options: ParameterOptions;
@@ -43,9 +53,7 @@ export class Parameters {
   }
 
   #originals(name: string): readonly string[] {
-    const node = this.#options.derived.get(name);
-    if (!node) return [name];
-    return nodesInOrder([node]).flatMap((input) => (isOp(input, 'parameter') ? [input.attributes.name] : []));
+    return originalParameters(name, this.#options.derived);
   }
 
   /** The blocks that the package holds a parameter in; null for plain numbers. */

@@ -13,5 +13,9 @@ declare module 'atpc:cache' {
   export const cacheFeature: CacheFeature | undefined;
   export const openWeights: OpenWeights | undefined;
 }
+/** The code for the targets of the package: one of targets-*.ts. */
+declare module 'atpc:targets' {
+  export const targetSupport: import('../backends/targets.ts').TargetSupport;
+}
 /** What index.js exports besides `load` and AtpcError. */
 declare module 'atpc:exports' {}

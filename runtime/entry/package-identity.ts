@@ -1,6 +1,7 @@
 /** What the compiler writes before the bundle of index.js, as constants; see compiler/package. */
 import { manifest, program } from 'atpc:validators';
 import { cacheFeature } from 'atpc:cache';
+import { targetSupport } from 'atpc:targets';
 import type { PackageIdentity } from '../load.ts';
 
 declare const manifestSha256: string;
@@ -18,5 +19,6 @@ export const identity: PackageIdentity = {
   startWorker,
   manifestSha256,
   validators: { manifest, program },
+  targets: targetSupport,
   cache: cacheFeature,
 };

@@ -1,6 +1,5 @@
-/** What worker.js of a package is bundled from, if it has kernels for WebGPU too. */
-import { wasmKind } from '../backends/wasm/worker-executor.ts';
+/** What worker.js of a package is bundled from, if it has kernels for WebGPU alone. */
 import { webgpuKind } from '../backends/webgpu/worker-executor.ts';
 import { serveParent } from './worker-serve.ts';
 
-serveParent({ wasm: wasmKind, webgpu: webgpuKind });
+serveParent({ webgpu: webgpuKind });

@@ -63,19 +63,23 @@ export const programSchema: object = {
         scratch: reference('size'),
       }),
       weights: arrayOf(
-        object({
-          tensor: text,
-          buffer: reference('count'),
-          shape: reference('counts'),
-          packing: {
-            type: 'object',
-            required: ['kind'],
-            oneOf: [
-              object({ kind: { const: 'rows' } }),
-              object({ kind: { const: 'panels' }, width: { type: 'integer', minimum: 1 } }),
-            ],
+        object(
+          {
+            tensor: text,
+            buffer: reference('count'),
+            shape: reference('counts'),
+            rows: { type: 'array', minItems: 2, maxItems: 2, items: [reference('count'), reference('count')] },
+            packing: {
+              type: 'object',
+              required: ['kind'],
+              oneOf: [
+                object({ kind: { const: 'rows' } }),
+                object({ kind: { const: 'panels' }, width: { type: 'integer', minimum: 1 } }),
+              ],
+            },
           },
-        }),
+          ['rows'],
+        ),
       ),
       entryPoints: {
         ...object(

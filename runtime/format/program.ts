@@ -76,6 +76,8 @@ export interface ProgramWeight {
   /** Index into `buffers`. */
   readonly buffer: number;
   readonly shape: readonly number[];
+  /** The rows of the tensor that are in the buffer, from the first up to another; all of them without it. Packed as rows. */
+  readonly rows?: readonly [first: number, end: number];
   readonly packing: WeightPacking;
 }
 

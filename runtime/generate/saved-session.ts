@@ -63,7 +63,7 @@ export async function unpackSession(given: Uint8Array, of: SavedFor, hash: Hash)
   if (header.modelHash !== of.modelHash)
     throw refused(`are of the model ${String(header.modelHash)}; this one is ${of.modelHash}`);
   if (header.program !== programHash(of))
-    throw refused('are of the same model in another package: its plan or its length differs');
+    throw refused('are of the same model on another backend, or in another package whose plan or length differs');
   const { ids, past } = header as Header;
   return { ids, past, state: bytes.slice(headerEnd) };
 }

@@ -1,17 +1,38 @@
 import type { NamedOutputs } from '../api.ts';
+import { StateLost } from '../backends/executor.ts';
 import { AtpcError } from '../errors.ts';
 import type { ManifestState } from '../format/manifest.ts';
 import type { PreparedInputs } from '../inputs.ts';
 import { readTokens, type ProgramCaller } from './calls.ts';
 
+type ScoringModel = ProgramCaller & { readonly state: Pick<ManifestState, 'chunk'> };
+
 /** Logits of every token, read in pieces into a state of their own. */
 export async function score(
-  model: ProgramCaller & { readonly state: Pick<ManifestState, 'chunk'> },
+  model: ScoringModel,
   { tensors }: PreparedInputs,
   signal: AbortSignal | undefined,
 ): Promise<NamedOutputs> {
   const ids = tensors.find(({ name }) => name === 'input_ids')?.data;
   if (ids === undefined) throw new AtpcError('ATPC-601', "The input 'input_ids' is missing.");
+  for (let losses = 0; ; losses += 1) {
+    try {
+      const data = joined(await readAll(model, ids, signal));
+      return { [model.output]: { elementType: 'f32', data, shape: [1, ids.length, data.length / ids.length] } };
+    } catch (error) {
+      if (!(error instanceof StateLost)) throw error;
+      if (losses === mostLosses) throw new AtpcError('ATPC-506', error.message, { cause: error });
+    }
+  }
+}
+// A device that is lost again and again while tokens are read into its memory is given up.
+const mostLosses = 3;
+
+async function readAll(
+  model: ScoringModel,
+  ids: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>,
+  signal: AbortSignal | undefined,
+): Promise<readonly Float32Array<ArrayBuffer>[]> {
   const state = await model.backend.openState();
   try {
     const rows: Float32Array<ArrayBuffer>[] = [];
@@ -20,8 +41,7 @@ export async function score(
       const piece = [...ids.subarray(past, past + model.state.chunk)];
       rows.push(await readTokens(model, { entry: 'score', state, ids: piece, past, signal }));
     }
-    const data = joined(rows);
-    return { [model.output]: { elementType: 'f32', data, shape: [1, ids.length, data.length / ids.length] } };
+    return rows;
   } finally {
     model.backend.closeState(state);
   }

@@ -11,6 +11,7 @@ import type {
   Session,
   TokenLogprob,
 } from '../api.ts';
+import { StateLost } from '../backends/executor.ts';
 import { AtpcError } from '../errors.ts';
 import { checkOptions } from '../options.ts';
 import { Queue } from '../queue.ts';
@@ -36,6 +37,10 @@ export interface SessionModel extends ProgramCaller {
   readonly run: (inputs: NamedInputs, options?: CallOptions) => Promise<NamedOutputs>;
   readonly save: (session: SavedSession) => Promise<Uint8Array<ArrayBuffer>>;
 }
+// A device that is lost again and again while tokens are read into its memory is given up.
+const mostLosses = 3;
+const entryFor = (ids: readonly number[]): 'decode' | 'prefill' => (ids.length === 1 ? 'decode' : 'prefill');
+
 type Logprob = NonNullable<GeneratedPiece['logprobs']>[number];
 interface AnswerToken {
   readonly id: number;
@@ -80,15 +85,24 @@ export class GeneratingSession implements Session {
   }
   async save(options: CallOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
     checkOptions('save', options, ['signal']);
-    return this.#exclusively(async () => {
-      const [state, past] = [this.#state, this.#past];
-      const bytes = state === undefined || past === 0 ? new Uint8Array() : await this.#model.backend.readState(state);
+    return this.#exclusively(async (signal) => {
+      const past = this.#past;
+      const read = (state: number): Promise<Uint8Array<ArrayBuffer>> => this.#model.backend.readState(state);
+      const bytes = past === 0 ? new Uint8Array() : await this.#withState(read, signal);
       return this.#model.save({ ids: this.ids, past, state: bytes });
     }, options.signal);
   }
   /** Puts a saved session in, before anything else is done. */
   async restore({ ids, past, state }: SavedSession): Promise<void> {
-    if (past > 0) await this.#model.backend.writeState(await this.#openState(), state);
+    try {
+      if (past > 0) {
+        this.#state = await this.#model.backend.openState();
+        await this.#model.backend.writeState(this.#state, state);
+      }
+    } catch (error) {
+      if (!(error instanceof StateLost)) throw error;
+      this.#state = undefined;
+    }
     this.#ids = [...ids];
     this.#past = past;
   }
@@ -125,8 +139,36 @@ export class GeneratingSession implements Session {
       return this.#exclusively((signal) => this.#answer(ids, settings, emit, signal), left, options.signal);
     });
   }
-  async #openState(): Promise<number> {
-    return (this.#state ??= await this.#model.backend.openState());
+  /** Does something with the state; where that is lost with its device, with another one. Rejects with ATPC-506 when that goes on. */
+  async #withState<T>(use: (state: number) => Promise<T>, signal: AbortSignal): Promise<T> {
+    for (let losses = 0; ; losses += 1) {
+      try {
+        return await use((this.#state ??= await this.#openState(signal)));
+      } catch (error) {
+        if (!(error instanceof StateLost)) throw error;
+        this.#state = undefined;
+        if (losses === mostLosses) throw new AtpcError('ATPC-506', error.message, { cause: error });
+      }
+    }
+  }
+  /** A state that holds the first `#past` tokens: none for a new session, and what was read before for one whose state was lost. */
+  async #openState(signal: AbortSignal): Promise<number> {
+    const {
+      backend,
+      state: { chunk },
+    } = this.#model;
+    const state = await backend.openState();
+    try {
+      for (let past = 0; past < this.#past; past += chunk) {
+        signal.throwIfAborted();
+        const ids = this.#ids.slice(past, Math.min(this.#past, past + chunk));
+        await readTokens(this.#model, { entry: entryFor(ids), state, ids, past, signal });
+      }
+      return state;
+    } catch (error) {
+      backend.closeState(state);
+      throw error;
+    }
   }
 
   async #answer(
@@ -193,19 +235,20 @@ export class GeneratingSession implements Session {
     const { rewinds } = this.#model.state;
     let [started, read] = [false, false];
     try {
-      const state = await this.#openState();
-      signal.throwIfAborted();
-      const logits = await readTokens(this.#model, {
-        entry: ids.length === 1 ? 'decode' : 'prefill',
-        state,
-        ids,
-        past: this.#past,
-        // A cache that drops or sorts tokens is of no use when a call has stopped in the middle; one token is soon read to its end.
-        signal: rewinds || ids.length > 1 ? signal : undefined,
-        onStart: () => {
-          started = true;
-        },
-      });
+      const logits = await this.#withState((state) => {
+        signal.throwIfAborted();
+        return readTokens(this.#model, {
+          entry: entryFor(ids),
+          state,
+          ids,
+          past: this.#past,
+          // A cache that drops or sorts tokens is of no use when a call has stopped in the middle; one token is soon read to its end.
+          signal: rewinds || ids.length > 1 ? signal : undefined,
+          onStart: () => {
+            started = true;
+          },
+        });
+      }, signal);
       read = true;
       this.#past += ids.length;
       signal.throwIfAborted();

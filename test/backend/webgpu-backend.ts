@@ -1,5 +1,6 @@
 import type { TargetFile } from '../../compiler/codegen/target.ts';
 import { webgpuTarget } from '../../compiler/codegen/wgsl/target.ts';
+import { float32ToFloat16 } from '../../compiler/weights/float16.ts';
 import { WebGpuExecutor } from '../../runtime/backends/webgpu/executor.ts';
 import type { Program } from '../../runtime/format/program.ts';
 import { testDevice, webgpuIsThere } from '../webgpu-adapter.ts';
@@ -20,10 +21,14 @@ export async function instantiateOnDevice(
 ): Promise<BackendProgram & { readonly executor: WebGpuExecutor }> {
   const executor = await WebGpuExecutor.create(await testDevice(), program, kernelFile(files));
   const shapes = new Map(program.weights.map((weight) => [weight.tensor, weight.shape]));
+  const isHalf = (name: string): boolean =>
+    program.weights.some(({ tensor: own, buffer }) => own === name && program.buffers[buffer]?.elementType === 'f16');
   for (const [name, shape] of shapes) {
     const values = await tensor(name);
-    const storage = values instanceof Uint8Array ? 'U8' : 'F32';
-    executor.weightWriter({ name, storage, shape })?.write(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    const half = values instanceof Float32Array && isHalf(name);
+    const storage = values instanceof Uint8Array ? 'U8' : half ? 'F16' : 'F32';
+    const { buffer, byteOffset, byteLength } = half ? float32ToFloat16(values).halves : values;
+    executor.weightWriter({ name, storage, shape })?.write(new Uint8Array(buffer, byteOffset, byteLength));
   }
   return {
     executor,

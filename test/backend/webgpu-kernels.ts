@@ -110,17 +110,6 @@ function pipelineOf(device: GPUDevice, code: string): Promise<GPUComputePipeline
   return pipeline;
 }
 
-/** Pipelines by their code: a driver in software takes seconds to compile some of them. */
-const pipelines = new Map<string, Promise<GPUComputePipeline>>();
-function pipelineOf(device: GPUDevice, code: string): Promise<GPUComputePipeline> {
-  const known = pipelines.get(code);
-  if (known) return known;
-  const module = device.createShaderModule({ code });
-  const made = device.createComputePipelineAsync({ layout: 'auto', compute: { module, entryPoint: 'main' } });
-  pipelines.set(code, made);
-  return made;
-}
-
 /** Some of the operands as one buffer; notes where each begins, in elements. Bytes between them show what is written beyond an end. */
 function concatenate(operands: readonly KernelTensor[], group: readonly number[], offsets: number[]): Uint8Array {
   let elements = 0;

@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import os from 'node:os';
 import type { DoctorReport } from '../../compiler/cli/doctor-command.ts';
+import { requires } from '../requirements.ts';
+import { vulkanEnvironment, webgpuIsThere } from '../webgpu-adapter.ts';
 import { atpc } from './command-line.ts';
 
 describe('atpc doctor', function () {
@@ -29,6 +31,26 @@ describe('atpc doctor', function () {
       threads: true,
     });
     expect(sharedArrayBuffer).to.equal(true);
+  });
+
+  it('looks for WebGPU in Node, and says why there is none', async () => {
+    const none = JSON.parse(
+      (await atpc(['doctor', '--json'], { env: { VK_ICD_FILENAMES: '/none.json' } })).stdout,
+    ) as DoctorReport;
+    expect(none.webGpu).to.deep.equal({
+      package: none.packages['webgpu'],
+      adapter: null,
+      why: 'Dawn finds no adapter: no GPU, or no driver for Vulkan, Metal or D3D',
+    });
+  });
+  it('names the adapter that is there, with its features and limits', async function () {
+    requires(this, 'webgpu', webgpuIsThere());
+    const { webGpu } = JSON.parse((await atpc(['doctor', '--json'], { env: vulkanEnvironment() })).stdout) as DoctorReport;
+    expect(webGpu.why).to.equal(null);
+    expect(webGpu.adapter?.limits['maxStorageBuffersPerShaderStage']).to.be.at.least(8);
+    expect(webGpu.adapter?.features).to.be.an('array');
+    const { stdout } = await atpc(['doctor'], { env: vulkanEnvironment() });
+    expect(stdout).to.include(webGpu.adapter?.description).and.include('WebGPU in Node');
   });
 
   it('names neither the user nor a folder of theirs', async () => {

@@ -57,7 +57,8 @@ export class FunctionBuilder {
   readonly #names = new Set<string>();
   readonly #parameters: string[] = [];
   readonly #locals: string[] = [];
-  #indent = '    ';
+  // One space a level: loops nest deeply, and every package carries the text.
+  #indent = '  ';
   #labels = 0;
 
   constructor(module: ModuleBuilder) {
@@ -97,7 +98,7 @@ export class FunctionBuilder {
   }
   #indented(body: () => void): void {
     const outer = this.#indent;
-    this.#indent += '  ';
+    this.#indent += ' ';
     body();
     this.#indent = outer;
   }
@@ -135,7 +136,7 @@ export class FunctionBuilder {
   }
 
   if(condition: I32, then: () => void, otherwise?: () => void): void {
-    this.#lines.push(`${this.#indent}(if\n${this.#text(toCode('i32', condition), `${this.#indent}  `)}`);
+    this.#lines.push(`${this.#indent}(if\n${this.#text(toCode('i32', condition), `${this.#indent} `)}`);
     this.#indented(() => {
       this.#line('(then');
       this.#indented(then);
@@ -263,8 +264,8 @@ export class FunctionBuilder {
     const head = [`(func $${name}`];
     if (exported) head.push(`(export "${name}")`);
     const signature = [...this.#parameters, ...(result === null ? [] : [`(result ${result})`])];
-    const locals = wrap(this.#locals, '    ');
-    return [`  ${head.join(' ')}`, ...wrap(signature, '    '), ...locals, ...this.#lines, '  )'].join('\n');
+    const locals = wrap(this.#locals, '  ');
+    return [` ${head.join(' ')}`, ...wrap(signature, '  '), ...locals, ...this.#lines, ' )'].join('\n');
   }
 }
 
@@ -400,6 +401,6 @@ export class ModuleBuilder {
   /** The module as text: internal functions in the order of their names, then the kernels. */
   print(): string {
     const internal = [...this.#internal.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, { text }]) => text);
-    return `(module\n  (import "atpc" "memory" (memory $memory 1))\n\n${[...internal, ...this.#functions].join('\n\n')})\n`;
+    return `(module\n (import "atpc" "memory" (memory $memory 1))\n\n${[...internal, ...this.#functions].join('\n\n')})\n`;
   }
 }

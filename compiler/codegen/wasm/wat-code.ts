@@ -238,5 +238,5 @@ function oneLine(code: Code): string {
 export function printCode(code: Code, indent: string): string {
   const line = oneLine(code);
   if (indent.length + line.length <= lineWidth || code.operands.length === 0) return indent + line;
-  return `${indent}(${code.head}\n${code.operands.map((operand) => printCode(operand, `${indent}  `)).join('\n')})`;
+  return `${indent}(${code.head}\n${code.operands.map((operand) => printCode(operand, `${indent} `)).join('\n')})`;
 }

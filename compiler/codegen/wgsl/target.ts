@@ -6,6 +6,7 @@ import { rendererOf } from './renderers.ts';
 
 /** The limits that every WebGPU device has (WebGPU, section 3.6.2, the defaults). */
 const storageBuffers = 8;
+const maxStorageBufferBindingSize = 128 * 2 ** 20;
 
 /** 128 threads, and at a depth of 32 less than the 16 KiB of workgroup memory that every device has. */
 const tiles = { rowTile: 32, columnTile: 64, threadRows: 4, threadColumns: 4 } as const;
@@ -25,6 +26,8 @@ export const webgpuTarget: Target = {
     kind: 'buffers',
     alignment: 256,
     storageBuffers,
+    halfWeights: true,
+    weightBytes: maxStorageBufferBindingSize,
     vectorStrides: (kernel, integers) => rendererOf(kernel).vectorStrides?.(kernel, integers) ?? [],
   },
   gemmWeights: { kind: 'rows' },
@@ -81,5 +84,6 @@ function emit(kernels: readonly NamedKernel[], { build }: EmitOptions = {}): Pro
       const texts = kernels.map((named) => `${kernelHeader(named.name)}\n${renderWgsl(named, kernel)}`);
       return { path, content: texts.join('\n'), features };
     });
-  return Promise.resolve(files);
+  // A model may have no use for a feature: then a build that asks for less has the same text.
+  return Promise.resolve(files.filter(({ content }, index) => !files.slice(0, index).some((other) => other.content === content)));
 }

@@ -1,4 +1,3 @@
-import type { StepTime } from '../../api.ts';
 import type { Executor, ExecutorKind, ExecutorRun } from '../executor.ts';
 import type { NamedResults } from '../backend.ts';
 import type { PreparedInputs } from '../../inputs.ts';

@@ -145,7 +145,7 @@ export class WebGpuExecutor implements Executor {
    * reject, a moment before or after `device.lost` settles.
    */
   async #unlessLost<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#loss) throw this.#loss;
+    this.#checkLoss();
     let result: T;
     try {
       result = await work();
@@ -156,10 +156,14 @@ export class WebGpuExecutor implements Executor {
         await Promise.race([this.#device.lost, waited]);
         clearTimeout(timer);
       }
-      throw this.#loss ?? error;
+      this.#checkLoss();
+      throw error;
     }
-    if (this.#loss) throw this.#loss;
+    this.#checkLoss();
     return result;
+  }
+  #checkLoss(): void {
+    if (this.#loss) throw this.#loss;
   }
 
   openState(): Promise<number> {

@@ -63,7 +63,10 @@ export class WeightRanges {
   writer(queue: GPUQueue, tensor: Pick<ManifestTensor, 'name' | 'storage' | 'shape'>): DeviceTensorWriter | undefined {
     const uses = this.#program.weights.filter((weight) => weight.tensor === tensor.name);
     if (uses.length === 0) return undefined;
-    const destinations = uses.map(({ buffer, shape, packing }): DeviceDestination => {
+    const destinations = uses.map(({ buffer, shape, rows = [0, shape[0] ?? 1], packing }): DeviceDestination => {
+      const halves = this.#program.buffers[buffer]?.elementType === 'f16';
+      if (halves && tensor.storage !== 'F16')
+        throw new AtpcError('ATPC-403', `The tensor '${tensor.name}' is stored as ${tensor.storage}; program.json needs F16.`);
       if (JSON.stringify(shape) !== JSON.stringify(tensor.shape) || packing.kind !== 'rows') {
         throw new AtpcError(
           'ATPC-403',
@@ -71,8 +74,11 @@ export class WeightRanges {
         );
       }
       const range = this.#rangeOf(buffer);
-      return { buffer: this.#buffers[range.buffer] as GPUBuffer, offset: range.offset };
+      const width = shape.slice(1).reduce((product, size) => product * size, 1);
+      const elements = [rows[0] * width, rows[1] * width] as const;
+      return { buffer: this.#buffers[range.buffer] as GPUBuffer, offset: range.offset, halves, elements };
     });
-    return new DeviceTensorWriter(queue, tensor.storage, destinations);
+    const elements = tensor.shape.reduce((product, size) => product * size, 1);
+    return new DeviceTensorWriter(queue, tensor.storage, elements, destinations);
   }
 }

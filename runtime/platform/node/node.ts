@@ -20,10 +20,18 @@ export function nodePlatform(): Platform | undefined {
   };
 }
 
-/** What workers want to be done when the process ends. */
-let exits: Map<object, () => void> | undefined;
-function exitAll(): void {
-  for (const exit of exits?.values() ?? []) exit();
+const exitsKey: unique symbol = Symbol.for('atpc.exits');
+/** What workers want to be done when the process ends: of all bundles of this runtime, since Node warns of more than ten listeners. */
+function exitListeners(): Map<object, () => void> {
+  const registry = globalThis as { [exitsKey]?: Map<object, () => void> };
+  let listeners = registry[exitsKey];
+  if (listeners === undefined) {
+    const made = (registry[exitsKey] = listeners = new Map<object, () => void>());
+    process.on('exit', () => {
+      for (const exits of made.values()) exits();
+    });
+  }
+  return listeners;
 }
 
 function startNodeWorker({ url, text }: WorkerCode): WorkerHandle {
@@ -34,7 +42,7 @@ function startNodeWorker({ url, text }: WorkerCode): WorkerHandle {
   let ended = false;
   let died: (reason: string) => void = () => {};
   const end = (reason: string): void => {
-    exits?.delete(worker);
+    exitListeners().delete(worker);
     if (ended) return;
     ended = true;
     died(reason);
@@ -49,10 +57,7 @@ function startNodeWorker({ url, text }: WorkerCode): WorkerHandle {
       died = listener;
     },
     onExit: (listener) => {
-      // One for all workers, since Node warns of more than ten.
-      if (exits === undefined) process.on('exit', exitAll);
-      exits ??= new Map();
-      exits.set(worker, listener);
+      exitListeners().set(worker, listener);
     },
     keepAlive: (busy) => {
       if (busy) worker.ref();
@@ -61,7 +66,7 @@ function startNodeWorker({ url, text }: WorkerCode): WorkerHandle {
     terminate: async () => {
       ended = true;
       await worker.terminate();
-      exits?.delete(worker);
+      exitListeners().delete(worker);
     },
   };
 }

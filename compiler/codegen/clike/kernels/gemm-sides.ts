@@ -86,7 +86,7 @@ export const multiplyAdd: FunctionDefinition = {
   ],
   result: 'f32',
   body(code) {
-    const chain = [0, 1, 2, 3].reduce((sum, lane) => `${code.lane('a', lane)} * ${code.lane('b', lane)} + ${sum}`, 'sum');
+    const chain = [0, 1, 2, 3].reduce((sum, lane) => code.call('fma', code.lane('a', lane), code.lane('b', lane), sum), 'sum');
     code.return(chain);
   },
 };

@@ -62,12 +62,14 @@ export function multiplyTiles(
     fill(sides.right, rightTile, columnTile, firstColumn, columns, depthStart);
     k.barrier();
     k.for('quad', '0', k.i32(depthTile / 4), '1', (quad) => {
+      const leftAt = k.let('left_at', 'i32', `${threadRow} * ${pitch} + ${quad}`);
+      const rightAt = k.let('right_at', 'i32', `${threadColumn} * ${pitch} + ${quad}`);
       const rights = count(threadColumns).map((j) => {
-        const right = `${rightTile}[(${threadColumn} + ${j * besideColumns}) * ${pitch} + ${quad}]`;
+        const right = `${rightTile}[${rightAt} + ${j * besideColumns * pitch}]`;
         return k.let(`right_${j}`, 'vec4<f32>', sides.right.tile === 'vec4<f16>' ? k.vector('vec4<f32>', right) : right);
       });
       sums.forEach((rowSums, i) => {
-        const left = k.let(`left_${i}`, 'vec4<f32>', `${leftTile}[(${threadRow} + ${i * besideRows}) * ${pitch} + ${quad}]`);
+        const left = k.let(`left_${i}`, 'vec4<f32>', `${leftTile}[${leftAt} + ${i * besideRows * pitch}]`);
         rowSums.forEach((sum, j) => k.assign(sum, `${k.use(multiplyAdd)}(${left}, ${rights[j] ?? ''}, ${sum})`));
       });
     });
