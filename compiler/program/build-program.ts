@@ -165,8 +165,7 @@ export function buildProgram(name: string, entries: readonly EntryDispatches[], 
   const { named, nameOf } = nameKernels(lists.flatMap(({ dispatches }) => dispatches.map(bound)));
   let scratch: Size = 0;
   const step = (dispatch: Dispatch): DispatchStep => {
-    const scratchBytes = target.scratchBytes(dispatch.kernel, dispatch.integers);
-    // Inside a repeat, sizes of a round are at most those of the call; the bound must not name the round.
+    const scratchBytes = target.scratchBytes(dispatch.kernel, dispatch.largestIntegers ?? dispatch.integers);
     if (scratchBytes !== 0) scratch = largestOf([scratch, scratchBytes]);
     const operands = [...dispatch.reads, ...dispatch.writes].map(({ buffer, offset }) => ({
       buffer: table.indexOf(buffer),
