@@ -1,4 +1,6 @@
 import { conformance } from './conformance.ts';
+import { modelConformance } from './model-conformance.ts';
 import { webgpuBackend } from './webgpu-backend.ts';
 
 conformance(webgpuBackend);
+modelConformance(webgpuBackend);
