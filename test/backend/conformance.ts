@@ -42,6 +42,8 @@ export interface Backend {
   readonly refuses?: { readonly ops: readonly OpName[]; readonly modes: readonly string[] };
   /** What the engine may lack for it. */
   readonly needs?: { readonly requirement: Requirement; readonly isThere: () => boolean };
+  /** Bytes that it holds at these dims beside the arenas of a program; none by default. */
+  besidesArenas?(program: Program, dims: Readonly<Record<string, number>>): number;
   /** Loads emitted kernels; the tensors are asked for by the names in the program. */
   instantiate(
     program: Program,
