@@ -15,7 +15,7 @@ import {
   type StreamCache,
 } from '../../ir/cache.ts';
 import { isOp, tensorOf, type Node } from '../../ir/graph.ts';
-import { addSizes, ceilDivideSizes, multiplySizes, subtractSizes, type Size } from '../../ir/size.ts';
+import { addSizes, ceilDivideSizes, minSize, multiplySizes, subtractSizes, type Size } from '../../ir/size.ts';
 import type { Group } from '../../passes/fuse/groups.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import type { Target } from '../codegen/target.ts';
@@ -38,6 +38,7 @@ export interface CacheDispatch {
   readonly reads: readonly View[];
   readonly writes: readonly View[];
   readonly integers: readonly Size[];
+  readonly largestIntegers?: readonly Size[];
   readonly items: Size;
   readonly when?: Dispatch['when'];
   readonly repeat?: RepeatPlace | null;
@@ -271,21 +272,21 @@ function attend(
   const logStrides: readonly Size[] = logSumExp
     ? [logSumExp.strides[0] as Size, single ? share : (logSumExp.strides[1] as Size)]
     : [];
+  const integersFor = (count: Size): readonly Size[] => [
+    ...[1, queryHeads, kvHeads, count],
+    ...strides(query),
+    ...strides(result),
+    ...logStrides,
+    ...segments.flatMap(({ integers }) => integers),
+  ];
+  const { cache } = attention.attributes;
   lowering.push({
     kernel,
     group,
     reads: [query, ...segments.flatMap(({ operands }) => operands)],
     writes: [result, ...(logSumExp ? [logSumExp] : [])],
-    integers: [
-      1,
-      queryHeads,
-      kvHeads,
-      queries,
-      ...strides(query),
-      ...strides(result),
-      ...logStrides,
-      ...segments.flatMap(({ integers }) => integers),
-    ],
+    integers: integersFor(queries),
+    ...(repeat && 'block' in cache ? { largestIntegers: integersFor(minSize(site.seq, cache.block)) } : {}),
     items: multiplySizes(queryHeads, ceilDivideSizes(queries, schedule.queryTile)),
     repeat,
   });

@@ -11,6 +11,8 @@ export interface Dispatch {
   readonly reads: readonly BufferRange[];
   readonly writes: readonly BufferRange[];
   readonly integers: readonly Size[];
+  /** Integers to plan scratch with, where those that it goes by change from round to round of a repeat: the largest of these. */
+  readonly largestIntegers?: readonly Size[];
   readonly items: Size;
   /** The dispatch is needed only when this size, the longest sequence, is at least so many tokens. */
   readonly when: { readonly tokens: Size; readonly atLeast: number } | null;

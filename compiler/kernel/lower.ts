@@ -29,6 +29,7 @@ interface Origin {
   readonly need?: Node;
   readonly when?: Dispatch['when'];
   readonly repeat?: RepeatPlace | null;
+  readonly largestIntegers?: readonly Size[];
 }
 
 export interface LowerOptions {
@@ -105,6 +106,7 @@ class Lowering {
       reads: reads.map(rangeOf),
       writes: writes.map(rangeOf),
       integers,
+      ...(origin.largestIntegers && { largestIntegers: origin.largestIntegers }),
       items,
       when: origin.when ?? (need && need.atLeast > 0 ? need : null),
       repeat: origin.repeat ?? null,
@@ -123,8 +125,15 @@ class Lowering {
       lowerCachedAttention(group, {
         memory: this.#memory,
         target: this.#target,
-        push: ({ kernel, reads, writes, integers, items, when = null, repeat = null }) =>
-          this.#push(kernel, { ...group, when, repeat }, reads, writes, integers, items),
+        push: ({ kernel, reads, writes, integers, largestIntegers, items, when = null, repeat = null }) =>
+          this.#push(
+            kernel,
+            { ...group, when, repeat, ...(largestIntegers && { largestIntegers }) },
+            reads,
+            writes,
+            integers,
+            items,
+          ),
         copy: (node, from, to, repeat) => this.#emitCopy(node, from, to, repeat),
       }),
     cluster: (group) => this.#emitMode(group),

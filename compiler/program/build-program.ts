@@ -158,15 +158,18 @@ export function buildProgram(name: string, entries: readonly EntryDispatches[], 
     return { workspace, io };
   });
 
-  const bound = (dispatch: Dispatch): BoundKernel =>
-    memory.kind === 'buffers'
-      ? { kernel: dispatch.kernel, pattern: bindOperands(dispatch, memory, (range) => table.placeOf(range.buffer)) }
-      : { kernel: dispatch.kernel };
+  const scratchOf = ({ kernel, integers, largestIntegers }: Dispatch): Size =>
+    target.scratchBytes(kernel, largestIntegers ?? integers);
+  const bound = (dispatch: Dispatch): BoundKernel => {
+    const { kernel } = dispatch;
+    if (memory.kind !== 'buffers') return { kernel };
+    const usesScratch = scratchOf(dispatch) !== 0;
+    return { kernel, pattern: bindOperands(dispatch, memory, (range) => table.placeOf(range.buffer), usesScratch) };
+  };
   const { named, nameOf } = nameKernels(lists.flatMap(({ dispatches }) => dispatches.map(bound)));
   let scratch: Size = 0;
   const step = (dispatch: Dispatch): DispatchStep => {
-    const scratchBytes = target.scratchBytes(dispatch.kernel, dispatch.integers);
-    // Inside a repeat, sizes of a round are at most those of the call; the bound must not name the round.
+    const scratchBytes = scratchOf(dispatch);
     if (scratchBytes !== 0) scratch = largestOf([scratch, scratchBytes]);
     const operands = [...dispatch.reads, ...dispatch.writes].map(({ buffer, offset }) => ({
       buffer: table.indexOf(buffer),

@@ -18,6 +18,7 @@ export function bindOperands(
   dispatch: Dispatch,
   memory: Extract<TargetMemory, { kind: 'buffers' }>,
   placeOf: (range: BufferRange) => OperandPlace,
+  usesScratch = false,
 ): BindingPattern {
   const ranges = [...dispatch.reads, ...dispatch.writes];
   const strides = memory.vectorStrides(dispatch.kernel, dispatch.integers);
@@ -33,10 +34,11 @@ export function bindOperands(
     const vectors = own !== null && [offset, range.offset, ...own].every((size) => isMultiple(size, 4));
     return { binding, elementType, vectors };
   });
-  if (devices.length > memory.storageBuffers) {
+  const needed = devices.length + (usesScratch ? 1 : 0);
+  if (needed > memory.storageBuffers) {
     throw new AtpcError(
       'ATPC-307',
-      `The kernel of '${dispatch.label}' needs ${devices.length} buffers; the target binds at most ${memory.storageBuffers}.`,
+      `The kernel of '${dispatch.label}' needs ${needed} buffers; the target binds at most ${memory.storageBuffers}.`,
     );
   }
   return { operands, written };

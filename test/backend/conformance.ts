@@ -42,6 +42,8 @@ export interface Backend {
   readonly refuses?: { readonly ops: readonly OpName[]; readonly modes: readonly string[] };
   /** What the engine may lack for it. */
   readonly needs?: { readonly requirement: Requirement; readonly isThere: () => boolean };
+  /** Bytes that it holds at these dims beside the arenas of a program; none by default. */
+  besidesArenas?(program: Program, dims: Readonly<Record<string, number>>): number;
   /** Loads emitted kernels; the tensors are asked for by the names in the program. */
   instantiate(
     program: Program,
@@ -191,49 +193,60 @@ export function conformance(backend: Backend): void {
         scale: 0.35,
         segments: [{ scored: false, bias: false, visible: rules }],
       });
+      const graphOf = (nodes: NodeTable, node: Record<string, Node>, output: Node): Graph => ({
+        name: 'law',
+        dims: [],
+        inputs: Object.values(node) as Node<'input'>[],
+        outputs: [{ name: 'out', node: output }],
+        nodes,
+      });
       const run = async (
         nodes: NodeTable,
         node: Record<string, Node>,
         inputs: Record<string, Tensor>,
         output: Node,
       ): Promise<ArrayLike<number>> => {
-        const graph: Graph = {
-          name: 'law',
-          dims: [],
-          inputs: Object.values(node) as Node<'input'>[],
-          outputs: [{ name: 'out', node: output }],
-          nodes,
-        };
+        const graph = graphOf(nodes, node, output);
         const { program } = await compileFor(backend, graph, () => inputs['query'] as Tensor);
         return (await program.run({}, asRunInputs(inputs)))['out']?.data ?? [];
       };
       const [tokens, padded] = [150, 37];
+      /** Queries that choose clusters together: one by itself, and as many as the target would have it. */
+      const tiles = [...new Set([1, backend.target.queriesPerChoice])];
+      /** Attention to clusters of which each tile of queries reads `count` by their tokens. */
+      const expand = (nodes: NodeTable, node: Record<string, Node>, count: number, tile: number): Node => {
+        const { query, key, value, mask, tokens: unpadded } = node as Record<'query' | 'key' | 'value' | 'mask' | 'tokens', Node>;
+        const clusters = nodes.make('cluster', { blockTokens: 64, keysPerBlock: 8, iterations: 5 }, [key, value, mask]) as Node;
+        const part = (index: number): Node => nodes.make('get', { index }, [clusters]);
+        const choosers = [query, part(2), part(4), part(5), unpadded];
+        const selection = nodes.make('select_clusters', { scale: 0.35, count, tile }, choosers) as Node;
+        const sorted = (x: Node): Node => nodes.make('gather', { batchAxes: 2 }, [x, part(0)]);
+        const segments = [
+          { scored: false, bias: true, visible: [{ rule: 'notChosen' } as const] },
+          { scored: false, bias: false, visible: [{ rule: 'chosen' } as const] },
+        ];
+        const operands = [query, part(2), part(3), part(4), selection, sorted(key), sorted(value), selection, part(1)];
+        return nodes.make('attention', { scale: 0.35, segments }, operands);
+      };
+
+      for (const tile of tiles) {
+        it(`reads the tokens of the clusters that the op chooses for ${tile} queries together`, async () => {
+          const { nodes, inputs, node } = attentionProblem(tokens, padded);
+          const output = expand(nodes, node, 3, tile);
+          const expected = interpret(graphOf(nodes, node, output), {
+            inputs,
+            parameters: () => inputs['query'] as Tensor,
+            precision: 'f64',
+          });
+          expectClose(await run(nodes, node, inputs, output), (expected['out'] as Tensor).data, 1e-5, `${tile} together`);
+        });
+      }
 
       it('all clusters expanded, all keys ranked and one token a segment equal dense to 1e-5', async () => {
         const { nodes, inputs, node } = attentionProblem(tokens, padded);
         const { query, key, value, mask } = node as { query: Node; key: Node; value: Node; mask: Node };
         const dense = nodes.make('attention', attributes([{ rule: 'padding' }]), [query, key, value, mask]) as Node;
-        const clusters = nodes.make('cluster', { blockTokens: 64, keysPerBlock: 8, iterations: 5 }, [key, value, mask]) as Node;
-        const part = (index: number): Node => nodes.make('get', { index }, [clusters]);
-        const selection = nodes.make('select_clusters', { scale: 0.35, count: 1000, tile: 1 }, [
-          query,
-          part(2),
-          part(4),
-          part(5),
-          node['tokens'] as Node,
-        ]) as Node;
-        const sorted = (x: Node): Node => nodes.make('gather', { batchAxes: 2 }, [x, part(0)]);
-        const expanded = nodes.make(
-          'attention',
-          {
-            scale: 0.35,
-            segments: [
-              { scored: false, bias: true, visible: [{ rule: 'notChosen' }] },
-              { scored: false, bias: false, visible: [{ rule: 'chosen' }] },
-            ],
-          },
-          [query, part(2), part(3), part(4), selection, sorted(key), sorted(value), selection, part(1)],
-        ) as Node;
+        const expanded = tiles.map((tile) => expand(nodes, node, 1000, tile));
         const means = nodes.make('segment_means', { count: 'tokens' }, [key, value, mask]) as Node;
         const mean = (index: number): Node => nodes.make('get', { index }, [means]);
         const single = nodes.make('attention', { scale: 0.35, segments: [{ scored: false, bias: true, visible: [] }] }, [
@@ -252,7 +265,11 @@ export function conformance(backend: Backend): void {
           [query, key, value, nodes.make('get', { index: 0 }, [ranked]) as Node, node['tokens'] as Node],
         ) as Node;
         const expected = await run(nodes, node, inputs, dense);
-        for (const [name, output] of Object.entries({ expanded, single, best })) {
+        for (const [name, output] of [
+          ...expanded.map((output) => ['expanded', output] as const),
+          ['single', single],
+          ['best', best],
+        ] as const) {
           expectClose(await run(nodes, node, inputs, output), expected, 1e-5, name);
         }
       });

@@ -67,7 +67,9 @@ export function modelConformance(backend: Backend): void {
         expectClose(Array.from(batch).slice(0, alone.length), alone, 1e-5, 'in a batch');
       });
     }
-    it('uses the memory that its formula says, within 5 %', async () => {
+    it('uses the memory that its formula says, within 5 %', async function () {
+      // A large batch, on a driver in software too.
+      this.timeout(180_000);
       const { program, runnable } = await compileModel(backend, model, uniformPlan('expand', [1, 2]));
       for (const [batch, seq] of [
         [8, 160],
@@ -84,7 +86,7 @@ export function modelConformance(backend: Backend): void {
         );
         const formula = Object.values(program.arenas).reduce<number>(
           (sum, bytes) => sum + evaluateExpression(bytes, { batch, seq }),
-          64,
+          64 + (backend.besidesArenas?.(program, { batch, seq }) ?? 0),
         );
         expect(runnable.memoryBytes).to.be.within(formula, formula * 1.05 + 65536);
       }

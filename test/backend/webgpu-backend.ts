@@ -2,7 +2,8 @@ import type { TargetFile } from '../../compiler/codegen/target.ts';
 import { webgpuTarget } from '../../compiler/codegen/wgsl/target.ts';
 import { float32ToFloat16 } from '../../compiler/weights/float16.ts';
 import { WebGpuExecutor } from '../../runtime/backends/webgpu/executor.ts';
-import type { Program } from '../../runtime/format/program.ts';
+import { evaluateExpression } from '../../runtime/format/expression.ts';
+import { mainEntryPoint, type Program } from '../../runtime/format/program.ts';
 import { testDevice, webgpuIsThere } from '../webgpu-adapter.ts';
 import type { Backend, BackendProgram } from './conformance.ts';
 
@@ -59,5 +60,11 @@ export const webgpuBackend: Backend = {
   build: [],
   refuses: { ops: ['principal_rows'], modes: ['svd'] },
   needs: { requirement: 'webgpu', isThere: webgpuIsThere },
+  // What the outputs are read back through.
+  besidesArenas: (program, dims) =>
+    mainEntryPoint(program).outputs.reduce(
+      (sum, { shape }) => sum + 4 * shape.reduce<number>((product, size) => product * evaluateExpression(size, dims), 1),
+      0,
+    ),
   instantiate: instantiateOnDevice,
 };

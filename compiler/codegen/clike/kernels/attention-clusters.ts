@@ -18,6 +18,7 @@ import { attendChosen } from './attention-chosen.ts';
 type Expand = NonNullable<ClustersSegment['expand']>;
 const countOf = (expand: Expand | null): Size | null => (expand !== null && 'count' in expand ? expand.count : null);
 const shareOf = (expand: Expand): number | null => ('share' in expand ? expand.share : null);
+const expandsNone = (expand: Expand | null): expand is null => expand === null || ('most' in expand && expand.most === 0);
 /** Whether the queries of a tile choose together. */
 const isShared = (expand: Expand): boolean => 'tile' in expand && expand.tile !== 1;
 /** Rankings of a cluster: one for each query of the tile, or one. */
@@ -42,7 +43,8 @@ export const clustersSegment: SegmentRenderer<ClustersSegment> = {
     ...(valueSize % 4 === 0 ? { mean_value: [], ...(expand ? { sorted_value: [] } : {}) } : {}),
   }),
   // The rankings of every cluster, and the number of each one that is chosen.
-  scratch: ({ expand }, kernel) => (expand === null ? null : { integer: 'capacity', elements: choosersOf(expand, kernel) + 1 }),
+  scratch: ({ expand }, kernel) =>
+    expandsNone(expand) ? null : { integer: 'capacity', elements: choosersOf(expand, kernel) + 1 },
   write(frame, segment, names, scratch) {
     const { k } = frame;
     const { expand } = segment;
@@ -52,7 +54,7 @@ export const clustersSegment: SegmentRenderer<ClustersSegment> = {
       frame.whereTokens(segment.tokens, names('tokens'), () => {
         const own = clustersOf(frame, names);
         const plain = (): void => attendMeans(frame, own, null);
-        if (expand === null || ('most' in expand && expand.most === 0)) return plain();
+        if (expandsNone(expand)) return plain();
         if (count === null) {
           const most = 'most' in expand ? expand.most : 0;
           return expandClusters(frame, own, { expand, wanted: k.i32(most), tokens: null, scratch, names });
