@@ -10,7 +10,6 @@ import { webgpuKind } from '../../runtime/backends/webgpu/worker-executor.ts';
 import { WorkerBackend, type WorkerLoad } from '../../runtime/backends/worker/client.ts';
 import type { TargetKernels } from '../../runtime/backends/worker/protocol.ts';
 import { WorkerServer } from '../../runtime/backends/worker/server.ts';
-import { targetSupport } from '../../runtime/entry/targets-webgpu.ts';
 import { readManifest, readProgram } from '../../runtime/format/read.ts';
 import { textGeneration } from '../../runtime/generate/text-generator.ts';
 import { LoadedModel } from '../../runtime/model.ts';
