@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { globals } from 'webgpu';
 import { formatValidators } from '../../compiler/package/validators.ts';
+import { targetSupport } from '../../runtime/entry/targets-wasm-webgpu.ts';
 import { useTarget } from '../../runtime/backends/targets.ts';
 import { webgpuKind } from '../../runtime/backends/webgpu/worker-executor.ts';
 import { WorkerBackend, type WorkerLoad } from '../../runtime/backends/worker/client.ts';
