@@ -102,7 +102,7 @@ export async function explainModel(options: PlannedOptions): Promise<{
   });
   if (source.context !== null) {
     const { maxLength: maxTokens } = source.context;
-    const plan = await chooseCachePlan(options, { shapes, maxTokens, target, calibrate: calibrator(source, options) });
+    const plan = await chooseCachePlan(options, { shapes, maxTokens, targets, calibrate: calibrator(source, options) });
     const built = buildStateful(source.graph, { ...common, plan, maxTokens });
     // A text from the start, which calls read piece by piece: costs of all of them together, as of a package.
     const dims = [
@@ -148,7 +148,7 @@ export async function inspectPlan(
   const shapes = attentionShapes(source);
   if (source.context !== null) {
     const { maxLength: maxTokens } = source.context;
-    const plan = await chooseCachePlan(options, { shapes, maxTokens, target, calibrate: calibrator(source, options) });
+    const plan = await chooseCachePlan(options, { shapes, maxTokens, targets, calibrate: calibrator(source, options) });
     return cachePlanReport(source, plan, shapes, target, maxTokens, lengths ?? cachePlanLengths);
   }
   const plan = await choosePlan(options, { shapes, maxTokens: longestSequence(source.graph), targets, tuned: source.tuned });

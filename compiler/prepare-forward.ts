@@ -4,6 +4,7 @@ import { isDense } from '../passes/atp/plan.ts';
 import type { Manifest } from '../runtime/format/manifest.ts';
 import { choosePlan, defaultKeys } from './attention/choose-plan.ts';
 import { build, moduleOf } from './build.ts';
+import { balancedParameters } from './calibrate/balance-heads.ts';
 import { calibrate } from './calibrate/calibrate.ts';
 import { hostTarget } from './codegen/targets.ts';
 import {
@@ -38,7 +39,7 @@ export async function prepareForward(preparation: Preparation): Promise<Prepared
   const maxTokens = longestSequence(graph);
   const plan = await choosePlan(options, { shapes, maxTokens, targets, tuned: source.tuned });
   report('run passes');
-  const builtTargets = buildTargets(preparation, (own) => build(graph, { plan, ...own }));
+  const builtTargets = buildTargets(preparation, (own) => build(graph, { plan, ...own }), balancedParameters(graph, plan));
   report('emit kernels', undefined, 'kernels and calibration');
   const calibration = await calibrate(source, plan, shapes, encode, firstTarget, maxTokens);
   const parameters = sharedParameters(builtTargets, {

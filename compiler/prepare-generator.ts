@@ -40,7 +40,7 @@ export async function prepareGenerator(preparation: Preparation): Promise<Prepar
     ...(options.signal ? { signal: options.signal } : {}),
     onProgress: (tokens, total) => report('read model', tokens / total, `calibration, ${tokens} of ${total} tokens`),
   });
-  const plan = await chooseCachePlan(options, { shapes, maxTokens, target: firstTarget, calibrate });
+  const plan = await chooseCachePlan(options, { shapes, maxTokens, targets, calibrate });
   report('run passes');
   const builtTargets = buildTargets(preparation, (own) => buildStateful(graph, { plan, maxTokens, ...own }));
   report('emit kernels', undefined, 'kernels');

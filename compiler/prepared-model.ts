@@ -47,15 +47,17 @@ export interface PreparedModel {
 
 /**
  * The model for each target, from one graph and one plan. Begins to assemble the kernels; who waits for them hears of a fault. Stages
- * of the first target are dumped by their names, those of further ones into folders.
+ * of the first target are dumped by their names, those of further ones into folders. `changed`: parameters that calibration may give other values.
  */
 export function buildTargets(
   { source, targets, options, dump }: Preparation,
   buildOne: (options: Omit<BuildOptions, 'plan'>) => Built,
+  changed: ReadonlySet<string> = new Set(),
 ): BuiltTargets {
   const verify = options.verify ?? dump !== undefined;
   const formatOf = formatsOf(source.tensors);
-  const isHalf = storedAsHalf(source.tensors, plainStorage(options.storage));
+  const staysHalf = storedAsHalf(source.tensors, plainStorage(options.storage));
+  const isHalf = (parameter: string): boolean => !changed.has(parameter) && staysHalf(parameter);
   const buildFor = (target: Target, folder: string): BuiltTarget => {
     const own = dump && ((name: string, text: string): void => dump(`${folder}${name}`, text));
     const built = buildOne({ target, verify, formatOf, isHalf, ...(own ? { dump: own } : {}) });

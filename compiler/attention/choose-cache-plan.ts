@@ -3,8 +3,9 @@ import { uniformCachePlan, type CachePlan } from '../../passes/atp/cache-plan.ts
 import type { AttentionShape } from '../../passes/atp/site.ts';
 import { cacheSeconds } from '../../passes/cache-cost.ts';
 import { AtpcError } from '../../runtime/errors.ts';
-import type { Target } from '../codegen/target.ts';
+import type { Targets } from '../codegen/targets.ts';
 import type { CompileOptions } from '../compile-options.ts';
+import { checkTargets } from './check-targets.ts';
 import { cachePlanOf, causalModeNamed, readCachePlanFile, type CachePlanFile } from './cache-plan-file.ts';
 import { leastGain, leastGainWords, typicalLengthOf } from './typical-length.ts';
 
@@ -12,14 +13,24 @@ export interface CachePlanInput {
   readonly shapes: readonly AttentionShape[];
   /** Tokens that a session can hold. */
   readonly maxTokens: number;
-  readonly target: Target;
+  /** The first decides what is cheapest; all have to have kernels for the plan. */
+  readonly targets: Targets;
   /** Finds the heads that need every token on the text in a file. */
   readonly calibrate: (file: string) => Promise<CachePlanFile>;
 }
 export type CachePlanOptions = Pick<CompileOptions, 'attention' | 'keys' | 'typicalLength' | 'plan' | 'calibrate'>;
 
-/** Throws ATPC-301 to 304 for options that do not fit together or the model. */
+/** Throws ATPC-301 to 304 for options that do not fit together or the model, ATPC-307 for a plan that a target refuses. */
 export async function chooseCachePlan(options: CachePlanOptions, input: CachePlanInput): Promise<CachePlan> {
+  const plan = await planOf(options, input);
+  checkTargets(
+    plan.layers.map((groups, layer) => ({ layer, groups })),
+    input.targets,
+  );
+  return plan;
+}
+
+async function planOf(options: CachePlanOptions, input: CachePlanInput): Promise<CachePlan> {
   const { shapes, maxTokens } = input;
   const { attention, plan, keys, calibrate } = options;
   if (plan !== undefined && attention !== undefined && attention !== 'hybrid')
@@ -59,7 +70,7 @@ export async function chooseCachePlan(options: CachePlanOptions, input: CachePla
 }
 
 /** Dense, or the near-lossless mode where it saves enough. */
-function cheapest({ shapes, maxTokens, target }: CachePlanInput, typicalLength: number): CachePlan {
+function cheapest({ shapes, maxTokens, targets: [target] }: CachePlanInput, typicalLength: number): CachePlan {
   const heads = shapes.map(({ kvHeads }) => kvHeads);
   const [dense, expand] = (['dense', 'expand'] as const).map((mode) => {
     const plan = uniformCachePlan(mode, heads, maxTokens, '');

@@ -9,6 +9,7 @@ import type { Target } from '../codegen/target.ts';
 import type { Targets } from '../codegen/targets.ts';
 import type { CompileOptions } from '../compile-options.ts';
 import { withCodes } from '../pass-fault.ts';
+import { checkTargets } from './check-targets.ts';
 import { modeNamed, readPlanFile } from './plan-file.ts';
 import { leastGain, leastGainWords, typicalLengthOf } from './typical-length.ts';
 
@@ -110,7 +111,7 @@ export async function choosePlan(options: PlanOptions, input: PlanInput): Promis
       },
     );
   }
-  refuseModes(plan, input.targets);
+  checkTargets(plan.layers, input.targets);
   const causal = shapes.find((shape) => !shape.encoder);
   const rewritten = plan.layers.find(
     ({ layer, groups }) => !shapes[layer]?.encoder && groups.some(({ mode }) => mode !== 'dense'),
@@ -122,14 +123,4 @@ export async function choosePlan(options: PlanOptions, input: PlanInput): Promis
     );
   }
   return plan;
-}
-
-function refuseModes({ layers }: AttentionPlan, targets: Targets): void {
-  for (const mode of new Set(layers.flatMap(({ groups }) => groups.map((group) => group.mode)))) {
-    const refusing = targets.find(({ refusedModes }) => refusedModes[mode] !== undefined);
-    if (!refusing) continue;
-    throw new AtpcError('ATPC-307', `Mode ${mode} cannot be compiled for ${refusing.name}: ${refusing.refusedModes[mode]}.`, {
-      hint: 'Compile for wasm alone (-t wasm), or take another mode, such as expand.',
-    });
-  }
 }

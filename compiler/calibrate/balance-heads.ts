@@ -149,6 +149,17 @@ async function transformProjection(
   return changed;
 }
 
+/** Parameters that `balanceHeads` changes where there is a text: they are stored as f32 then. */
+export function balancedParameters(graph: Graph, plan: AttentionPlan): ReadonlySet<string> {
+  const uses = useCounts(graph);
+  const nodes = attentionNodes(graph);
+  const projections = plan.layers
+    .filter(({ groups }) => clusteredHeads(groups).length > 0)
+    .flatMap(({ layer }) => [0, 1].map((input) => ownProjection(nodes[layer]?.inputs[input], uses)));
+  const parameters = projections.flatMap((projection) => (projection ? [projection.weight, projection.bias] : []));
+  return new Set(parameters.flatMap((node) => (node && isOp(node, 'parameter') ? [node.attributes.name] : [])));
+}
+
 /**
  * The model with every clustered head of the plan in its balanced basis. Layers whose queries or keys do not come from a
  * linear layer of their own (rotary embeddings, tied weights) stay as they are. `captured`: the activations of the model.

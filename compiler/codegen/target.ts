@@ -63,6 +63,8 @@ export interface Target {
   readonly queriesPerChoice: number;
   /** Attention modes that it has no kernels for, each with the reason. */
   readonly refusedModes: Readonly<Record<string, string>>;
+  /** Groups of heads of one layer that differ in mode or numbers: each is a dispatch of attention, and on a device that costs. */
+  readonly attentionsPerLayer: number;
   /** `decodes`: the kernel also runs for single tokens. */
   attentionSchedule(headSize: number, valueSize: number, decodes?: boolean): AttentionKernel['schedule'];
   scoreKeysSchedule(headSize: number): ScoreKeysKernel['schedule'];

@@ -7,6 +7,8 @@ export type Dims = Readonly<Record<string, number>>;
 export interface StepWork {
   /** Whether the step runs at all at these dims. */
   readonly runs: boolean;
+  /** One, or one a round. */
+  readonly dispatches: number;
   readonly flops: number;
   readonly gatheredFlops: number;
   readonly bytes: number;
@@ -23,7 +25,7 @@ function holds(bounds: TokenBounds | undefined, dims: Dims): boolean {
 export function workOf(step: ExplainedStep, target: Explanation['target'], dims: Dims): StepWork {
   const rounds = roundsOf(step, dims).filter((round) => holds(step.when, round));
   const [first] = rounds;
-  if (first === undefined) return { runs: false, flops: 0, gatheredFlops: 0, bytes: 0, predictedMilliseconds: 0 };
+  if (first === undefined) return { runs: false, dispatches: 0, flops: 0, gatheredFlops: 0, bytes: 0, predictedMilliseconds: 0 };
   // FLOPs are those of the graph's nodes, for the whole call; bytes are those of one dispatch.
   const parts = step.costs.filter(({ when }) => holds(when, first));
   const sum = (gathered: boolean): number =>
@@ -32,6 +34,7 @@ export function workOf(step: ExplainedStep, target: Explanation['target'], dims:
   const seconds = streamed / target.flopsPerSecond + gathered / target.gatheredFlopsPerSecond;
   return {
     runs: true,
+    dispatches: rounds.length,
     flops: streamed + gathered,
     gatheredFlops: gathered,
     bytes: rounds.reduce((total, round) => total + evaluateExpression(step.bytes, round), 0),

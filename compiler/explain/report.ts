@@ -45,6 +45,7 @@ export interface ReportStep extends Omit<ExplainedStep, 'costs' | 'when' | 'byte
   readonly reason: string;
   /** False for a step that inputs of this length do not need. */
   readonly runs: boolean;
+  readonly dispatches: number;
   readonly flops: number;
   readonly gatheredFlops: number;
   readonly bytes: number;

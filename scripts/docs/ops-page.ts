@@ -3,6 +3,8 @@ import { Project } from 'ts-morph';
 import type { OpName } from '../../ir/ops/attributes.ts';
 import { opNames, ops } from '../../ir/ops/table.ts';
 import { stateBytes } from '../../ir/cache.ts';
+import { targetNamed, targetNames } from '../../compiler/codegen/targets.ts';
+import type { TargetName } from '../../runtime/format/manifest.ts';
 import { causalModeNames, causalModes } from '../../passes/atp/cache-plan.ts';
 import { modeNames, modes } from '../../passes/atp/modes/table.ts';
 import { roles } from '../../passes/fuse/groups.ts';
@@ -26,6 +28,12 @@ const roleSentences = {
   principal_rows: 'kernel of its own',
 } as const satisfies { readonly [K in (typeof roles)[OpName] | 'gemm']: string };
 
+/** What a target does for a role. The modes that it refuses are all that keeps it from having a kernel. */
+function kernelOn(target: TargetName, role: keyof typeof roleSentences): string {
+  const refused = Object.keys(targetNamed(target).refusedModes);
+  return role === 'principal_rows' && refused.includes('svd') ? 'none, see mode svd' : roleSentences[role];
+}
+
 const sessionLengths = [2048, 8192, 32_768] as const;
 
 export function opsPage(): string {
@@ -38,7 +46,7 @@ export function opsPage(): string {
       'float64 on request) and a cost. A composite op has a decomposition into the primitive ones as well, and both must agree.',
     ].join('\n'),
     table(
-      ['op', 'inputs', 'attributes', 'what it is', 'composite', 'interpreter', 'wasm'],
+      ['op', 'inputs', 'attributes', 'what it is', 'composite', 'interpreter', ...targetNames],
       opNames.map((name) => [
         code(name),
         String(ops[name].inputs),
@@ -46,7 +54,7 @@ export function opsPage(): string {
         documented[name].text,
         ops[name].decompose === null ? '' : 'yes',
         'yes',
-        roleSentences[roles[name]],
+        ...targetNames.map((target) => kernelOn(target, roles[name])),
       ]),
     ),
     '## Modes of attention',
@@ -59,6 +67,7 @@ export function opsPage(): string {
         'causal',
         'result',
         'chosen automatically',
+        'not on',
         'what it does',
         'source',
       ],
@@ -71,6 +80,7 @@ export function opsPage(): string {
           mode.causal ? 'yes' : 'no',
           mode.error,
           mode.automatic ? 'yes' : 'no',
+          targetNames.flatMap((target) => refusalOf(target, name)).join('; '),
           mode.summary,
           mode.source,
         ];
@@ -100,6 +110,11 @@ export function opsPage(): string {
       }),
     ),
   ].join('\n\n');
+}
+
+function refusalOf(target: TargetName, mode: string): readonly string[] {
+  const why = targetNamed(target).refusedModes[mode];
+  return why === undefined ? [] : [`${target}: ${why}`];
 }
 
 /** The comment and the attributes of each op, as the source has them. */

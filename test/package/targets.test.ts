@@ -103,6 +103,24 @@ describe('a package for several targets', function () {
     }
   });
 
+  it('has golden vectors of its own for a target that chooses keys otherwise', async function () {
+    const out = folder.file('expand');
+    const { manifest } = await compile({ model, out, attention: 'expand', targets: ['wasm', 'webgpu'] });
+    const [wasmTarget, webgpuTarget] = manifest.targets;
+    expect(wasmTarget).to.not.have.any.keys('golden', 'approximations');
+    expect(webgpuTarget?.approximations?.join()).to.contain('16 queries choose together');
+    expect(webgpuTarget?.golden?.map(({ inputs }) => inputs)).to.have.length(2);
+    expect(manifest.approximations.join()).to.not.contain('together');
+    const outputs = (golden: Manifest['golden'] | undefined, index: number): unknown => golden?.[index]?.outputs;
+    // The short input is read exactly; the long one by principal keys, other ones on each target.
+    expect(outputs(webgpuTarget?.golden, 0)).to.deep.equal(outputs(manifest.golden, 0));
+    expect(outputs(webgpuTarget?.golden, 1)).to.not.deep.equal(outputs(manifest.golden, 1));
+    requires(this, 'webgpu', webgpuIsThere());
+    await using device = await (await loadPackage(out)).load({ backend: 'webgpu', selfTest: false });
+    await device.selfTest();
+    expect(device.info().approximations).to.deep.equal(webgpuTarget?.approximations);
+  });
+
   it('may be for WebGPU alone: without any code for WebAssembly, and not run by the compiler', async function () {
     const report = await compile({ model, out: folder.file('webgpu'), attention: 'dense', targets: ['webgpu'] });
     expect(report.manifest.targets.map(({ name }) => name)).to.deep.equal(['webgpu']);

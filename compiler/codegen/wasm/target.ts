@@ -26,6 +26,7 @@ export const wasmTarget: Target = {
   gatheredFlopsPerSecond: 7e9,
   queriesPerChoice: 1,
   refusedModes: {},
+  attentionsPerLayer: Infinity,
   attentionSchedule,
   scoreKeysSchedule,
   scratchBytes,

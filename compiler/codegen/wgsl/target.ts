@@ -41,6 +41,7 @@ export const webgpuTarget: Target = {
     svd: 'WebGPU has no float64 (WGSL, section 6.2.4), and the eigenvectors of literal ATP are not safe in float32',
   },
   // Few queries, as many as share a KV head: one group of rows has all threads.
+  attentionsPerLayer: 3,
   attentionSchedule: (_headSize, _valueSize, decodes = false) =>
     decodes
       ? { queryTile: 4, keyTile: 128, threads: 128, fewQueries: false }
