@@ -1,6 +1,5 @@
 /** The browser cache of packages in Chromium: the Cache API, IndexedDB and the origin private file system, on disk. */
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect } from 'chai';
@@ -13,8 +12,9 @@ import type { CacheStore } from '../../runtime/cache/api.ts';
 import { chunkBytes } from '../../runtime/source.ts';
 import { expectedLogits, labels, table, TemporaryFolder, tinyParts, weight, width, words } from '../package/tiny-package.ts';
 import { requires } from '../requirements.ts';
-import { findChromium, insecureHost } from './chromium.ts';
+import { insecureHost } from './chromium.ts';
 import { FaultyServer } from './faulty-server.ts';
+import { chromiumFlags, chromiumPath } from './playwright-chromium.ts';
 
 const stores: readonly CacheStore[] = ['cache-api', 'indexeddb', 'opfs'];
 const ids = [[2, 4, 6, 3]];
@@ -97,12 +97,6 @@ const script = `
     filesLeft: async () => { const names = []; for await (const name of (await folder()).keys()) names.push(name); return names; },
   });`;
 
-/** Where a command lies, as playwright has to know it. */
-function pathOf(command: string): string {
-  const folders = (process.env['PATH'] ?? '').split(path.delimiter);
-  return folders.map((folder) => path.join(folder, command)).find((file) => existsSync(file)) ?? command;
-}
-
 interface Loaded {
   readonly logits?: readonly number[];
   readonly refused?: string;
@@ -127,8 +121,8 @@ describe('the browser cache in Chromium', function () {
   let newerChunks: readonly string[] = [];
 
   before(async function () {
-    const command = findChromium();
-    requires(this, 'browser', command !== undefined);
+    const executablePath = chromiumPath();
+    requires(this, 'browser', executablePath !== undefined);
     folder = await TemporaryFolder.create();
     await mkdir(folder.file('profile'));
     // Two chunks, most of them of a tensor that the program does not use.
@@ -158,8 +152,10 @@ describe('the browser cache in Chromium', function () {
       '<!doctype html><link rel="icon" href="data:," /><title>page</title><script type="module" src="page.js"></script>',
     );
     server = await FaultyServer.start(folder.path);
-    const args = [`--host-resolver-rules=MAP ${insecureHost} 127.0.0.1`, ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])];
-    context = await chromium.launchPersistentContext(folder.file('profile'), { executablePath: pathOf(command ?? ''), args });
+    context = await chromium.launchPersistentContext(folder.file('profile'), {
+      args: [...chromiumFlags],
+      ...(executablePath === undefined ? {} : { executablePath }),
+    });
   });
   after(async () => {
     await (context as BrowserContext | undefined)?.close();

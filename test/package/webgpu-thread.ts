@@ -9,6 +9,7 @@ import { targetSupport } from '../../runtime/entry/targets-wasm-webgpu.ts';
 import { useTarget } from '../../runtime/backends/targets.ts';
 import { webgpuKind } from '../../runtime/backends/webgpu/worker-executor.ts';
 import { WorkerBackend, type WorkerLoad } from '../../runtime/backends/worker/client.ts';
+import type { TargetKernels } from '../../runtime/backends/worker/protocol.ts';
 import { WorkerServer } from '../../runtime/backends/worker/server.ts';
 import { readManifest, readProgram } from '../../runtime/format/read.ts';
 import { textGeneration } from '../../runtime/generate/text-generator.ts';
@@ -71,10 +72,16 @@ export class WatchedDevices {
   }
 }
 
-/** Loads the package in a folder on WebGPU, in this thread. `handedOver`: its files come from the caller, as by the option `files`. */
+export interface HereOptions extends Partial<WorkerLoad> {
+  /** The files of the package come from the caller, as by the option `files`. */
+  readonly handedOver?: boolean;
+  /** Only the builds with these features, joined by commas. */
+  readonly builds?: readonly string[];
+}
+/** Loads the package in a folder on WebGPU, in this thread. */
 export async function loadHere(
   folder: string,
-  { handedOver = false, ...options }: { readonly handedOver?: boolean } & Partial<WorkerLoad> = {},
+  { handedOver = false, builds, ...options }: HereOptions = {},
 ): Promise<LoadedModel> {
   const read = async (name: string): Promise<Uint8Array<ArrayBuffer>> => new Uint8Array(await readFile(path.join(folder, name)));
   const validators = formatValidators();
@@ -82,6 +89,7 @@ export async function loadHere(
   const target = manifest.targets.find(({ name }) => name === 'webgpu');
   if (target === undefined) throw new Error('The package has no kernels for WebGPU.');
   const use = useTarget(targetSupport, manifest, target, { platform: currentPlatform(), threads: 1 });
+  const kernels = use.kernels(() => new Uint8Array()) as TargetKernels['webgpu'];
   const weightPaths = new Set(manifest.tensors.map(({ file }) => file));
   const paths = [...weightPaths, ...use.workerFiles.map((file) => file.path)];
   const urls = Object.fromEntries(paths.map((name) => [name, pathToFileURL(path.join(folder, name)).href]));
@@ -89,7 +97,7 @@ export async function loadHere(
   try {
     await backend.load({
       program: readProgram(await read(target.program), validators),
-      kernels: use.kernels(() => new Uint8Array()),
+      kernels: kernels.filter(({ features }) => builds === undefined || builds.includes(String(features))),
       tensors: manifest.tensors,
       weightFiles: manifest.files.filter((file) => weightPaths.has(file.path)),
       urls: handedOver ? null : urls,

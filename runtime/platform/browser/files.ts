@@ -17,7 +17,9 @@ export function fetchedFiles(locate: Locate): FileSource {
   const closed = new AbortController();
   let current: Download | undefined;
   const get = async (path: string): Promise<Response> => {
-    const response = await fetch(locate(path), { signal: closed.signal });
+    const url = locate(path);
+    if (url.protocol === 'data:') return new Response(dataOf(url));
+    const response = await fetch(url, { signal: closed.signal });
     if (response.ok) return response;
     throw new Error(`the server answers ${response.status} for ${response.url}`);
   };
@@ -41,6 +43,13 @@ export function fetchedFiles(locate: Locate): FileSource {
       }),
     close: () => Promise.resolve(closed.abort()),
   };
+}
+
+/** Bundlers put small files into the code as data: URLs (RFC 2397), which a policy of the page may keep from fetch. */
+function dataOf({ href }: URL): Uint8Array<ArrayBuffer> | string {
+  const comma = href.indexOf(',');
+  const text = decodeURIComponent(href.slice(comma + 1));
+  return href.slice(0, comma).endsWith(';base64') ? Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)) : text;
 }
 
 /** The next `count` bytes, or what is left of them. */
