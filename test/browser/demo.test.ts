@@ -1,18 +1,27 @@
 /** The page of examples/browser, with the packages that its serve.ts makes, used as a person does: pasting, clicking, and by keyboard alone. */
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { TemporaryFolder } from '../package/tiny-package.ts';
-import { requires } from '../requirements.ts';
+import { requires, smollm2File } from '../requirements.ts';
 import { chromiumPath, faultsOf, launchChromium } from './playwright-chromium.ts';
 import { isolation, StaticServer } from './static-server.ts';
 
 const checkout = fileURLToPath(new URL('../../', import.meta.url));
 const review =
   'A warm and funny film with a cast that clearly enjoys itself. The story is simple, the jokes land, and the ending is lovely. I would see it again tomorrow.';
+
+/** The page in a folder with the packages of one tab, by the command that its README names. */
+async function buildPage(out: string, tab: string): Promise<void> {
+  const { NODE_OPTIONS: _options, ...env } = process.env;
+  const command = ['--import', 'tsx', '--conditions=atpc-source', `${checkout}examples/browser/serve.ts`];
+  const options = ['--only', tab, '--out', out, '--no-serve'];
+  await promisify(execFile)(process.execPath, [...command, ...options], { cwd: checkout, env });
+}
 
 describe('the demo page', function () {
   this.timeout(120_000);
@@ -26,10 +35,7 @@ describe('the demo page', function () {
     const executablePath = chromiumPath();
     requires(this, 'browser', executablePath !== undefined);
     folder = await TemporaryFolder.create();
-    const command = ['--import', 'tsx', '--conditions=atpc-source', `${checkout}examples/browser/serve.ts`];
-    const { NODE_OPTIONS: _options, ...env } = process.env;
-    const options = ['--only', 'reviews', '--out', folder.path, '--no-serve'];
-    await promisify(execFile)(process.execPath, [...command, ...options], { cwd: checkout, env });
+    await buildPage(folder.path, 'reviews');
     server = await StaticServer.start(folder.path, isolation);
     browser = await launchChromium(executablePath ?? '', { webgpu: true });
     blind = await launchChromium(executablePath ?? '', { webgpu: false });
@@ -42,19 +48,20 @@ describe('the demo page', function () {
 
   interface Setting extends BrowserContextOptions {
     readonly within?: Browser;
+    readonly from?: StaticServer;
     /** What the page may complain of; nothing. */
     readonly faults?: RegExp;
   }
   /** The page, when it has begun. It complains of nothing. */
   async function inPage(
     query: string,
-    { within = browser, faults = /^$/, ...options }: Setting,
+    { within = browser, from = server, faults = /^$/, ...options }: Setting,
     body: (page: Page) => Promise<void>,
   ): Promise<void> {
     const page = await within.newPage({ viewport: { width: 1200, height: 1100 }, ...options });
     try {
       const found = faultsOf(page);
-      await page.goto(server.url(`index.html${query}`));
+      await page.goto(from.url(`index.html${query}`));
       await page.locator('html[data-ready]').waitFor();
       await body(page);
       expect(found.filter((fault) => !faults.test(fault))).to.deep.equal([]);
@@ -239,5 +246,35 @@ describe('the demo page', function () {
       });
     }
     expect(grounds[0]).to.not.equal(grounds[1]);
+  });
+
+  it('chats with SmolLM2: both sides stream an answer from the text, in fewer bytes with principal keys', async function () {
+    requires(this, 'smollm2', existsSync(smollm2File));
+    const chat = await TemporaryFolder.create();
+    try {
+      await buildPage(chat.path, 'chat');
+      const from = await StaticServer.start(chat.path, isolation);
+      try {
+        await inPage('?backend=wasm', { from }, async (page) => {
+          await page.locator('#text').fill('The gate opens at nine and closes at five.');
+          await page.locator('#question').fill('When does the gate open?');
+          // Enter in the line of the question sends it.
+          await page.locator('#question').press('Enter');
+          await says(page, 'Done.');
+          for (const side of ['dense', 'principal']) expect(await textOf(page, `#${side} .answer`)).to.match(/opens at nine/);
+          expect(await page.locator('#figures th').nth(2).textContent()).to.equal('State of the session');
+          const state = await page.locator('#figures tr').nth(2).locator('.bar span').allTextContents();
+          const [dense = NaN, principal = NaN] = state.map((text) => Number(/^([\d.]+) MB$/.exec(text)?.[1]));
+          expect(dense / principal).to.be.above(3);
+          expect(await page.locator('#figures tr').nth(3).locator('td').textContent()).to.match(
+            /^[\d.]+ %: the first \d+ of \d+ tokens are the same\. Dense: \d+ tokens read in [\d.]+ s, [\d.]+ written a second\. Principal/,
+          );
+        });
+      } finally {
+        await from.close();
+      }
+    } finally {
+      await chat.remove();
+    }
   });
 });
