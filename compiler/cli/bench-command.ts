@@ -151,7 +151,7 @@ function profileOf(
   const total = [...medians.values()].reduce((sum, { median }) => sum + median, 0);
   const kernels = new Map<string, { kind: string | null; dispatches: number; milliseconds: number; flops: number | null }>();
   for (const [step, { median }] of medians) {
-    const kernel = labels[step]?.kernel ?? `step ${step}`;
+    const kernel = labels[step]?.kernel ?? unknownStep(step);
     const explained = explanation?.steps[step];
     const known = kernels.get(kernel) ?? { kind: explained?.kind ?? null, dispatches: 0, milliseconds: 0, flops: 0 };
     known.dispatches += 1;
@@ -177,8 +177,11 @@ function profileOf(
     .sort((a, b) => b.milliseconds - a.milliseconds);
 }
 
+/** What has no label: a call on a device without timestamps has one time for all of it (StepTime). */
+const unknownStep = (step: number): string => (step < 0 ? 'the whole call (no timestamps here)' : `step ${step}`);
+
 function describeStep(step: number, labels: readonly StepLabel[], explanation: Explanation | null, dims: Dims | null) {
-  const { label, kernel } = labels[step] ?? { label: `step ${step}`, kernel: 'unknown' };
+  const { label, kernel } = labels[step] ?? { label: unknownStep(step), kernel: 'unknown' };
   const explained = explanation?.steps[step];
   const work = explained && explanation && dims ? workOf(explained, explanation.target, dims) : null;
   const values = { kernel, ...(work ? { flops: work.flops, bytes: work.bytes } : {}) };

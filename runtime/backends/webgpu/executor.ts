@@ -245,7 +245,9 @@ export class WebGpuExecutor implements Executor {
       }
       stamps?.copyInto(encoder, dispatches.length, staging, resultBytes);
       queue.submit([encoder.finish()]);
-      return this.#readBack.read(staging, total);
+      // A mapping waits for what was copied into its buffer, which is nothing for a program without outputs.
+      const done = total === 0 ? this.#pending.track(() => queue.onSubmittedWorkDone()) : undefined;
+      return Promise.all([this.#readBack.read(staging, total), done]).then(([read]) => read);
     });
     if (stamps) times?.push(...stepTimes(dispatches, new BigUint64Array(bytes, resultBytes), start));
     else times?.push({ step: -1, start, milliseconds: performance.now() - start });
