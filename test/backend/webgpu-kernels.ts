@@ -57,7 +57,8 @@ export async function runOnDevice(
     { name: kernel.kind, kernel, pattern },
     { subgroups: subgroups ?? (features.has('subgroups') ? 'device' : 'none'), half: false },
   );
-  const pipeline = await pipelineOf(device, code);
+  const scratch = renderer.scratch?.isUsed(kernel) === true;
+  const pipeline = await pipelineOf(device, code, [...pattern.written, ...(scratch ? [true] : [])]);
   const bufferOf = (bytes: number, usage: number): GPUBuffer =>
     device.createBuffer({ size: Math.max(16, Math.ceil(bytes / 16) * 16), usage });
   const [copySource, copyDestination, uniform, storage, mapRead] = [0x4, 0x8, 0x40, 0x80, 0x1];
@@ -70,7 +71,7 @@ export async function runOnDevice(
     return buffer;
   });
   const after = uploaded[uploaded.length - 1] as GPUBuffer;
-  if (renderer.scratch?.isUsed(kernel) === true) {
+  if (scratch && renderer.scratch) {
     uploaded.push(bufferOf(evaluateSize(renderer.scratch.bytes(kernel, integers), {}), storage));
   }
   const staging = bufferOf(before.byteLength, copyDestination | mapRead);
@@ -101,14 +102,19 @@ export async function runOnDevice(
 
 /** A driver in software takes seconds to compile a large kernel; what differs in its integers only has the same text. */
 const pipelines = new Map<string, Promise<GPUComputePipeline>>();
-function pipelineOf(device: GPUDevice, code: string): Promise<GPUComputePipeline> {
+function pipelineOf(device: GPUDevice, code: string, written: readonly boolean[]): Promise<GPUComputePipeline> {
   let pipeline = pipelines.get(code);
   if (pipeline === undefined) {
-    const compute = { module: device.createShaderModule({ code }), entryPoint: 'main' };
-    pipelines.set(code, (pipeline = device.createComputePipelineAsync({ layout: 'auto', compute })));
+    const module = device.createShaderModule({ code });
+    // Said, not 'auto', which leaves out buffers that a kernel binds and does not use.
+    const types: readonly GPUBufferBindingType[] = ['uniform', ...written.map((own) => (own ? 'storage' : 'read-only-storage'))];
+    const entries = types.map((type, binding) => ({ binding, visibility: computeStage, buffer: { type } }));
+    const layout = device.createPipelineLayout({ bindGroupLayouts: [device.createBindGroupLayout({ entries })] });
+    pipelines.set(code, (pipeline = device.createComputePipelineAsync({ layout, compute: { module, entryPoint: 'main' } })));
   }
   return pipeline;
 }
+const computeStage = 4;
 
 /** Some of the operands as one buffer; notes where each begins, in elements. Bytes between them show what is written beyond an end. */
 function concatenate(operands: readonly KernelTensor[], group: readonly number[], offsets: number[]): Uint8Array {
