@@ -1,6 +1,6 @@
 import type { LoadOptions, LoadPhase, Model } from './api.ts';
 import type { Backend } from './backends/backend.ts';
-import type { Candidate, Choice } from './backends/choose-backend.ts';
+import type { RefusedTarget } from './backends/choose-target.ts';
 import { useTarget, type Host, type TargetSupport, type UsableTarget } from './backends/targets.ts';
 import { checkThreads } from './backends/wasm/threads.ts';
 import { WorkerBackend, type WorkerLoad } from './backends/worker/client.ts';
@@ -145,20 +145,20 @@ async function loadFrom(
     return { backend, files: { kernels: use.kernels(fileOf), urls, source } };
   };
   const programs = new Map(targets.map(({ target }) => [target.name, readProgram(fileOf(target.program), validators)]));
-  const candidates = targets.map((use): Candidate<TargetName> => ({
-    name: use.target.name,
-    program: programs.get(use.target.name) as Program,
-    start: (program) => {
-      const { backend, files: needed } = prepare(use, '');
-      const nothing = { tensors: [], weightFiles: [], onProgress: () => {} };
-      return disposeUnlessDone(backend, signal, async () => {
-        await backend.load({ ...needed, ...nothing, program });
-        return backend;
-      });
-    },
-  }));
-  const { name, why } = await chooseOf(support, candidates, refused, wanted, signal);
-  const used = targets.find(({ target }) => target.name === name) as UsableTarget;
+  const targetOf = (name: TargetName): UsableTarget => targets.find(({ target }) => target.name === name) as UsableTarget;
+  const start = (name: TargetName, program: Program): Promise<Backend> => {
+    const { backend, files: needed } = prepare(targetOf(name), '');
+    return disposeUnlessDone(backend, signal, async () => {
+      await backend.load({ ...needed, tensors: [], weightFiles: [], onProgress: () => {}, program });
+      return backend;
+    });
+  };
+  const only = targets[0].target.name;
+  const { name, why } =
+    wanted === 'auto' && support.chooseTarget
+      ? await support.chooseTarget({ programs, refused, start, signal })
+      : { name: only, why: wanted === 'auto' ? `the package has kernels for ${only} alone` : 'asked for' };
+  const used = targetOf(name);
 
   const { backend, files: needed } = prepare(used, why);
   return disposeUnlessDone(backend, signal, async () => {
@@ -186,15 +186,15 @@ async function loadFrom(
 type WorkerFiles = Pick<WorkerLoad, 'kernels' | 'urls' | 'source'>;
 
 interface TargetsForHost {
-  readonly targets: readonly UsableTarget[];
+  readonly targets: readonly [UsableTarget, ...UsableTarget[]];
   /** What was asked for by `auto` and is not to be had here. */
-  readonly refused: readonly { readonly name: TargetName; readonly error: AtpcError }[];
+  readonly refused: readonly RefusedTarget[];
 }
 /** The targets of a package that were asked for and that this host may run; throws what the first says where there is none. */
 function targetsFor(support: TargetSupport, manifest: Manifest, wanted: string, host: Host): TargetsForHost {
   const asked = manifest.targets.filter(({ name }) => wanted === 'auto' || name === wanted);
   const targets: UsableTarget[] = [];
-  const refused: { readonly name: TargetName; readonly error: AtpcError }[] = [];
+  const refused: RefusedTarget[] = [];
   for (const target of asked) {
     try {
       targets.push(useTarget(support, manifest, target, host));
@@ -203,7 +203,8 @@ function targetsFor(support: TargetSupport, manifest: Manifest, wanted: string, 
       refused.push({ name: target.name, error });
     }
   }
-  if (targets.length > 0) return { targets, refused };
+  const [first, ...others] = targets;
+  if (first) return { targets: [first, ...others], refused };
   if (refused[0]) throw refused[0].error;
   throw new AtpcError(
     'ATPC-501',
@@ -213,26 +214,6 @@ function targetsFor(support: TargetSupport, manifest: Manifest, wanted: string, 
     },
   );
 }
-/** What was asked for, the only one there is, or the faster. */
-async function chooseOf(
-  { chooseFaster }: TargetSupport,
-  candidates: readonly Candidate<TargetName>[],
-  [refused]: TargetsForHost['refused'],
-  wanted: string,
-  signal: AbortSignal | undefined,
-): Promise<Choice<TargetName>> {
-  // The device first: where there is none, nothing has to be timed.
-  const [first, other] = [...candidates].sort((a, b) => Number(b.name === 'webgpu') - Number(a.name === 'webgpu'));
-  if (!first) throw new RangeError('There is no target.');
-  if (wanted !== 'auto') return { name: first.name, why: 'asked for' };
-  if (other && chooseFaster) return chooseFaster(first, other, signal);
-  const only = first.name === 'wasm' ? 'WebAssembly' : 'WebGPU';
-  const why = refused
-    ? `${refused.name} cannot be had here: ${refused.error.message}`
-    : `the only kernels in the package are for ${only}`;
-  return { name: first.name, why };
-}
-
 /** Ends the backend when the work fails, and at once when the signal aborts. */
 async function disposeUnlessDone<T>(backend: Backend, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
   const abort = (): void => void backend.dispose();

@@ -2,7 +2,7 @@ import type { LoadOptions } from '../api.ts';
 import type { Manifest, ManifestFile, ManifestTarget, TargetName } from '../format/manifest.ts';
 import type { Platform } from '../platform/platform.ts';
 import type { Threads } from './backend.ts';
-import type { chooseFaster } from './choose-backend.ts';
+import type { chooseTarget } from './choose-target.ts';
 import type { TargetKernels } from './worker/protocol.ts';
 
 /** A target of a package that this host may be able to run. */
@@ -30,7 +30,7 @@ export type UseTarget<Name extends TargetName = TargetName> = (
 export interface TargetSupport {
   readonly uses: { readonly [Name in TargetName]?: UseTarget<Name> };
   /** Null in packages for one target. */
-  readonly chooseFaster: typeof chooseFaster | null;
+  readonly chooseTarget: typeof chooseTarget | null;
 }
 export function useTarget({ uses }: TargetSupport, manifest: Manifest, target: ManifestTarget, host: Host): UsableTarget {
   const use = uses[target.name] as UseTarget<never> | undefined;

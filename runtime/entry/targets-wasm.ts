@@ -4,5 +4,5 @@ import { useWasm } from '../backends/wasm/use-wasm.ts';
 
 export const targetSupport: TargetSupport = {
   uses: { wasm: useWasm },
-  chooseFaster: null,
+  chooseTarget: null,
 };

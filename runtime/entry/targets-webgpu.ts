@@ -4,5 +4,5 @@ import { useWebgpu } from '../backends/webgpu/use-webgpu.ts';
 
 export const targetSupport: TargetSupport = {
   uses: { webgpu: useWebgpu },
-  chooseFaster: null,
+  chooseTarget: null,
 };
