@@ -57,7 +57,13 @@ export async function runOnDevice(
     { name: kernel.kind, kernel, pattern },
     { subgroups: subgroups ?? (features.has('subgroups') ? 'device' : 'none'), half: false },
   );
-  const pipeline = await pipelineOf(device, code);
+  // Said aloud, as the runtime does: a kernel may have operands that it does not read.
+  const scratch = renderer.scratch?.isUsed(kernel) === true;
+  const types = ['uniform', ...groups.slice(1).map(() => 'read-only-storage'), 'storage', ...(scratch ? ['storage'] : [])];
+  const layout = device.createBindGroupLayout({
+    entries: types.map((type, binding) => ({ binding, visibility: 0x4, buffer: { type: type as GPUBufferBindingType } })),
+  });
+  const pipeline = await pipelineOf(device, layout, code);
   const bufferOf = (bytes: number, usage: number): GPUBuffer =>
     device.createBuffer({ size: Math.max(16, Math.ceil(bytes / 16) * 16), usage });
   const [copySource, copyDestination, uniform, storage, mapRead] = [0x4, 0x8, 0x40, 0x80, 0x1];
@@ -70,9 +76,7 @@ export async function runOnDevice(
     return buffer;
   });
   const after = uploaded[uploaded.length - 1] as GPUBuffer;
-  if (renderer.scratch?.isUsed(kernel) === true) {
-    uploaded.push(bufferOf(evaluateSize(renderer.scratch.bytes(kernel, integers), {}), storage));
-  }
+  if (scratch) uploaded.push(bufferOf(evaluateSize(renderer.scratch?.bytes(kernel, integers) ?? 0, {}), storage));
   const staging = bufferOf(before.byteLength, copyDestination | mapRead);
   const encoder = device.createCommandEncoder();
   const pass = encoder.beginComputePass();
@@ -80,7 +84,7 @@ export async function runOnDevice(
   pass.setBindGroup(
     0,
     device.createBindGroup({
-      layout: pipeline.getBindGroupLayout(0),
+      layout,
       entries: uploaded.map((buffer, binding) => ({ binding, resource: { buffer } })),
     }),
   );
@@ -101,11 +105,12 @@ export async function runOnDevice(
 
 /** A driver in software takes seconds to compile a large kernel; what differs in its integers only has the same text. */
 const pipelines = new Map<string, Promise<GPUComputePipeline>>();
-function pipelineOf(device: GPUDevice, code: string): Promise<GPUComputePipeline> {
+function pipelineOf(device: GPUDevice, bindings: GPUBindGroupLayout, code: string): Promise<GPUComputePipeline> {
   let pipeline = pipelines.get(code);
   if (pipeline === undefined) {
+    const layout = device.createPipelineLayout({ bindGroupLayouts: [bindings] });
     const compute = { module: device.createShaderModule({ code }), entryPoint: 'main' };
-    pipelines.set(code, (pipeline = device.createComputePipelineAsync({ layout: 'auto', compute })));
+    pipelines.set(code, (pipeline = device.createComputePipelineAsync({ layout, compute })));
   }
   return pipeline;
 }
