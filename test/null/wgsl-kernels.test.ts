@@ -7,6 +7,8 @@ import { bindingsOf } from '../../runtime/backends/webgpu/bindings.ts';
 import { dispatchSteps, type EntryPoint } from '../../runtime/format/program.ts';
 import { emittedKernels } from '../golden-kernels/emitted.ts';
 import { gpuPrograms } from '../models/gpu-programs.ts';
+import { requires } from '../requirements.ts';
+import { findNaga, validateWithNaga } from '../wgsl/naga.ts';
 
 const folder = fileURLToPath(new URL('../golden-kernels/', import.meta.url));
 /** What every WebGPU device has (WebGPU, section 3.6.2): bindings of storage, bytes of workgroup memory, threads of a workgroup. */
@@ -64,6 +66,19 @@ describe('emitted WGSL', function () {
               feature === 'f16' ? 'shader-f16' : feature,
             );
             expect(features, kernel).to.include.members(enabled);
+          }
+        }
+      });
+
+      it('is taken by naga too, in every build', async function () {
+        requires(this, 'naga', findNaga() !== undefined);
+        const seen = new Set<string>();
+        for (const { features } of webgpuBuilds) {
+          const [file] = await webgpuTarget.emit(built.kernels, { build: features });
+          for (const [kernel, code] of kernelsOf(String(file?.content))) {
+            if (seen.has(code)) continue;
+            seen.add(code);
+            expect(await validateWithNaga(code), `${kernel} for ${features.join(' and ') || 'any device'}`).to.equal(null);
           }
         }
       });

@@ -12,6 +12,8 @@ const oldestMajorVersion = 30;
 
 /** What each of WGSL's enable-extensions needs of naga (`naga --capabilities`). */
 const capabilities: Readonly<Record<string, string>> = { f16: 'shader_float16', subgroups: 'subgroup' };
+/** unpack2x16float is part of every WGSL (section 17.10); naga asks for it apart, for OpenGL's sake. */
+const always = 'shader_float16_in_float32';
 /** naga 30 has the functions and builtin values of subgroups and refuses the directive (gfx-rs/wgpu, issue 5555). */
 const unknownDirectives: ReadonlySet<string> = new Set(['subgroups']);
 
@@ -31,8 +33,8 @@ export async function validateWithNaga(wgsl: string): Promise<string | null> {
   const command = findNaga();
   if (command === undefined) throw new Error(`There is no naga ${oldestMajorVersion} or later.`);
   const { text, extensions } = withoutUnknownDirectives(wgsl);
-  const wanted = extensions.flatMap((extension) => capabilities[extension] ?? []);
-  const options = ['--stdin-file-path', 'shader.wgsl', '--capabilities', wanted.length === 0 ? 'none' : wanted.join(',')];
+  const wanted = [always, ...extensions.flatMap((extension) => capabilities[extension] ?? [])];
+  const options = ['--stdin-file-path', 'shader.wgsl', '--capabilities', wanted.join(',')];
   const child = spawn(command, options, { stdio: ['pipe', 'ignore', 'pipe'], env: { ...process.env, NO_COLOR: '1' } });
   let message = '';
   child.stderr.setEncoding('utf8').on('data', (part: string) => (message += part));
