@@ -11,7 +11,7 @@ cd "$scratch"
 echo '{ "private": true }' >package.json
 npm install --silent --no-audit --no-fund "$scratch"/atpc-*.tgz
 npx atpc --version
-npx atpc compile "$root/examples/sentiment/model" -o sentiment --attn expand --keys 1/4
+npx atpc compile "$root/examples/sentiment/model" -o sentiment --attn expand --keys 1/4 -t wasm,webgpu
 npx atpc inspect package sentiment
 npx atpc run sentiment --text "A warm, funny and beautifully acted film." --json | tee result.json
 node -e '
