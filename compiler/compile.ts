@@ -62,6 +62,8 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
     name: source.name,
     compiler: { name: 'atpc', version: compilerVersion() },
     targets: await Promise.all(prepared.targets.map((target) => packageTarget(target, modelFolder(options.model)))),
+    // Packages for WebAssembly alone stay as small as they can be.
+    browserCache: prepared.targets.some(({ target }) => target.name === 'webgpu'),
     modelHash: await source.hash(signal),
     family: source.family,
     task: source.task,
