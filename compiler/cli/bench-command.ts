@@ -78,7 +78,9 @@ export async function runBench(terminal: Terminal, folder: string, flags: BenchF
     const target = packageTarget(manifest, backend);
     const explanation = profiles ? await readExplanation(folder, manifest, target) : null;
     const labels = profiles ? await readPackageProgram(folder, target) : [];
-    const simdLimit = flags.profile ? await measureSimdLimit() : null;
+    // Of this processor: it says nothing of a device.
+    const simdLimit = flags.profile && target.name === 'wasm' ? await measureSimdLimit() : null;
+    const gflopsLimit = simdLimit && limitOfBuild(simdLimit) * threads.used;
     const results: BenchResult[] = [];
     const traced: { readonly one: BenchCase; readonly runs: readonly (readonly StepTime[])[] }[] = [];
     for (const one of cases) {
@@ -91,9 +93,7 @@ export async function runBench(terminal: Terminal, folder: string, flags: BenchF
         runs,
         milliseconds: measured.milliseconds,
         sequencesPerSecond: (one.batch * 1000) / measured.milliseconds.median,
-        ...(simdLimit
-          ? { profile: profileOf(measured.runs, labels, explanation, one.dims, limitOfBuild(simdLimit) * threads.used) }
-          : {}),
+        ...(flags.profile ? { profile: profileOf(measured.runs, labels, explanation, one.dims, gflopsLimit) } : {}),
       });
     }
     if (flags.trace !== undefined) {
@@ -139,13 +139,13 @@ interface StepLabel {
   readonly label: string;
 }
 
-/** `limit`: GFLOP/s of all threads together. */
+/** `limit`: GFLOP/s of all threads together; null where it is not known. */
 function profileOf(
   runs: readonly (readonly StepTime[])[],
   labels: readonly StepLabel[],
   explanation: Explanation | null,
   dims: Dims | null,
-  limit: number,
+  limit: number | null,
 ): readonly KernelProfile[] {
   const medians = stepMedians(runs);
   const total = [...medians.values()].reduce((sum, { median }) => sum + median, 0);
@@ -171,7 +171,8 @@ function profileOf(
         share: total === 0 ? 0 : milliseconds / total,
         flops,
         gflopsPerSecond,
-        shareOfLimit: gflopsPerSecond === null || !boundByMultiplyAdds.has(kind) ? null : gflopsPerSecond / limit,
+        shareOfLimit:
+          gflopsPerSecond === null || limit === null || !boundByMultiplyAdds.has(kind) ? null : gflopsPerSecond / limit,
       };
     })
     .sort((a, b) => b.milliseconds - a.milliseconds);
