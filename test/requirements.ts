@@ -15,6 +15,7 @@ export const requirements = {
   browser: 'a Chromium: apt-get install chromium',
   webgpu: 'a WebGPU adapter: apt-get install chromium libvulkan1, for its software Vulkan driver',
   naga: 'naga 30 or later: cargo install --locked naga-cli --root .cache/naga',
+  time: 'minutes, on a device in software: ATPC_REQUIRE=time runs it',
   'relaxed-simd': 'an engine with relaxed SIMD, such as Node 24',
 } as const;
 export type Requirement = keyof typeof requirements;
@@ -38,6 +39,11 @@ export function requires(context: Mocha.Context, name: Requirement, condition: b
   // A hook speaks for its whole suite.
   skipReasons().set('type' in runnable && runnable.type === 'hook' ? (runnable.parent ?? runnable) : runnable, sentence);
   context.skip();
+}
+
+/** Skips what takes minutes on a device in software, unless ATPC_REQUIRE lists `time`. */
+export function requiresTime(context: Mocha.Context): void {
+  requires(context, 'time', requiredNames().has('time'));
 }
 
 /** The names in ATPC_REQUIRE. A name that is not in the table is an error: a misspelt one would let tests skip unseen. */

@@ -1,4 +1,4 @@
-import { requires } from '../requirements.ts';
+import { requires, requiresTime } from '../requirements.ts';
 import { webgpuIsThere } from '../webgpu-adapter.ts';
 import { attentionKernels } from './attention-kernels.ts';
 import { webgpuAttention } from './webgpu-attention.ts';
@@ -6,6 +6,7 @@ import { webgpuAttention } from './webgpu-attention.ts';
 describe('WebGPU', () => {
   before(function () {
     requires(this, 'webgpu', webgpuIsThere());
+    requiresTime(this);
   });
   attentionKernels(webgpuAttention);
 });

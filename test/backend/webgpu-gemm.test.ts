@@ -5,7 +5,7 @@ import { webgpuTarget } from '../../compiler/codegen/wgsl/target.ts';
 import type { BlockGemmKernel, EpilogueStep, GemmKernel } from '../../compiler/kernel/kernel.ts';
 import { dequantise, formatBlockFormat, type BlockFormat, type BlockMatrix } from '../../compiler/weights/block-format.ts';
 import { float16ToFloat32, float32ToFloat16 } from '../../compiler/weights/float16.ts';
-import { requires } from '../requirements.ts';
+import { requires, requiresTime } from '../requirements.ts';
 import { webgpuIsThere } from '../webgpu-adapter.ts';
 import { kernelText, runKernel, type KernelArray } from './run-kernel.ts';
 
@@ -159,6 +159,7 @@ const steps: Readonly<Record<string, readonly EpilogueStep[]>> = {
 describe('products on WebGPU', () => {
   before(function () {
     requires(this, 'webgpu', webgpuIsThere());
+    requiresTime(this);
   });
 
   const shapes = [

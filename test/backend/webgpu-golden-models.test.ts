@@ -1,4 +1,10 @@
+import { requiresTime } from '../requirements.ts';
 import { goldenModels } from './golden-models.ts';
 import { webgpuBackend } from './webgpu-backend.ts';
 
-goldenModels(webgpuBackend);
+describe('WebGPU', () => {
+  before(function () {
+    requiresTime(this);
+  });
+  goldenModels(webgpuBackend);
+});

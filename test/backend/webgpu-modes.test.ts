@@ -1,4 +1,4 @@
-import { requires } from '../requirements.ts';
+import { requires, requiresTime } from '../requirements.ts';
 import { webgpuIsThere } from '../webgpu-adapter.ts';
 import { modeKernels } from './mode-kernels.ts';
 import { webgpuAttention } from './webgpu-attention.ts';
@@ -7,6 +7,7 @@ import { runOnDevice } from './webgpu-kernels.ts';
 describe('WebGPU', () => {
   before(function () {
     requires(this, 'webgpu', webgpuIsThere());
+    requiresTime(this);
   });
   modeKernels({
     name: 'webgpu',

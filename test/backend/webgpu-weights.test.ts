@@ -14,7 +14,7 @@ import { densePlan } from '../../passes/atp/plan.ts';
 import type { Program } from '../../runtime/format/program.ts';
 import { dispatchSteps, mainEntryPoint } from '../../runtime/format/program.ts';
 import { DeviceTensorWriter } from '../../runtime/backends/webgpu/tensor-writer.ts';
-import { requires } from '../requirements.ts';
+import { requires, requiresTime } from '../requirements.ts';
 import { testDevice, webgpuIsThere } from '../webgpu-adapter.ts';
 import { expectClose } from './conformance.ts';
 import { instantiateOnDevice } from './webgpu-backend.ts';
@@ -102,6 +102,7 @@ function cutAt(weightBytes: number): Target {
 describe('weights on WebGPU', () => {
   before(function () {
     requires(this, 'webgpu', webgpuIsThere());
+    requiresTime(this);
   });
 
   it('that are stored in 16 bits stay so where products read them, and another read shares them', async () => {

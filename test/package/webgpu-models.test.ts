@@ -8,7 +8,7 @@ import { encodeSafetensors } from '../../compiler/weights/safetensors-layout.ts'
 import type { Model, NamedOutputs } from '../../runtime/api.ts';
 import { tinyLlama, tokenIds } from '../models/tiny-llama.ts';
 import { temporaryFolder, writeFolder } from '../null/import-files.ts';
-import { requires } from '../requirements.ts';
+import { requires, requiresTime } from '../requirements.ts';
 import { webgpuIsThere } from '../webgpu-adapter.ts';
 import { loadHere, WatchedDevices } from './webgpu-thread.ts';
 
@@ -45,6 +45,7 @@ describe('compiled models on WebGPU, beside WebAssembly', function () {
   const parent = temporaryFolder();
   before(function () {
     requires(this, 'webgpu', webgpuIsThere());
+    requiresTime(this);
   });
 
   it('give the same embeddings and labels, with every build that runs here', async () => {
