@@ -9,7 +9,9 @@ import { mainEntryPoint, type DispatchStep, type Program, type Step } from '../.
 
 /** Reads and validates the manifest of a package; throws ATPC-401, ATPC-402, ATPC-403 and ATPC-404. */
 export async function readPackageManifest(folder: string): Promise<Manifest> {
-  const [bytes, index] = await Promise.all([readPackageFile(folder, 'manifest.json'), readPackageFile(folder, 'index.js')]);
+  // In this order, so that a folder that is no package is always told of by the same file.
+  const bytes = await readPackageFile(folder, 'manifest.json');
+  const index = await readPackageFile(folder, 'index.js');
   const hash = createHash('sha256').update(bytes).digest('hex');
   if (!index.includes(hash)) {
     throw damaged(`manifest.json of ${folder} is not the one that index.js was written with: its SHA-256 is ${hash}.`);

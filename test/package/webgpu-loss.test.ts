@@ -167,7 +167,7 @@ describe('a model on a device', function () {
       expect((await restored.generate(next, { maxTokens: 3 }).result).ids).to.deep.equal(expectedAnswer(next, 3));
       // The logits of all tokens, read in a state of their own.
       const running = model.run({ input_ids: [[...long, slowId]] });
-      await wait(150);
+      await wait(20);
       watched.last.destroy();
       expect((await running)['logits']?.data.length).to.equal(41 * 64);
       expect(watched.devices.length).to.equal(8);
