@@ -34,7 +34,8 @@ export class PendingWork {
     }
     const settle = (): void => {
       this.#promises.delete(settled);
-      this.#end();
+      // What waits for the work runs next, and calls the device: a thread that ends in such a call aborts the process too.
+      setTimeout(() => this.#end(), 0);
     };
     const settled: Promise<void> = work.then(settle, settle);
     this.#promises.add(settled);
