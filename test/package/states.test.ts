@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { assembleWat } from '../../compiler/codegen/wasm/assemble.ts';
 import { WasmExecutor } from '../../runtime/backends/wasm/executor.ts';
 import { clearBytes, packSparse, unpackSparse } from '../../runtime/backends/sparse-bytes.ts';
-import { SizeTable } from '../../runtime/backends/wasm/size-table.ts';
+import { SizeTable } from '../../runtime/backends/size-table.ts';
 import { evaluateExpression, type SizeExpression } from '../../runtime/format/expression.ts';
 import type { Program } from '../../runtime/format/program.ts';
 import { generatorParts, generatorProgram, maxTokens, writeGenerator } from './tiny-generator.ts';

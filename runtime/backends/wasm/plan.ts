@@ -1,6 +1,7 @@
 import { AtpcError } from '../../errors.ts';
 import type { SizeExpression } from '../../format/expression.ts';
 import {
+  dispatchSteps,
   hasState,
   pastDim,
   type BufferElementType,
@@ -9,11 +10,11 @@ import {
   type EntryPointName,
   type Program,
   type ProgramPort,
-  type Step,
 } from '../../format/program.ts';
 import type { Dims } from '../../inputs.ts';
 import { layoutOf, type Layout } from './layout.ts';
-import { SizeTable, type SizeIndex, type SizeScope } from './size-table.ts';
+import { planCondition, planSteps, walkSteps, type Conditional, type PlannedStep } from '../planned-steps.ts';
+import { SizeTable, type SizeIndex, type SizeScope } from '../size-table.ts';
 
 export type ExportedKernel = (...integers: number[]) => void;
 
@@ -48,19 +49,11 @@ export interface LanePlace {
 }
 export const onlyLane: LanePlace = { lane: 0, lanes: 1 };
 
-interface PlannedDispatch extends PreparedDispatch {
+interface PlannedDispatch extends PreparedDispatch, Conditional {
   readonly items: SizeIndex;
-  readonly when: { readonly left: SizeIndex; readonly right: SizeIndex } | undefined;
   /** Parameters that do not stay as they are: position in `parameters`, and value. */
   readonly changing: readonly { readonly at: number; readonly value: SizeIndex }[];
 }
-interface PlannedRepeat {
-  readonly count: SizeIndex;
-  readonly variable: string;
-  readonly scope: SizeScope;
-  readonly steps: readonly PlannedStep[];
-}
-type PlannedStep = PlannedDispatch | PlannedRepeat;
 interface PlannedPort extends Pick<ProgramPort, 'name' | 'elementType'> {
   readonly address: SizeIndex;
   readonly shape: readonly SizeIndex[];
@@ -94,7 +87,7 @@ export class RunPlan {
   readonly #table = new SizeTable();
   readonly #call: SizeScope;
   readonly #place: LanePlace;
-  readonly #steps: readonly PlannedStep[];
+  readonly #steps: readonly PlannedStep<PlannedDispatch>[];
   readonly #inputs: readonly PlannedPort[];
   readonly #outputs: readonly PlannedPort[];
   readonly #places: readonly BufferPlace[];
@@ -129,7 +122,6 @@ export class RunPlan {
         ...step.operands.map((operand) => addressOf(operand.buffer, operand.offset, scope)),
         ...step.integers.map((integer) => table.add(integer, scope)),
       ];
-      const [left, right] = step.when?.less.map((size) => table.add(size, scope)) ?? [];
       return {
         step: position++,
         label: step.label,
@@ -140,24 +132,17 @@ export class RunPlan {
         last: 0,
         millisecondsPerItem: undefined,
         items: table.add(step.items, scope),
-        when: left === undefined || right === undefined ? undefined : { left, right },
+        when: planCondition(step, table, scope),
         changing: values.flatMap((value, at) => (table.isConstant(value) ? [] : [{ at: at + 2, value }])),
       };
     };
-    const planSteps = (steps: readonly Step[], scope: SizeScope): readonly PlannedStep[] =>
-      steps.map((step) => {
-        if (step.kind === 'dispatch') return planDispatch(step, scope);
-        const rounds = table.scope([step.variable], scope);
-        const count = table.add(step.count, scope);
-        return { count, variable: step.variable, scope: rounds, steps: planSteps(step.steps, rounds) };
-      });
     const planPort = ({ name: port, elementType, buffer, shape }: ProgramPort): PlannedPort => ({
       name: port,
       elementType,
       address: addressOf(buffer, 0, this.#call),
       shape: shape.map((size) => table.add(size, this.#call)),
     });
-    this.#steps = planSteps(entry.steps, this.#call);
+    this.#steps = planSteps(entry.steps, table, this.#call, planDispatch);
     this.#inputs = entry.inputs.map(planPort);
     this.#outputs = entry.outputs.map(planPort);
     this.#places = [...places.values()];
@@ -185,27 +170,13 @@ export class RunPlan {
   }
 
   /** The dispatches of the call that was begun, in order; each is to be run before the next is asked for. */
-  dispatches(): Generator<PreparedDispatch, void, void> {
-    return this.#walk(this.#steps);
-  }
-  *#walk(steps: readonly PlannedStep[]): Generator<PreparedDispatch, void, void> {
+  *dispatches(): Generator<PreparedDispatch, void, void> {
     const table = this.#table;
-    for (const step of steps) {
-      if ('steps' in step) {
-        const count = table.at(step.count);
-        for (let round = 0; round < count; round++) {
-          table.set(step.scope, step.variable, round);
-          table.compute(step.scope);
-          yield* this.#walk(step.steps);
-        }
-        continue;
-      }
-      const { when, items, changing, parameters } = step;
-      if (when && !(table.at(when.left) < table.at(when.right))) continue;
-      for (const { at, value } of changing) parameters[at] = table.at(value);
+    for (const step of walkSteps(this.#steps, table)) {
+      for (const { at, value } of step.changing) step.parameters[at] = table.at(value);
       // A static share: which lane computes an item never depends on time, and lanes need not agree on anything.
       const { lane, lanes } = this.#place;
-      const all = table.at(items);
+      const all = table.at(step.items);
       step.first = step.oneLane ? 0 : Math.floor((all * lane) / lanes);
       step.last = step.oneLane ? (lane === 0 ? all : 0) : Math.floor((all * (lane + 1)) / lanes);
       yield step;
@@ -228,8 +199,8 @@ export class RunPlan {
 /** The exports that the program's steps call; throws ATPC-403 for one that is missing or takes another number of parameters. */
 export function kernelsOf(program: Program, exports: WebAssembly.Exports): Map<string, ExportedKernel> {
   const kernels = new Map<string, ExportedKernel>();
-  const visit = (step: Step): void => {
-    if (step.kind === 'repeat') return step.steps.forEach(visit);
+  const entries = Object.values(program.entryPoints) as readonly EntryPoint[];
+  for (const step of entries.flatMap(({ steps }) => dispatchSteps(steps))) {
     const kernel = exports[step.kernel];
     const parameters = 3 + step.operands.length + step.integers.length;
     if (typeof kernel !== 'function') {
@@ -242,7 +213,6 @@ export function kernelsOf(program: Program, exports: WebAssembly.Exports): Map<s
       );
     }
     kernels.set(step.kernel, kernel as ExportedKernel);
-  };
-  for (const entry of Object.values(program.entryPoints) as readonly EntryPoint[]) entry.steps.forEach(visit);
+  }
   return kernels;
 }

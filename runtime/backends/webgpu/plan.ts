@@ -1,29 +1,20 @@
 import { AtpcError } from '../../errors.ts';
 import { evaluateExpression, type SizeExpression } from '../../format/expression.ts';
-import type { DispatchStep, EntryPoint, EntryPointName, Program, ProgramBuffer, Step } from '../../format/program.ts';
+import type { DispatchStep, EntryPoint, EntryPointName, Program, ProgramBuffer } from '../../format/program.ts';
 import type { Dims } from '../../inputs.ts';
-import { SizeTable, type SizeIndex, type SizeScope } from '../wasm/size-table.ts';
+import { planCondition, planSteps, walkSteps, type Conditional, type PlannedStep } from '../planned-steps.ts';
+import { SizeTable, type SizeIndex, type SizeScope } from '../size-table.ts';
 import { bindingsOf, type BindingSlot } from './bindings.ts';
 
 /** A dispatch of an entry point, whatever the dims. */
-export interface PlannedDispatch {
+export interface PlannedDispatch extends Conditional {
   /** Position among the dispatches of the entry point, in the order in which they are written there. */
   readonly step: number;
-  readonly label: string;
   readonly kernel: string;
   readonly bindings: readonly BindingSlot[];
   /** items, offsets of the operands, integers: what the kernel's uniform holds, i32 each. */
   readonly values: readonly SizeIndex[];
-  readonly when: { readonly left: SizeIndex; readonly right: SizeIndex } | undefined;
 }
-interface PlannedRepeat {
-  readonly count: SizeIndex;
-  readonly variable: string;
-  readonly scope: SizeScope;
-  readonly steps: readonly PlannedStep[];
-}
-type PlannedStep = PlannedDispatch | PlannedRepeat;
-
 /** A dispatch of a call. */
 export interface PlacedDispatch {
   readonly dispatch: PlannedDispatch;
@@ -41,12 +32,11 @@ export interface PlacedPort {
 
 /** An entry point for a device: one plan serves all dims, since nothing but the uniforms depends on them. */
 export class WebGpuPlan {
-  readonly dispatches: readonly PlannedDispatch[];
   readonly #entry: EntryPoint;
   readonly #buffers: readonly ProgramBuffer[];
   readonly #table = new SizeTable();
   readonly #call: SizeScope;
-  readonly #steps: readonly PlannedStep[];
+  readonly #steps: readonly PlannedStep<PlannedDispatch>[];
   readonly #alignment: number;
 
   /** `alignment`: bytes that offsets into a uniform buffer are multiples of. Throws ATPC-403 for an entry point that is not there. */
@@ -58,32 +48,20 @@ export class WebGpuPlan {
     this.#alignment = alignment;
     const table = this.#table;
     this.#call = table.scope(program.dims.map((dim) => dim.name));
-    const dispatches: PlannedDispatch[] = [];
+    let position = 0;
     const offsetOf = (buffer: ProgramBuffer, elements: SizeExpression): SizeExpression =>
       buffer.slot === undefined ? elements : ['+', ['floor/', buffer.offset, 4], elements];
     const planDispatch = (step: DispatchStep, scope: SizeScope): PlannedDispatch => {
-      const [left, right] = step.when?.less.map((size) => table.add(size, scope)) ?? [];
       const offsets = step.operands.map(({ buffer, offset }) => offsetOf(program.buffers[buffer] as ProgramBuffer, offset));
-      const planned = {
-        step: dispatches.length,
-        label: step.label,
+      return {
+        step: position++,
         kernel: step.kernel,
         bindings: bindingsOf(program, step),
         values: [step.items, ...offsets, ...step.integers].map((value) => table.add(value, scope)),
-        when: left === undefined || right === undefined ? undefined : { left, right },
+        when: planCondition(step, table, scope),
       };
-      dispatches.push(planned);
-      return planned;
     };
-    const planSteps = (steps: readonly Step[], scope: SizeScope): readonly PlannedStep[] =>
-      steps.map((step) => {
-        if (step.kind === 'dispatch') return planDispatch(step, scope);
-        const rounds = table.scope([step.variable], scope);
-        const count = table.add(step.count, scope);
-        return { count, variable: step.variable, scope: rounds, steps: planSteps(step.steps, rounds) };
-      });
-    this.#steps = planSteps(entry.steps, this.#call);
-    this.dispatches = dispatches;
+    this.#steps = planSteps(entry.steps, table, this.#call, planDispatch);
   }
 
   /** The dispatches of a call, in order, and what their uniforms hold. */
@@ -94,27 +72,13 @@ export class WebGpuPlan {
     const dispatches: PlacedDispatch[] = [];
     const words: number[] = [];
     const wordAlignment = this.#alignment / 4;
-    const walk = (steps: readonly PlannedStep[]): void => {
-      for (const step of steps) {
-        if ('steps' in step) {
-          const count = table.at(step.count);
-          for (let round = 0; round < count; round++) {
-            table.set(step.scope, step.variable, round);
-            table.compute(step.scope);
-            walk(step.steps);
-          }
-          continue;
-        }
-        const { when, values } = step;
-        if (when && !(table.at(when.left) < table.at(when.right))) continue;
-        const items = table.at(values[0] as SizeIndex);
-        if (items <= 0) continue;
-        dispatches.push({ dispatch: step, items, uniformOffset: words.length * 4 });
-        for (const value of values) words.push(table.at(value));
-        while (words.length % wordAlignment !== 0) words.push(0);
-      }
-    };
-    walk(this.#steps);
+    for (const dispatch of walkSteps(this.#steps, table)) {
+      const items = table.at(dispatch.values[0] as SizeIndex);
+      if (items <= 0) continue;
+      dispatches.push({ dispatch, items, uniformOffset: words.length * 4 });
+      for (const value of dispatch.values) words.push(table.at(value));
+      while (words.length % wordAlignment !== 0) words.push(0);
+    }
     return { dispatches, uniforms: Int32Array.from(words) };
   }
 

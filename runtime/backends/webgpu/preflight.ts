@@ -20,22 +20,27 @@ export function slotBytes(program: Program, dims: Dims): readonly number[] {
 export const largestBinding = ({ maxBufferSize, maxStorageBufferBindingSize }: DeviceLimits): number =>
   Math.min(maxBufferSize, maxStorageBufferBindingSize);
 
+/** Throws ATPC-502 for a weight that no binding of so many bytes reaches. */
+export function checkWeights({ buffers, weights }: Program, largest: number, what: 'adapter' | 'device'): void {
+  for (const { buffer: index } of weights) {
+    const buffer = buffers[index];
+    if (buffer && Number(buffer.bytes) > largest) {
+      throw new AtpcError(
+        'ATPC-502',
+        `The weight '${buffer.name}' takes ${Number(buffer.bytes)} bytes; this ${what} binds at most ${largest} at a time.`,
+        { hint: "Quantise the model further, or use the backend 'wasm'." },
+      );
+    }
+  }
+}
+
 /**
  * Throws ATPC-502 for a program whose least call does not fit an adapter: before any weight is read. A program with state has all its
  * memory from the start.
  */
 export function checkLimits(program: Program, limits: DeviceLimits): void {
   const largest = largestBinding(limits);
-  for (const { buffer: index } of program.weights) {
-    const buffer = program.buffers[index];
-    if (buffer && Number(buffer.bytes) > largest) {
-      throw new AtpcError(
-        'ATPC-502',
-        `The weight '${buffer.name}' takes ${Number(buffer.bytes)} bytes; this adapter binds at most ${largest} at a time.`,
-        { hint: "Quantise the model further, or use the backend 'wasm'." },
-      );
-    }
-  }
+  checkWeights(program, largest, 'adapter');
   const dims = dimsOf(program, hasState(program) ? 'max' : 'min');
   const slots = slotBytes(program, dims);
   const bytes = Math.max(0, ...slots);

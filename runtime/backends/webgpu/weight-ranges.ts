@@ -3,7 +3,7 @@ import type { ManifestTensor } from '../../format/manifest.ts';
 import type { Program } from '../../format/program.ts';
 import { alignBytes } from './device-buffers.ts';
 import type { DeviceLimits } from './device.ts';
-import { largestBinding } from './preflight.ts';
+import { checkWeights, largestBinding } from './preflight.ts';
 import { DeviceTensorWriter, type DeviceDestination } from './tensor-writer.ts';
 
 // Weights share buffers of up to this size, which every device allows; a larger one has a buffer of its own.
@@ -20,7 +20,7 @@ export class WeightRanges {
   /** Throws ATPC-502 for a weight that no binding reaches. */
   constructor(program: Program, limits: DeviceLimits) {
     this.#program = program;
-    const largest = largestBinding(limits);
+    checkWeights(program, largestBinding(limits), 'device');
     const sizes: number[] = [];
     let begin = 0;
     const weights = program.buffers
@@ -29,13 +29,6 @@ export class WeightRanges {
       .sort((a, b) => Number(a.place.offset) - Number(b.place.offset));
     for (const { buffer, place } of weights) {
       const [start, bytes] = [Number(place.offset), alignBytes(Number(place.bytes))];
-      if (bytes > largest) {
-        throw new AtpcError(
-          'ATPC-502',
-          `The weight '${place.name}' takes ${bytes} bytes; this device binds at most ${largest} at a time.`,
-          { hint: "Quantise the model further, or use the backend 'wasm'." },
-        );
-      }
       if (sizes.length === 0 || start + bytes - begin > sharedBytes) {
         sizes.push(0);
         begin = start;

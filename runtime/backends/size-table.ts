@@ -1,4 +1,4 @@
-import { sizeOperators, type SizeExpression } from '../../format/expression.ts';
+import { sizeOperators, type SizeExpression } from '../format/expression.ts';
 
 /** Position of a value in a table. */
 export type SizeIndex = number;
