@@ -71,8 +71,8 @@ export class FaultyServer {
     response.writeHead(from === undefined ? 200 : 206, { ...headers, ...ranged, 'Content-Length': part.length });
     if (cutAfter !== undefined && part.length > cutAfter && (fault.cuts ?? 1) > 0) {
       if (fault.cuts !== undefined) fault.cuts -= 1;
-      // What was written reaches the other side before the connection ends.
-      return void response.write(part.subarray(0, cutAfter), () => setTimeout(() => response.destroy(), 20));
+      // What was written is to reach the other side, and be read there, before the connection ends.
+      return void response.write(part.subarray(0, cutAfter), () => setTimeout(() => response.destroy(), 200));
     }
     response.end(part);
   }

@@ -116,7 +116,7 @@ describe('packages for WebGPU in Chromium', function () {
   }
   /** Waits until the page has this many workers: their ends are told after the fact. */
   async function workersBecome(opened: Page, count: number): Promise<void> {
-    for (let wait = 0; opened.workers().length !== count && wait < 500; wait++)
+    for (let wait = 0; opened.workers().length !== count && wait < 2000; wait++)
       await new Promise((resolve) => setTimeout(resolve, 10));
     expect(opened.workers().length).to.equal(count);
   }

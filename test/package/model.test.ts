@@ -79,7 +79,7 @@ function loadedModel(threads: number): void {
     expect(data.length, 'the array stays the callers').to.equal(4);
   });
 
-  it('aborts within 50 ms or so, with the reason of the signal, and goes on with the next call', async () => {
+  it('aborts a call that runs, with the reason of the signal, and goes on with the next call', async () => {
     const abort = new AbortController();
     const reason = { why: 'no longer needed' };
     // A length that no call has had yet: how long its dispatches take is not known.
@@ -97,8 +97,8 @@ function loadedModel(threads: number): void {
       }
     }
     await after;
-    // 100 ms until the abort, and a call that would have taken seconds.
-    expect(performance.now() - began).to.be.below(100 + 400);
+    // 100 ms until the abort, and a call that would have taken four seconds and more.
+    expect(performance.now() - began).to.be.below(2000);
     const before = AbortSignal.abort(reason);
     expect(await model.run({ input_ids: ids }, { signal: before }).catch((error: unknown) => error)).to.equal(reason);
   });

@@ -29,11 +29,12 @@ describe('the worker', () => {
       await backend.load({ ...idle, program: { ...program, weights: [] }, kernels: code, tensors: [] });
       const abort = new AbortController();
       const reason = new Error('stop');
-      const running = backend.run(await prepared(3, 30_000_000), abort.signal).catch((error: unknown) => error);
+      const running = backend.run(await prepared(3, 300_000_000), abort.signal).catch((error: unknown) => error);
       setTimeout(() => abort.abort(reason), 50);
       const began = performance.now();
       expect(await running).to.equal(reason);
-      expect(performance.now() - began).to.be.below(800);
+      // The whole call takes many times as long; the machine may be busy with other things.
+      expect(performance.now() - began).to.be.below(4000);
       const { spun } = await backend.run(await prepared(3, 2));
       expect(spun?.data[63]).to.equal(2);
     } finally {
