@@ -4,7 +4,7 @@
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,8 +13,6 @@ import { requiredNames } from './requirements.ts';
 
 const sourceFolder = fileURLToPath(new URL('cuda-sim/', import.meta.url));
 const cacheFolder = fileURLToPath(new URL('../.cache/cuda-sim/', import.meta.url));
-/** Where the simulated driver looks for the modules that simulateModules made. */
-export const modulesFolder: string = path.join(cacheFolder, 'modules');
 
 /** Whether tests run on a GPU. */
 export const onHardware: boolean = requiredNames().has('cuda-hw');
@@ -119,40 +117,63 @@ export async function simulatedDriver({ without = [] }: { readonly without?: rea
 
 // No contraction: what is fused is what a kernel fuses itself. Kernels read words as other types, as NVRTC lets them.
 const moduleFlags = [
-  ...['-std=c++20', '-O2', '-fPIC', '-shared', '-DATPC_SIMULATED_DEVICE', '-ffp-contract=off', '-fno-math-errno'],
-  ...['-fno-strict-aliasing', '-fno-exceptions', '-fno-rtti', '-U_FORTIFY_SOURCE', '-Wl,-Bsymbolic', forThisMachine],
+  ...['-std=c++20', '-O2', '-fPIC', '-w', '-DATPC_SIMULATED_DEVICE', '-ffp-contract=off', '-fno-math-errno'],
+  ...['-fno-strict-aliasing', '-fno-exceptions', '-fno-rtti', '-U_FORTIFY_SOURCE', forThisMachine],
 ];
+const moduleLinkFlags = ['-shared', '-Wl,-Bsymbolic'];
+
+/** Tells the driver of each access to memory (simulated-checks.h), and stops where an index is beyond an array. */
+const checkedFlags = ['-fsanitize=thread', '-fsanitize=bounds', '-fsanitize-undefined-trap-on-error'];
+/** For a whole run of tests: slower, and finds accesses out of bounds and races of shared memory. */
+const alwaysChecked = process.env['ATPC_CUDA_SIM_CHECKED'] === '1';
+
+export interface SimulationOptions {
+  /** Modules that find accesses out of bounds and races of shared memory (test/cuda-sim/README.md); several times slower. */
+  readonly checked?: boolean;
+}
+const modulesFolderOf = (checked: boolean): string => path.join(cacheFolder, checked ? 'checked-modules' : 'modules');
 
 /**
  * Compiles a kernels.cu for the CPU, and lets the simulated driver find it for the PTX texts that NVRTC made of it. Where tests run on a
  * GPU it does nothing. What was made before is taken from .cache/cuda-sim.
  */
-export async function simulateModules(cuText: string, ptxTexts: readonly string[]): Promise<void> {
+export async function simulateModules(
+  cuText: string,
+  ptxTexts: readonly string[],
+  { checked = alwaysChecked }: SimulationOptions = {},
+): Promise<void> {
   if (onHardware) return;
   const headers = sourceNames(/^(simulated-.*|module-interface)\.h$/);
-  const key = sha256(compilerVersion() ?? '', machine, ...moduleFlags, ...sourcesOf(headers), cuText);
+  const flags = [...moduleFlags, ...(checked ? checkedFlags : [])];
+  const key = sha256(compilerVersion() ?? '', machine, ...flags, ...moduleLinkFlags, ...sourcesOf(headers), cuText);
   const built = await onceInProcess(path.join(cacheFolder, 'builds', `${key.slice(0, 40)}.so`), async (temporary) => {
-    const source = `${temporary}.cu`;
+    const [source, object] = [`${temporary}.cu`, `${temporary}.o`];
     writeFileSync(source, cuText);
     try {
-      const inputs = ['-include', path.join(sourceFolder, 'simulated-device.h'), '-x', 'c++', source];
-      await run('g++', [...moduleFlags, '-w', ...inputs, '-o', temporary, '-lm']);
+      const inputs = ['-include', path.join(sourceFolder, 'simulated-device.h'), '-x', 'c++', '-c', source];
+      await run('g++', [...flags, ...inputs, '-o', object]);
+      // Without the flags of a checked build, which would link the libraries of the sanitizer.
+      await run('g++', [...moduleLinkFlags, object, '-o', temporary, '-lm']);
     } finally {
-      rmSync(source);
+      rmSync(source, { force: true });
+      rmSync(object, { force: true });
     }
   });
-  mkdirSync(modulesFolder, { recursive: true });
+  const folder = modulesFolderOf(checked);
+  mkdirSync(folder, { recursive: true });
   for (const text of ptxTexts) {
-    const file = path.join(modulesFolder, `${createHash('sha256').update(text.replace(/\0+$/, '')).digest('hex')}.so`);
-    // Another kernels.cu, or another version of the headers, may have given the same PTX.
-    const temporary = `${file}.${randomUUID()}`;
-    writeFileSync(temporary, readFileSync(built));
-    renameSync(temporary, file);
+    const name = createHash('sha256').update(text.replace(/\0+$/, '')).digest('hex');
+    // Another kernels.cu, or another version of the headers, may have given the same PTX. Whoever loads it resolves the link.
+    const temporary = path.join(folder, `${name}.${randomUUID()}`);
+    symlinkSync(built, temporary);
+    renameSync(temporary, path.join(folder, `${name}.so`));
   }
 }
 
 /** For processes that tests start, and for this one: which driver they load, and where that finds its modules. */
-export async function cudaEnvironment(): Promise<Readonly<Record<string, string>>> {
+export async function cudaEnvironment({ checked = alwaysChecked }: SimulationOptions = {}): Promise<
+  Readonly<Record<string, string>>
+> {
   if (onHardware) return {};
-  return { ATPC_CUDA_DRIVER: await simulatedDriver(), ATPC_CUDA_SIM_MODULES: modulesFolder };
+  return { ATPC_CUDA_DRIVER: await simulatedDriver(), ATPC_CUDA_SIM_MODULES: modulesFolderOf(checked) };
 }
