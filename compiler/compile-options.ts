@@ -1,4 +1,5 @@
 import type { Manifest } from '../runtime/format/manifest.ts';
+import type { RooflineReport } from './roofline/report.ts';
 
 /** How weights are stored: as numbers, or (matrices whose rows are whole blocks) in blocks of 32 with 8 or 4 bits. */
 export const weightTypes = ['f32', 'f16', 'q8', 'q4'] as const;
@@ -70,6 +71,8 @@ export interface PlanReport {
   readonly totals: readonly PlanTotal[];
   /** Tokens that a session can hold, for a model with state; longer lengths in the report are for comparison. */
   readonly sessionTokens?: number;
+  /** Where a device was named: what its kernels would take there at best. */
+  readonly roofline?: RooflineReport;
 }
 export interface PlanRow {
   readonly layer: number;

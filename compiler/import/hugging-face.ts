@@ -36,7 +36,10 @@ export interface FolderOptions extends ContextOptions {
  * Opens a folder; reads headers and configuration, no weights. Throws ATPC-201 (not there), ATPC-202 (configuration),
  * ATPC-203 (architecture), ATPC-204 and ATPC-208 (weight files), ATPC-209 (tokenizer), ATPC-301 (options).
  */
-export async function openHuggingFace(folder: string, { shapesOnly = false, ...options }: FolderOptions = {}): Promise<ImportedModel> {
+export async function openHuggingFace(
+  folder: string,
+  { shapesOnly = false, ...options }: FolderOptions = {},
+): Promise<ImportedModel> {
   await requireFolder(folder);
   const sentence = await openSentenceTransformer(folder);
   const inner = sentence?.folder ?? folder;

@@ -64,10 +64,7 @@ const segmentRows: { readonly [K in AttentionKernelSegment['kind']]: SegmentRow<
         : queries * (window === null ? keys : Math.min(keys, window));
       const seen = window === null ? keys : Math.min(keys, window + queries - 1);
       const perHead = seen * (kernel.headSize + kernel.valueSize + (bias ? 1 : 0));
-      return addWork(
-        attend(place, batch * heads * pairs),
-        reading(batch * keyHeads * perHead + (mask ? batch * seen : 0)),
-      );
+      return addWork(attend(place, batch * heads * pairs), reading(batch * keyHeads * perHead + (mask ? batch * seen : 0)));
     },
   },
   clusters: {

@@ -48,8 +48,7 @@ export function expressionWork(expression: Scalar): OpWork {
   if (expression.kind === 'load' && expression.indirect) return expressionWork(expression.indirect);
   if (expression.kind !== 'apply') return { scalar: 0, special: 0 };
   const own = opWork[expression.op];
-  return expression.inputs.map(expressionWork).reduce(
-    (sum, { scalar, special: ofUnits }) => ({ scalar: sum.scalar + scalar, special: sum.special + ofUnits }),
-    own,
-  );
+  return expression.inputs
+    .map(expressionWork)
+    .reduce((sum, { scalar, special: ofUnits }) => ({ scalar: sum.scalar + scalar, special: sum.special + ofUnits }), own);
 }

@@ -11,7 +11,7 @@ import { elementBytes } from '../kernel/view.ts';
 import type { Device } from './devices.ts';
 import { assumedRegisters, footprintOf, type Footprint } from './footprint.ts';
 import { workOf } from './kernel-work.ts';
-import { occupancyOf, predict, type Bound, type Launch, type Occupancy, type Precision } from './prediction.ts';
+import { occupancyOf, predict, type Bound, type Launch, type Occupancy } from './prediction.ts';
 import { addWork, bytesOf, flopsOf, noWork, type KernelWork } from './work.ts';
 
 type Dims = Readonly<Record<string, number>>;
@@ -23,6 +23,7 @@ export interface KernelRoofline {
   readonly dispatches: number;
   readonly workgroups: number;
   readonly threads: number;
+  readonly tensorCores: boolean;
   readonly registers: number;
   readonly registersFrom: 'assumed' | 'ptxas';
   readonly sharedBytes: number;
@@ -53,7 +54,6 @@ export interface CallRoofline {
 
 export interface RooflineOptions {
   readonly device: Device;
-  readonly precision: Precision;
   /** Registers of kernels, where a compiler has said. */
   readonly registers?: ReadonlyMap<string, number>;
 }
@@ -93,7 +93,7 @@ export class EntryRoofline {
   readonly #launch: Launch;
   readonly #alike: readonly Alike[];
 
-  /** Throws ATPC-307 for a target whose kernels have no workgroups. */
+  /** A program for CUDA. */
   constructor({ entries, program, kernels }: Built, name: EntryPointName, target: Target, options: RooflineOptions) {
     this.#target = target;
     this.#options = options;
@@ -118,11 +118,7 @@ export class EntryRoofline {
 
   #sizedKernel(named: NamedKernel): SizedKernel {
     const { device, registers } = this.#options;
-    const footprint = footprintOf(this.#target.name, named);
-    if (!footprint) {
-      const found = `${this.#target.name} has no workgroups`;
-      throw new AtpcError('ATPC-307', `A roofline of a device is for kernels of GPUs, and ${found}.`, { hint: 'Add -t cuda.' });
-    }
+    const footprint = footprintOf(named);
     const known = registers?.get(named.name);
     const used = known ?? assumedRegisters[named.kernel.kind];
     return {
@@ -134,10 +130,11 @@ export class EntryRoofline {
     };
   }
 
-  at(dims: Dims): CallRoofline {
+  /** Calls with these dims, one after the other; sums over all of them. */
+  at(calls: readonly Dims[]): CallRoofline {
     const sums = new Map<SizedKernel, Sum>();
     for (const { kernel, dispatch, count } of this.#alike) {
-      for (const round of roundsOf(dispatch, dims)) {
+      for (const round of calls.flatMap((dims) => roundsOf(dispatch, dims))) {
         const { when } = dispatch;
         if (when && evaluateExpression(when.tokens, round) < when.atLeast) continue;
         this.#add(sums, kernel, dispatch, count, round);
@@ -164,7 +161,7 @@ export class EntryRoofline {
     });
     const workgroups = evaluated(this.#target.itemsOf(dispatch));
     const { bound, seconds } = predict(work, workgroups, kernel.footprint, kernel.occupancy, {
-      ...this.#options,
+      device: this.#options.device,
       launch: this.#launch,
     });
     const sum = sums.get(kernel) ?? {
@@ -207,6 +204,7 @@ function rowOf({ kernel, dispatches, workgroups, work, boundSeconds }: Sum): Ker
     dispatches,
     workgroups,
     threads: footprint.threads,
+    tensorCores: footprint.tensorCores,
     registers,
     registersFrom,
     sharedBytes: footprint.sharedBytes,

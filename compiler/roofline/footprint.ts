@@ -1,52 +1,44 @@
-/** What a workgroup of a kernel takes of a multiprocessor: threads and shared memory from the kernel as it is written, registers beside. */
-import type { TargetName } from '../../runtime/format/manifest.ts';
-import type { Dialect, KernelSource } from '../codegen/clike/dialect.ts';
-import { bytesOfType, type KernelContext } from '../codegen/clike/kernel-builder.ts';
+/** What a thread block of a kernel takes of a multiprocessor: threads and shared memory as its text says, registers beside. */
+import { renderCuda } from '../codegen/cuda/target.ts';
 import type { NamedKernel } from '../codegen/target.ts';
-import { wgslDialect } from '../codegen/wgsl/dialect.ts';
-import { rendererOf as wgslRendererOf } from '../codegen/wgsl/renderers.ts';
-import type { KernelKind } from '../kernel/kernel.ts';
+import type { Kernel, KernelKind } from '../kernel/kernel.ts';
 
 export interface Footprint {
   readonly threads: number;
   readonly sharedBytes: number;
+  /** Whether its products are those of tensor cores. */
+  readonly tensorCores: boolean;
 }
 
-type Render = (named: NamedKernel, dialect: Dialect) => string;
-function rendered({ name, kernel, pattern }: NamedKernel, dialect: Dialect): string {
-  if (pattern === undefined) throw new RangeError(`The operands of the kernel ${name} are not bound.`);
-  const renderer = wgslRendererOf(kernel);
-  const context: KernelContext = {
-    dialect,
-    name,
-    pattern,
-    scratch: renderer.scratch?.isUsed(kernel) ?? false,
-    features: { subgroups: 'device', half: true },
-  };
-  return renderer.render(kernel, context);
+const elementBytes: Readonly<Record<string, number>> = { f32: 4, i32: 4, u32: 4, f16: 2, u16: 2 };
+const lanes: Readonly<Record<string, number>> = { vec2: 2, vec4: 4 };
+/** `f32`, `vec4<u32>`. */
+function typeBytes(type: string): number {
+  const [, vector, element = type] = /^(\w+)<(\w+)>$/.exec(type) ?? [];
+  const bytes = elementBytes[element];
+  const count = vector === undefined ? 1 : lanes[vector];
+  if (bytes === undefined || count === undefined) throw new RangeError(`A shared array has elements of the type '${type}'.`);
+  return bytes * count;
 }
 
-/** How targets with workgroups write their kernels. */
-const writers: { readonly [K in TargetName]?: { readonly dialect: Dialect; readonly render: Render } } = {
-  webgpu: { dialect: wgslDialect, render: rendered },
-};
+/** From the text of one kernel. Throws a RangeError for one that does not say how many threads it has, or what it shares. */
+export function footprintOfText(text: string): Omit<Footprint, 'tensorCores'> {
+  const threads = /__launch_bounds__\((\d+)/.exec(text)?.[1];
+  if (threads === undefined) throw new RangeError('A kernel does not say how many threads a block of it has.');
+  const arrays = [...text.matchAll(/^\s*__shared__ (?:alignas\(\d+\) )?(\S+) \w+\[(\d+)\];/gm)];
+  const declared = [...text.matchAll(/__shared__/g)].length;
+  if (declared !== arrays.length)
+    throw new RangeError(`A kernel has ${declared} shared arrays, of which ${arrays.length} are understood.`);
+  const sharedBytes = arrays.reduce((sum, [, type = '', count]) => sum + typeBytes(type) * Number(count), 0);
+  return { threads: Number(threads), sharedBytes };
+}
 
-/** Writes the kernel, and takes the numbers that the language is given. Null for a target without workgroups. */
-export function footprintOf(target: TargetName, named: NamedKernel): Footprint | null {
-  const writer = writers[target];
-  if (writer === undefined) return null;
-  let source: KernelSource | undefined;
-  const dialect: Dialect = {
-    ...writer.dialect,
-    kernel(written) {
-      source = written;
-      return writer.dialect.kernel(written);
-    },
-  };
-  writer.render(named, dialect);
-  if (source === undefined) return null;
-  const sharedBytes = source.shared.reduce((sum, { type, count }) => sum + bytesOfType(type) * count, 0);
-  return { threads: source.workgroupSize, sharedBytes };
+/** Schedules of tensor cores say what they multiply. */
+const usesTensorCores = (kernel: Kernel): boolean =>
+  'schedule' in kernel && 'multiply' in kernel.schedule && kernel.schedule.multiply !== undefined;
+
+export function footprintOf(named: NamedKernel): Footprint {
+  return { ...footprintOfText(renderCuda(named)), tensorCores: usesTensorCores(named.kernel) };
 }
 
 /** Registers of a thread where no compiler has said: what products and attention hold of a tile, and little elsewhere. */

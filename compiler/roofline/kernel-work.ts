@@ -33,7 +33,10 @@ function epilogueWork(steps: readonly EpilogueStep[], rows: number, columns: num
   return parts.reduce(addWork, noWork);
 }
 function productWork(
-  { epilogue, schedule }: Pick<GemmKernel, 'epilogue'> & { readonly schedule: { readonly rowTile: number; readonly columnTile: number } },
+  {
+    epilogue,
+    schedule,
+  }: Pick<GemmKernel, 'epilogue'> & { readonly schedule: { readonly rowTile: number; readonly columnTile: number } },
   [rows = 0, columns = 0, depth = 0]: readonly number[],
   rightBytes: number,
 ): KernelWork {

@@ -3,10 +3,6 @@ import { capabilities, type Device } from './devices.ts';
 import type { Footprint } from './footprint.ts';
 import { bytesOf, type KernelWork } from './work.ts';
 
-/** What the two sides of products and of attention are multiplied as. */
-export const precisions = ['f32', 'f16', 'bf16'] as const;
-export type Precision = (typeof precisions)[number];
-
 /** How a dispatch comes to the device: one by one, or as a node of a graph that was captured before. */
 export type Launch = 'stream' | 'graph';
 /**
@@ -28,7 +24,11 @@ export interface Occupancy {
   readonly limit: 'threads' | 'workgroups' | 'registers' | 'shared memory';
 }
 /** CUDA C++ Best Practices Guide, "Calculating Occupancy". */
-export function occupancyOf(device: Device, { threads, sharedBytes }: Footprint, registers: number): Occupancy {
+export function occupancyOf(
+  device: Device,
+  { threads, sharedBytes }: Pick<Footprint, 'threads' | 'sharedBytes'>,
+  registers: number,
+): Occupancy {
   const capability = capabilities[device.capability];
   const warps = Math.ceil(threads / 32);
   const ofWarp = Math.ceil((registers * 32) / capability.registerUnit) * capability.registerUnit;
@@ -56,15 +56,14 @@ export interface Prediction {
 }
 export interface PredictionOptions {
   readonly device: Device;
-  readonly precision: Precision;
   readonly launch: Launch;
 }
 export function predict(
   work: KernelWork,
   workgroups: number,
-  { threads }: Footprint,
+  { threads, tensorCores }: Footprint,
   { resident }: Occupancy,
-  { device, precision, launch }: PredictionOptions,
+  { device, launch }: PredictionOptions,
 ): Prediction {
   const capability = capabilities[device.capability];
   const { multiprocessors, clockHertz } = device;
@@ -74,14 +73,13 @@ export function predict(
   const rate = Math.min(1, warps / warpsForFullRate);
   // The multiprocessor that has most workgroups is the last to be ready: how much of all of them is idle until then.
   const balance = workgroups === 0 ? 1 : workgroups / (perMultiprocessor * multiprocessors);
-  const productRate =
-    precision === 'f32' ? device.f32FlopsPerSecond : device.halfFlopsPerSecond * capability.warpProductShare;
+  const productRate = tensorCores ? device.halfFlopsPerSecond * capability.warpProductShare : device.f32FlopsPerSecond;
   const specialRate = capability.specialPerClock * multiprocessors * clockHertz;
   const products = work.productFlops / productRate;
   const scalars = work.scalarFlops / device.f32FlopsPerSecond;
   const specials = work.specialFlops / specialRate;
-  // Tensor cores, f32 lanes and special function units work side by side; in f32 products are done by the lanes too.
-  const units = precision === 'f32' ? Math.max(products + scalars, specials) : Math.max(products, scalars, specials);
+  // Tensor cores, f32 lanes and special function units work side by side; without the first, the lanes do the products too.
+  const units = tensorCores ? Math.max(products, scalars, specials) : Math.max(products + scalars, specials);
   const computeSeconds = units / (work.tileFill * balance * rate);
   const memorySeconds = bytesOf(work) / Math.min(device.bytesPerSecond, Math.max(1, busy) * bytesPerClock * clockHertz);
   const before = launchSeconds[launch];
