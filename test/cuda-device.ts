@@ -9,6 +9,7 @@ import { cpus } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { cudaCompilersAreThere, koffiFile } from './cuda-compilers.ts';
 import { requiredNames } from './requirements.ts';
 
 const sourceFolder = fileURLToPath(new URL('cuda-sim/', import.meta.url));
@@ -34,9 +35,16 @@ function compilerVersion(): string | null {
   return compiler;
 }
 
-/** Whether the simulated driver can be built, or the real one is asked for. */
+/**
+ * Whether kernels can be compiled and run: with NVRTC and koffi, and g++ for the simulated device. Where ATPC_REQUIRE lists `cuda-hw` a GPU
+ * is taken to be there, and tests fail without it.
+ */
 export function cudaIsThere(): boolean {
-  return onHardware || compilerVersion() !== null;
+  return cudaCompilersAreThere() && (onHardware || simulationIsThere());
+}
+/** Whether the simulated driver can be built and called. */
+export function simulationIsThere(): boolean {
+  return compilerVersion() !== null && koffiFile() !== undefined;
 }
 
 /** Makes `file` by `make`, which writes to the path that it is given, unless it is there. Two processes may make the same file. */
@@ -83,32 +91,24 @@ const driverLinkFlags = ['-shared', '-pthread', '-Wl,-z,nodelete', '-ldl'];
  */
 export async function simulatedDriver({ without = [] }: { readonly without?: readonly string[] } = {}): Promise<string> {
   const names = sourceNames(/\.(cpp|h)$/).filter((name) => !name.startsWith('simulated-'));
-  const key = sha256(compilerVersion() ?? '', machine, ...driverFlags, ...driverLinkFlags, ...sourcesOf(names)).slice(0, 24);
-  const folder = path.join(cacheFolder, 'driver', key);
-  const objects = await onceInProcess(path.join(folder, 'objects'), async (temporary) => {
-    mkdirSync(temporary);
-    await Promise.all(
-      names
-        .filter((name) => name.endsWith('.cpp'))
-        .map((name) =>
-          run('g++', [
-            ...driverFlags,
-            '-c',
-            path.join(sourceFolder, name),
-            '-o',
-            path.join(temporary, name.replace(/cpp$/, 'o')),
-          ]),
-        ),
-    );
-  });
+  const headers = sourcesOf(names.filter((name) => name.endsWith('.h')));
+  const objects = await Promise.all(
+    names
+      .filter((name) => name.endsWith('.cpp'))
+      .map((name) => {
+        const key = sha256(compilerVersion() ?? '', process.arch, ...driverFlags, ...headers, ...sourcesOf([name]));
+        return onceInProcess(path.join(cacheFolder, 'objects', `${key.slice(0, 40)}.o`), async (temporary) => {
+          await run('g++', [...driverFlags, '-c', path.join(sourceFolder, name), '-o', temporary]);
+        });
+      }),
+  );
   const missing = [...without].sort();
-  const file = path.join(folder, missing.length === 0 ? 'libcuda.so' : `libcuda-${sha256(...missing).slice(0, 16)}.so`);
-  return onceInProcess(file, async (temporary) => {
+  const key = sha256(...driverLinkFlags, ...objects.map((file) => path.basename(file)), ...missing).slice(0, 40);
+  return onceInProcess(path.join(cacheFolder, 'drivers', key, 'libcuda.so.1'), async (temporary) => {
     const script = `${temporary}.map`;
     writeFileSync(script, `{ global: cu*; local: ${[...missing, '*'].map((name) => `${name};`).join(' ')} };\n`);
     try {
-      const parts = readdirSync(objects).map((name) => path.join(objects, name));
-      await run('g++', [...parts, ...driverLinkFlags, `-Wl,--version-script=${script}`, '-o', temporary]);
+      await run('g++', [...objects, ...driverLinkFlags, `-Wl,--version-script=${script}`, '-o', temporary]);
     } finally {
       rmSync(script);
     }
@@ -119,6 +119,8 @@ export async function simulatedDriver({ without = [] }: { readonly without?: rea
 const moduleFlags = [
   ...['-std=c++20', '-O2', '-fPIC', '-w', '-DATPC_SIMULATED_DEVICE', '-ffp-contract=off', '-fno-math-errno'],
   ...['-fno-strict-aliasing', '-fno-exceptions', '-fno-rtti', '-U_FORTIFY_SOURCE', forThisMachine],
+  // Each page of a frame is touched, so that a thread which needs too much stack comes upon the page that ends it.
+  '-fstack-clash-protection',
 ];
 const moduleLinkFlags = ['-shared', '-Wl,-Bsymbolic'];
 
