@@ -70,6 +70,7 @@ function registersAtMost(found: DistinctKernel): number {
     case 'attention':
       return 'multiply' in kernel.schedule ? 255 : 200;
     case 'cluster':
+    case 'score_keys':
       return 128;
     default:
       return 80;
@@ -154,12 +155,10 @@ describe('emitted CUDA', function () {
           says(Number(registers) <= most, `${registers} registers of ${most}`);
           const blocks = Math.floor(limits.registers / (Number(registers) * threadsOf(found)));
           says((blocks * threadsOf(found)) / 32 >= residentWarps, `${blocks} blocks of ${threadsOf(found)} threads`);
+          // An array may start at the next multiple of sixteen bytes; one that the compiler finds no use for is not there.
           const declared = declaredSharedBytes(found.text);
-          // Arrays begin at multiples of sixteen bytes.
-          says(
-            Number(sharedBytes) >= declared && Number(sharedBytes) <= Math.min(declared + 128, limits.sharedBytes),
-            `${sharedBytes} bytes of shared memory, declared are ${declared}`,
-          );
+          const sharedMost = Math.min(limits.sharedBytes, 16 * Math.ceil(declared / 16) + 64);
+          says(Number(sharedBytes) <= sharedMost, `${sharedBytes} bytes of shared memory, declared are ${declared}`);
         }
         expect(faults, faults.join('\n')).to.deep.equal([]);
       });
