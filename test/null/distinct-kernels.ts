@@ -3,13 +3,17 @@ import { cudaTarget, precisions, type Precision } from '../../compiler/codegen/c
 import type { Kernel } from '../../compiler/kernel/kernel.ts';
 import { gpuProgramsFor } from '../models/gpu-programs.ts';
 
+/** A kernel of a program. */
+export interface KernelUse {
+  readonly kernel: Kernel;
+  readonly precision: Precision;
+  /** In words. */
+  readonly where: string;
+}
 export interface DistinctKernel {
   /** Its name in `source`. */
   readonly name: string;
-  readonly kernel: Kernel;
-  /** The first program that has it, for messages. */
-  readonly where: string;
-  readonly precision: Precision;
+  readonly uses: readonly [KernelUse, ...KernelUse[]];
   /** Its own text, without what all kernels share. */
   readonly text: string;
 }
@@ -27,7 +31,7 @@ const named = (text: string, name: string): string =>
   text.slice(text.search(namespaceName)).replace(namespaceName, `namespace ${name}_kernel {`).replace(entryName, `$1 ${name}(`);
 
 export async function distinctKernels(): Promise<DistinctKernels> {
-  const found = new Map<string, Pick<DistinctKernel, 'kernel' | 'where' | 'precision'>>();
+  const found = new Map<string, [KernelUse, ...KernelUse[]]>();
   const headers = new Set<string>();
   for (const precision of precisions) {
     const target = cudaTarget(precision);
@@ -38,15 +42,18 @@ export async function distinctKernels(): Promise<DistinctKernels> {
       headers.add(header.replace(/^\/\/.*\n/, ''));
       for (const [index, { name, kernel }] of kernels.entries()) {
         const text = named(texts[index] ?? '', 'kernel');
-        if (!found.has(text)) found.set(text, { kernel, precision, where: `${name} of ${program}, ${precision}` });
+        const use = { kernel, precision, where: `${name} of ${program}, ${precision}` };
+        const known = found.get(text);
+        if (known) known.push(use);
+        else found.set(text, [use]);
       }
     }
   }
   const [header, ...others] = headers;
   if (header === undefined || others.length > 0) throw new Error('Programs do not share the text before their kernels.');
-  const kernels = [...found].map(([text, about], index): DistinctKernel => {
+  const kernels = [...found].map(([text, uses], index): DistinctKernel => {
     const name = `kernel_${index}`;
-    return { ...about, name, text: named(text, name) };
+    return { name, uses, text: named(text, name) };
   });
   return { kernels, source: [header, ...kernels.map(({ text }) => text)].join('\n') };
 }
