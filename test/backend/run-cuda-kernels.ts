@@ -12,7 +12,7 @@ import { evaluateSize } from '../../ir/size.ts';
 import { openCudaDriver, type Address, type CudaDriver } from '../../runtime/backends/cuda/driver.ts';
 import { LaunchBuffer } from '../../runtime/backends/cuda/launch-buffer.ts';
 import type { BufferElementType } from '../../runtime/format/program.ts';
-import { simulateModules } from '../cuda-device.ts';
+import { cudaEnvironment, simulateModules } from '../cuda-device.ts';
 
 /** An operand: f32, i32, bytes of quants, or halves (Uint16Array). */
 export type KernelArray =
@@ -64,6 +64,7 @@ export async function runCudaKernels(runs: readonly KernelRun[]): Promise<readon
   const { files } = await compilePtx(text);
   const ptx = String(files[0]?.content ?? '');
   await simulateModules(text, [ptx]);
+  Object.assign(process.env, await cudaEnvironment());
   const driver = openCudaDriver();
   const device = driver.deviceAt(0);
   driver.useContext(driver.retainContext(device));
