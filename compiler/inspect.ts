@@ -62,6 +62,7 @@ export type PlannedOptions = Pick<
   | 'model'
   | 'weights'
   | 'targets'
+  | 'precision'
   | 'attention'
   | 'keys'
   | 'typicalLength'
@@ -84,7 +85,7 @@ export async function explainModel(options: PlannedOptions): Promise<{
   readonly approximations: readonly string[];
 }> {
   const source = await openModel(options.model, options);
-  const targets = targetsNamed(options.targets);
+  const targets = targetsNamed(options.targets, options.precision);
   const [target] = targets;
   const shapes = attentionShapes(source);
   const common = { target, verify: false, formatOf: formatsOf(source.tensors) };
@@ -109,7 +110,7 @@ export async function explainModel(options: PlannedOptions): Promise<{
       { name: seqDim, min: 1, max: maxTokens },
       { name: pastDim, min: 0, max: maxTokens - 1 },
     ];
-    return await described(built, dims, cacheAttentionOf(plan), cacheApproximationsOf(plan, false));
+    return await described(built, dims, cacheAttentionOf(plan), cacheApproximationsOf(plan, false, target));
   }
   const plan = await choosePlan(options, { shapes, maxTokens: longestSequence(source.graph), targets, tuned: source.tuned });
   const attention = attentionOf(plan, shapes, options.keys ?? null, { keysRead: () => null, textHash: null });
@@ -143,7 +144,7 @@ export async function inspectPlan(
   { lengths }: { readonly lengths?: readonly number[] } = {},
 ): Promise<PlanReport> {
   const source = await openModel(options.model, options);
-  const targets = targetsNamed(options.targets);
+  const targets = targetsNamed(options.targets, options.precision);
   const [target] = targets;
   const shapes = attentionShapes(source);
   if (source.context !== null) {

@@ -17,6 +17,7 @@ export const requirements = {
   'cuda-hw': 'a GPU with its CUDA driver, where ATPC_REQUIRE lists it: nothing is simulated then',
   webgpu: 'a WebGPU adapter: apt-get install chromium libvulkan1, for its software Vulkan driver',
   naga: 'naga 30 or later: cargo install --locked naga-cli --root .cache/naga',
+  'cuda-compiler': 'NVRTC of CUDA 13.0 and 12.4 in .cache, as .ci/run installs them with pip, and the npm package koffi',
   time: 'minutes, on a device in software: ATPC_REQUIRE=time runs it',
   'relaxed-simd': 'an engine with relaxed SIMD, such as Node 24',
 } as const;

@@ -124,8 +124,9 @@ export function createProgram(terminal: Terminal): Command {
     .action((source: string, flags: CompileFlags & ExplainFlags) =>
       import('./explain-command.ts').then(({ runExplain }) => runExplain(terminal, source, flags)),
     );
-  const { weights, config, force, maxSeq, beyondTrainedContext } = compileFlags;
-  addFlags(explain, { weights, config, ...attentionFlags, force, maxSeq, beyondTrainedContext, ...explainFlags, ...commonFlags });
+  const { weights, config, force, maxSeq, beyondTrainedContext, precision } = compileFlags;
+  const modelFlags = { weights, config, ...attentionFlags, force, maxSeq, beyondTrainedContext, precision };
+  addFlags(explain, { ...modelFlags, ...explainFlags, ...commonFlags });
   addExamples(explain, [
     'atpc explain dist/sentiment --tokens 512 --profile',
     'atpc explain examples/sentiment/model --attn expand --html explain.html',
