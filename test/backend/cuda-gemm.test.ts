@@ -1,4 +1,5 @@
 /** Products on CUDA, kernel by kernel: by tensor cores against what rounded sides give in float64, and against sides as they are. */
+import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import { gemmSchedule } from '../../compiler/codegen/cuda/gemm-schedules.ts';
 import { chunkExchangeText, chunkPlace, chunkPlaceText, tileLayout } from '../../compiler/codegen/cuda/kernels/tile-layout.ts';
@@ -254,11 +255,9 @@ describe('tiles in shared memory', () => {
       }
     });
     it(`rows of ${depth}: every chunk has a place of its own, which kernels compute in the same way`, () => {
-      const text = new Function('row', 'chunk', `return ${chunkPlaceText(layout, 'row', 'chunk')}`) as (
-        row: number,
-        chunk: number,
-      ) => number;
-      const exchanged = new Function('row', `return ${chunkExchangeText(layout, 'row')}`) as (row: number) => number;
+      const [text, exchanged] = runInNewContext(
+        `[(row, chunk) => ${chunkPlaceText(layout, 'row', 'chunk')}, (row) => ${chunkExchangeText(layout, 'row')}]`,
+      ) as [(row: number, chunk: number) => number, (row: number) => number];
       const places = new Set<number>();
       for (let row = 0; row < 32; row += 1)
         for (let chunk = 0; chunk < layout.chunks; chunk += 1) {

@@ -59,7 +59,7 @@ export async function runCudaKernels(runs: readonly KernelRun[]): Promise<readon
   const { nameOf } = nameKernels(bound);
   return withCudaModule(textOfKernels(bound), (launch) =>
     runs.map(({ kernel, reads, result, integers }, index) => {
-      const items = evaluateSize(rendererOf(kernel).items(kernel as never, integers), {});
+      const items = evaluateSize(rendererOf(kernel).items(kernel, integers), {});
       const sizes = Int32Array.from([items, ...[...reads, result].map(() => 0), ...integers]);
       return launch(nameOf(bound[index] as BoundKernel), items, [sizes, ...reads], result);
     }),
@@ -115,7 +115,7 @@ function launchKernel(
   const arrays = [...reads, found];
   const addresses = arrays.map((array) => {
     const address = driver.allocate(Math.max(16, array.byteLength));
-    const from = driver.addressOf(new Uint8Array(array.buffer as ArrayBuffer, array.byteOffset, array.byteLength));
+    const from = driver.addressOf(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
     if (array.byteLength > 0) driver.copyToDevice(address, from, array.byteLength, stream);
     return address;
   });
