@@ -1,6 +1,8 @@
 import type { Manifest } from '../runtime/format/manifest.ts';
 import { precisions, type Precision } from './codegen/cuda/precision.ts';
 
+import type { RooflineReport } from './roofline/report.ts';
+
 export { precisions, type Precision };
 
 /** How weights are stored: as numbers, or (matrices whose rows are whole blocks) in blocks of 32 with 8 or 4 bits. */
@@ -75,6 +77,8 @@ export interface PlanReport {
   readonly totals: readonly PlanTotal[];
   /** Tokens that a session can hold, for a model with state; longer lengths in the report are for comparison. */
   readonly sessionTokens?: number;
+  /** Where a device was named: what its kernels would take there at best. */
+  readonly roofline?: RooflineReport;
 }
 export interface PlanRow {
   readonly layer: number;
