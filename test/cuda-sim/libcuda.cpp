@@ -360,6 +360,12 @@ API cuSimDescribeLive(char *text, int length) {
   std::snprintf(text, std::size_t(length), "%s", describe_live(total).c_str());
   return total;
 }
+/** What released contexts still held counts no longer. */
+API cuSimForgetLeaks() {
+  const std::lock_guard lock(driver().mutex);
+  driver().leaked = 0;
+  return success;
+}
 /** What the last launch that failed did wrong. */
 API cuSimLastFailure(char *text, int length) {
   const std::lock_guard lock(driver().mutex);
