@@ -73,9 +73,9 @@ describe('faults of CUDA', function () {
     expect((await errorOf(loadWith({ ATPC_CUDA_DRIVER: 'libc.so.6' }))).message).to.match(
       /ATPC-501.*libc\.so\.6 has no cuInit, cuDriverGetVersion/,
     );
-    const older = await simulatedDriver({ without: ['cuDevicePrimaryCtxReset_v2', 'cuMemAlloc_v2'] });
+    const older = await simulatedDriver({ without: ['cuCtxCreate_v2', 'cuMemAlloc_v2'] });
     const error = await errorOf(loadWith({ ATPC_CUDA_DRIVER: older }));
-    expect(error.message).to.match(/ATPC-501.*has no cuDevicePrimaryCtxReset_v2, cuMemAlloc_v2: it is too old/);
+    expect(error.message).to.match(/ATPC-501.*has no cuCtxCreate_v2, cuMemAlloc_v2: it is too old/);
     expect(error.hint).to.contain('Update the NVIDIA driver');
     for (const [code, said] of [
       [34, /does not start.*stub/],
@@ -264,7 +264,15 @@ describe('faults of CUDA', function () {
       'cuStreamBeginCapture_v2',
     ],
     ...['cuStreamEndCapture', 'cuGraphInstantiateWithFlags', 'cuGraphLaunch', 'cuMemFree_v2', 'cuMemFreeHost', 'cuModuleUnload'],
-    ...['cuStreamDestroy_v2', 'cuEventDestroy_v2', 'cuGraphExecDestroy', 'cuGraphDestroy', 'cuDevicePrimaryCtxRelease_v2'],
+    ...[
+      'cuStreamDestroy_v2',
+      'cuEventDestroy_v2',
+      'cuGraphExecDestroy',
+      'cuGraphDestroy',
+      'cuDevicePrimaryCtxRelease_v2',
+      'cuCtxCreate_v2',
+      'cuCtxDestroy_v2',
+    ],
   ];
   for (const [what, code] of Object.entries({
     'is refused': invalidValue,
