@@ -63,6 +63,7 @@ export type PlannedOptions = Pick<
   | 'model'
   | 'weights'
   | 'targets'
+  | 'precision'
   | 'attention'
   | 'keys'
   | 'typicalLength'
@@ -85,7 +86,7 @@ export async function explainModel(options: PlannedOptions): Promise<{
   readonly approximations: readonly string[];
 }> {
   const source = await openModel(options.model, options);
-  const targets = targetsNamed(options.targets);
+  const targets = targetsNamed(options.targets, options.precision);
   const [target] = targets;
   const shapes = attentionShapes(source);
   const common = { target, verify: false, formatOf: formatsOf(source.tensors) };
@@ -110,7 +111,7 @@ export async function explainModel(options: PlannedOptions): Promise<{
       { name: seqDim, min: 1, max: maxTokens },
       { name: pastDim, min: 0, max: maxTokens - 1 },
     ];
-    return await described(built, dims, cacheAttentionOf(plan), cacheApproximationsOf(plan, false));
+    return await described(built, dims, cacheAttentionOf(plan), cacheApproximationsOf(plan, false, target));
   }
   const plan = await choosePlan(options, { shapes, maxTokens: longestSequence(source.graph), targets, tuned: source.tuned });
   const attention = attentionOf(plan, shapes, options.keys ?? null, { keysRead: () => null, textHash: null });
@@ -151,7 +152,7 @@ export async function inspectPlan(options: PlannedOptions, about: PlanReportOpti
   const { lengths } = about;
   const settings = rooflineSettings(options, about);
   const source = await openModel(options.model, { ...options, shapesOnly: true });
-  const targets = targetsNamed(options.targets);
+  const targets = targetsNamed(options.targets, options.precision);
   const [target] = targets;
   const shapes = attentionShapes(source);
   if (source.context !== null) {

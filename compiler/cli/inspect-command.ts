@@ -4,6 +4,7 @@ import { AtpcError } from '../../runtime/errors.ts';
 import { evaluateExpression } from '../../runtime/format/expression.ts';
 import type { Manifest } from '../../runtime/format/manifest.ts';
 import type { PlanReport } from '../compile-options.ts';
+import { ownApproximations } from '../package/own-approximations.ts';
 import type { CompileFlags } from './compile-flags.ts';
 import { compileSettings } from './compile-settings.ts';
 import { attentionLines, describeTask, percent, portType } from './describe-package.ts';
@@ -157,7 +158,9 @@ export async function runInspectPackage(terminal: Terminal, folder: string): Pro
       [
         'targets',
         manifest.targets
-          .flatMap(({ name, variants }) => variants.map(({ features }) => [name, ...features].join(' + ')))
+          .flatMap(({ name, variants }) =>
+            variants.length === 0 ? [`${name}, as text alone`] : variants.map(({ features }) => [name, ...features].join(' + ')),
+          )
           .join(', '),
       ],
       ['written by', `${compiler.name} ${compiler.version}, format ${manifest.formatVersion}, runtime ${runtime.version}`],
@@ -169,6 +172,7 @@ export async function runInspectPackage(terminal: Terminal, folder: string): Pro
       ['attention', manifest.attention.reason],
       ...attentionLines(manifest.attention).map((line): [string, string] => ['', line]),
       ...manifest.approximations.map((sentence): [string, string] => ['approximation', sentence]),
+      ...ownApproximations(manifest).map(({ target, sentence }): [string, string] => [`approximation, ${target}`, sentence]),
       ...memory.map(({ target, dims, bytes: peak }): [string, string] => [
         manifest.targets.length > 1 ? `peak memory, ${target}` : 'peak memory',
         `${formatBytes(peak)} at ${dims}`,

@@ -126,8 +126,9 @@ export function createProgram(terminal: Terminal): Command {
     .action((source: string, flags: CompileFlags & ExplainFlags) =>
       import('./explain-command.ts').then(({ runExplain }) => runExplain(terminal, source, flags)),
     );
-  const { weights, config, force, maxSeq, beyondTrainedContext } = compileFlags;
-  addFlags(explain, { weights, config, ...attentionFlags, force, maxSeq, beyondTrainedContext, ...explainFlags, ...commonFlags });
+  const { weights, config, force, maxSeq, beyondTrainedContext, precision } = compileFlags;
+  const modelFlags = { weights, config, ...attentionFlags, force, maxSeq, beyondTrainedContext, precision };
+  addFlags(explain, { ...modelFlags, ...explainFlags, ...commonFlags });
   addExamples(explain, [
     'atpc explain dist/sentiment --tokens 512 --profile',
     'atpc explain examples/sentiment/model --attn expand --html explain.html',
@@ -174,6 +175,7 @@ function addInspect(inspect: Command, terminal: Terminal): void {
     weights: weightsFlag,
     ...attentionFlags,
     target: compileFlags.target,
+    precision: compileFlags.precision,
     quant: compileFlags.quant,
     maxSeq: compileFlags.maxSeq,
     beyondTrainedContext: compileFlags.beyondTrainedContext,
