@@ -2,8 +2,6 @@ import type { Manifest } from '../runtime/format/manifest.ts';
 import { precisions, type Precision } from './codegen/cuda/precision.ts';
 import type { RooflineReport } from './roofline/report.ts';
 
-import type { RooflineReport } from './roofline/report.ts';
-
 export { precisions, type Precision };
 
 /** How weights are stored: as numbers, or (matrices whose rows are whole blocks) in blocks of 32 with 8 or 4 bits. */

@@ -111,11 +111,13 @@ function comparedCells(report: RooflineReport): readonly string[] {
 }
 async function comparison(row: ModelRow): Promise<readonly string[]> {
   const rows: (readonly string[])[] = [];
-  for (const device of comparedDevices) {
-    for (const precision of ['f32', 'f16'] as const) {
-      const report = await rooflineOf(row, device, precision, [comparedTokens]);
-      rows.push([devices[device].title, precision, ...comparedCells(report)]);
-    }
+  const compared = [
+    { device: pageDevice, precision: 'f32' } as const,
+    ...comparedDevices.map((device) => ({ device, precision: pagePrecision }) as const),
+  ];
+  for (const { device, precision } of compared) {
+    const report = await rooflineOf(row, device, precision, [comparedTokens]);
+    rows.push([devices[device].title, precision, ...comparedCells(report)]);
   }
   const calls = row.options.plan === undefined ? ['forward'] : ['prompt', 'decode token'];
   const head = ['device', 'precision', ...calls.flatMap((call) => [`${call}, dense`, `${call}, plan`])];

@@ -8,7 +8,7 @@ import { inspectPlan } from '../../compiler/index.ts';
 import type { Kernel, KernelKind } from '../../compiler/kernel/kernel.ts';
 import { elementBytes } from '../../compiler/kernel/view.ts';
 import { causalPairs } from '../../compiler/roofline/attention-work.ts';
-import type { capabilities} from '../../compiler/roofline/devices.ts';
+import type { capabilities } from '../../compiler/roofline/devices.ts';
 import { deviceNamed, deviceNames, devices, type Device } from '../../compiler/roofline/devices.ts';
 import { EntryRoofline, type CallRoofline } from '../../compiler/roofline/entry-roofline.ts';
 import { footprintOfText, registersOfPtxas } from '../../compiler/roofline/footprint.ts';
