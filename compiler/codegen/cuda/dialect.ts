@@ -110,7 +110,8 @@ function kernel(source: KernelSource): string {
     [`namespace ${name}_kernel {`, 'struct Sizes {', ...sizes.map((size) => `  i32 ${size};`), '};'],
     ...functions.map(code),
     [
-      `extern "C" __global__ void __launch_bounds__(${workgroupSize}) ${name}(`,
+      // One block a multiprocessor at least: without it ptxas aims at more of them, and spills registers for it.
+      `extern "C" __global__ void __launch_bounds__(${workgroupSize}, 1) ${name}(`,
       ...parameters.map((parameter, index) => `  ${parameter}${index === parameters.length - 1 ? '' : ','}`),
       ') {',
       ...shared.map(({ name: array, type, count }) => `  __shared__ ${arrayType(type)} ${array}[${count}];`),
