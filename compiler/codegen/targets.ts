@@ -1,12 +1,15 @@
 import type { TargetName } from '../../runtime/format/manifest.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import { didYouMean } from '../schema/did-you-mean.ts';
+import { cudaTarget } from './cuda/target.ts';
 import type { Target } from './target.ts';
 import { wasmTarget } from './wasm/target.ts';
 import { webgpuTarget } from './wgsl/target.ts';
 
 /** Every target; a new one is a folder beside this file and a row here. */
-const targets = { wasm: wasmTarget, webgpu: webgpuTarget } as const satisfies { readonly [K in TargetName]: Target };
+const targets = { wasm: wasmTarget, webgpu: webgpuTarget, cuda: cudaTarget('f32') } as const satisfies {
+  readonly [K in TargetName]: Target;
+};
 export const targetNames = Object.keys(targets) as readonly TargetName[];
 
 /** What the compiler itself runs programs on, whatever it compiles for: calibration, and a look at golden inputs. */

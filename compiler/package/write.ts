@@ -145,6 +145,7 @@ function draftManifest(parts: PackageParts, finds: ManifestFinds): Manifest {
 const programPaths: { readonly [K in TargetName]: string } = {
   wasm: 'program.json',
   webgpu: 'kernels/webgpu/program.json',
+  cuda: 'kernels/cuda/program.json',
 };
 
 async function writeTarget(output: PackageOutput, target: PackageTarget): Promise<ManifestTarget> {
@@ -177,6 +178,7 @@ async function writeTarget(output: PackageOutput, target: PackageTarget): Promis
 const targetFeatures: { readonly [K in TargetName]: readonly TargetFeatures[K][] } = {
   wasm: ['simd128', 'threads', 'relaxed-simd'],
   webgpu: ['subgroups', 'shader-f16'],
+  cuda: ['cuda-12.4', 'cuda-13.0'],
 };
 function featureOf(target: TargetName, name: string): TargetFeatures[TargetName] {
   const found = targetFeatures[target].find((feature) => feature === name);

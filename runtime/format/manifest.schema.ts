@@ -16,7 +16,7 @@ const port = object(
 );
 const variant = object({
   file: reference('path'),
-  features: arrayOf({ enum: ['simd128', 'threads', 'relaxed-simd', 'subgroups', 'shader-f16'] }),
+  features: arrayOf({ enum: ['simd128', 'threads', 'relaxed-simd', 'subgroups', 'shader-f16', 'cuda-12.4', 'cuda-13.0'] }),
 });
 // Each of these is one function of the validators, however often it is used.
 const own = {
@@ -30,7 +30,7 @@ const golden = { $ref: '#/definitions/golden' };
 const texts = { $ref: '#/definitions/texts' };
 const target = object(
   {
-    name: { enum: ['wasm', 'webgpu'] },
+    name: { enum: ['wasm', 'webgpu', 'cuda'] },
     program: reference('path'),
     variants: arrayOf(variant),
     memory: object({

@@ -87,11 +87,12 @@ export interface ManifestTensor {
 }
 /**
  * What a host may have or lack, by target. wasm: 128-bit SIMD, shared memory with atomics, fused multiply-adds. webgpu: optional
- * features of a device (WebGPU, section 24).
+ * features of a device (WebGPU, section 24). cuda: the version of CUDA that a driver supports, which decides what PTX it takes.
  */
 export interface TargetFeatures {
   readonly wasm: 'simd128' | 'threads' | 'relaxed-simd';
   readonly webgpu: 'subgroups' | 'shader-f16';
+  readonly cuda: 'cuda-12.4' | 'cuda-13.0';
 }
 export type TargetName = keyof TargetFeatures;
 export type WasmFeature = TargetFeatures['wasm'];

@@ -1,5 +1,6 @@
-/** Small models as programs for WebGPU, in every form that changes which kernels there are: no device is needed for them. */
+/** Small models as programs for a GPU, in every form that changes which kernels there are: no device is needed for them. */
 import { build, buildStateful, type Built } from '../../compiler/build.ts';
+import type { Target } from '../../compiler/codegen/target.ts';
 import { webgpuTarget } from '../../compiler/codegen/wgsl/target.ts';
 import type { WeightType } from '../../compiler/compile-options.ts';
 import { storedAs } from '../../compiler/weights/stored-as.ts';
@@ -12,7 +13,6 @@ import { llamaVariants } from './llama-variants.ts';
 import { tinyBert } from './tiny-bert.ts';
 import { tinyLlama } from './tiny-llama.ts';
 
-const common = { target: webgpuTarget, verify: true } as const;
 const maxTokens = 1024;
 const sizes = { window: 32, block: 16, sinks: 4 } as const;
 
@@ -28,9 +28,9 @@ const mixedPlan: AttentionPlan = {
     ],
   })),
 };
-async function bert(plan: AttentionPlan, { half = false, classes = false } = {}): Promise<Built> {
+async function bert(target: Target, plan: AttentionPlan, { half = false, classes = false } = {}): Promise<Built> {
   const { graph } = await tinyBert(classes ? { head: { kind: 'classify', labels: ['a', 'b', 'c'] } } : {});
-  return build(graph, { ...common, plan, ...(half ? { isHalf: () => true } : {}) });
+  return build(graph, { target, verify: true, plan, ...(half ? { isHalf: () => true } : {}) });
 }
 
 /** A head that keeps every token and one that streams, as hybrid plans have them. */
@@ -41,34 +41,39 @@ export const hybridPlan: CachePlan = {
     { mode: 'stream', cache: causalModes.stream.cache(maxTokens, { ...sizes, atoms: 16 }), kvHeads: [1] },
   ]),
 };
-async function llama(plan: CachePlan, type?: WeightType): Promise<Built> {
+async function llama(target: Target, plan: CachePlan, type?: WeightType): Promise<Built> {
   const { graph, source } = await tinyLlama({ maxLength: maxTokens, trainedLength: maxTokens });
   const { tensors } = storedAs(source, graph, type);
-  return buildStateful(graph, { ...common, plan, maxTokens, formatOf: formatsOf(tensors) });
+  return buildStateful(graph, { target, verify: true, plan, maxTokens, formatOf: formatsOf(tensors) });
 }
 
-export const gpuPrograms: Readonly<Record<string, () => Promise<Built>>> = {
+export type GpuPrograms = Readonly<Record<string, () => Promise<Built>>>;
+export const gpuProgramsFor = (target: Target): GpuPrograms => ({
   ...Object.fromEntries(
     modeNames
-      .filter((mode) => webgpuTarget.refusedModes[mode] === undefined)
-      .map((mode) => [`bert-${mode}`, () => bert(mode === 'dense' ? densePlan : uniformPlan(mode, [1, 2]))]),
+      .filter((mode) => target.refusedModes[mode] === undefined)
+      .map((mode) => [`bert-${mode}`, () => bert(target, mode === 'dense' ? densePlan : uniformPlan(mode, [1, 2]))]),
   ),
-  'bert-mixed': () => bert(mixedPlan),
-  'bert-classes': () => bert(densePlan, { classes: true }),
-  'bert-half': () => bert(densePlan, { half: true }),
+  'bert-mixed': () => bert(target, mixedPlan),
+  'bert-classes': () => bert(target, densePlan, { classes: true }),
+  'bert-half': () => bert(target, densePlan, { half: true }),
   ...Object.fromEntries(
-    causalModeNames.map((mode) => [`llama-${mode}`, () => llama(uniformCachePlan(mode, [2, 2], maxTokens, 'test', sizes))]),
+    causalModeNames.map((mode) => [
+      `llama-${mode}`,
+      () => llama(target, uniformCachePlan(mode, [2, 2], maxTokens, 'test', sizes)),
+    ]),
   ),
-  'llama-hybrid': () => llama(hybridPlan),
-  'llama-q8': () => llama(hybridPlan, 'q8'),
-  'llama-q4': () => llama(uniformCachePlan('dense', [2, 2], maxTokens, 'test'), 'q4'),
+  'llama-hybrid': () => llama(target, hybridPlan),
+  'llama-q8': () => llama(target, hybridPlan, 'q8'),
+  'llama-q4': () => llama(target, uniformCachePlan('dense', [2, 2], maxTokens, 'test'), 'q4'),
   ...Object.fromEntries(
     Object.entries(llamaVariants).map(([name, changes]) => [
       `llama forward, ${name}`,
-      async () => build((await tinyLlama(changes)).graph, { ...common, plan: densePlan }),
+      async () => build((await tinyLlama(changes)).graph, { target, verify: true, plan: densePlan }),
     ]),
   ),
-};
+});
+export const gpuPrograms: GpuPrograms = gpuProgramsFor(webgpuTarget);
 
 /** Whose kernels lie in test/golden-kernels. */
 export const goldenPrograms = ['bert-dense', 'bert-expand', 'llama-hybrid', 'llama-q4'] as const;

@@ -17,6 +17,8 @@ export interface TargetKernels {
   readonly wasm: Uint8Array<ArrayBuffer>;
   /** The builds, of which the worker reads the one that the adapter has the features for. */
   readonly webgpu: readonly { readonly file: ManifestFile; readonly features: readonly TargetFeatures['webgpu'][] }[];
+  /** PTX for drivers of several versions, of which the worker reads the newest that the driver takes. */
+  readonly cuda: readonly { readonly file: ManifestFile; readonly features: readonly TargetFeatures['cuda'][] }[];
 }
 export interface LoadRequest<Name extends TargetName = TargetName> {
   readonly kind: 'load';
@@ -38,6 +40,8 @@ export interface LoadRequest<Name extends TargetName = TargetName> {
   /** For several threads: the words of their barrier, and how many they are. The worker is lane 0. */
   readonly team: Team | null;
 }
+/** Of a target that is known by `target`. */
+export type AnyLoadRequest = { [Name in TargetName]: LoadRequest<Name> }[TargetName];
 /** Makes the worker another lane. It takes no message after this one. */
 export interface JoinRequest {
   readonly kind: 'join';
@@ -49,8 +53,7 @@ export interface JoinRequest {
 }
 /** What the main thread sends. One call runs at a time. */
 export type Request =
-  | LoadRequest<'wasm'>
-  | LoadRequest<'webgpu'>
+  | AnyLoadRequest
   | JoinRequest
   | { readonly kind: 'bytes'; readonly read: number; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'unreadable'; readonly read: number; readonly error: ErrorRecord }

@@ -6,7 +6,7 @@ import { readVerified, readVerifiedChunks } from '../../source.ts';
 import { DeviceLost, RunAborted, StateLost, type Executor, type ExecutorKind } from '../executor.ts';
 import { storageBytes, type TensorWriter } from '../stored-numbers.ts';
 import { PendingWork } from './pending-work.ts';
-import { fromRecord, toRecord, type CallResults, type JoinRequest, type LoadRequest } from './protocol.ts';
+import { fromRecord, toRecord, type AnyLoadRequest, type CallResults, type JoinRequest, type LoadRequest } from './protocol.ts';
 import type { MemoryUse, Request, Response } from './protocol.ts';
 
 type RunRequest = Extract<Request, { kind: 'run' }>;
@@ -33,7 +33,7 @@ export class WorkerServer {
   readonly #openWeights: OpenWeights;
   readonly #reads = new Map<number, { resolve(bytes: Uint8Array<ArrayBuffer>): void; reject(error: Error): void }>();
   #pending = new PendingWork();
-  #request: LoadRequest<'wasm'> | LoadRequest<'webgpu'> | undefined;
+  #request: AnyLoadRequest | undefined;
   /** Undefined before the load, and after its device was lost. */
   #executor: Executor | undefined;
   #source: FileSource | undefined;
@@ -118,7 +118,7 @@ export class WorkerServer {
     this.#post({ kind: 'ended' });
   }
 
-  async #load(request: LoadRequest<'wasm'> | LoadRequest<'webgpu'>): Promise<void> {
+  async #load(request: AnyLoadRequest): Promise<void> {
     this.#request = request;
     this.#abortFlag = request.abortFlag;
     if (request.pending) this.#pending = new PendingWork(request.pending);
@@ -129,9 +129,9 @@ export class WorkerServer {
   }
 
   /** An executor with its weights. */
-  async #open(request: LoadRequest<'wasm'> | LoadRequest<'webgpu'>): Promise<Executor> {
+  async #open(request: AnyLoadRequest): Promise<Executor> {
     const { urls, kernels, weightFiles } = request;
-    const handedOut = request.target === 'webgpu' ? request.kernels.map(({ file }) => file) : [];
+    const handedOut = request.target !== 'wasm' ? request.kernels.map(({ file }) => file) : [];
     const source =
       urls === null
         ? this.#requestedFiles([...weightFiles, ...handedOut])

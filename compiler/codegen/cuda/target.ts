@@ -1,0 +1,78 @@
+import type { Size } from '../../../ir/size.ts';
+import type { NamedKernel, Target, TargetFile } from '../target.ts';
+import { cudaDialect } from './dialect.ts';
+import { intrinsics } from './intrinsics.ts';
+import { prelude } from './prelude.ts';
+import { rendererOf } from './renderers.ts';
+
+/** What both sides of products, and of attention, are multiplied as. Sums and softmax are f32 in any case. */
+export const precisions = ['f32', 'f16', 'bf16'] as const;
+export type Precision = (typeof precisions)[number];
+
+/** 128 threads with 8 x 4 sums each, and at a depth of 32 less than half of the 48 KiB of static shared memory. */
+const tiles = { rowTile: 64, columnTile: 64, threadRows: 8, threadColumns: 4 } as const;
+/** Few enough that reading the right side takes longer than multiplying: decoding. */
+const hasFewRows = (rows: Size): rows is number => typeof rows === 'number' && rows <= 4;
+
+/** CUDA, for devices of compute capability 8.0 and up. Blocks of threads are whole warps of 32. */
+function createTarget(precision: Precision): Target {
+  return {
+    name: 'cuda',
+    elementTypes: ['f32', 'i32', 'bool'],
+    limits: { memoryBytes: 2 ** 40, lanes: 4 },
+    features: [],
+    memory: {
+      kind: 'buffers',
+      alignment: 256,
+      storageBuffers: 32,
+      halfWeights: true,
+      // One pointer reaches all of the memory.
+      weightBytes: 2 ** 40,
+      vectorStrides: (kernel, integers) => rendererOf(kernel).vectorStrides?.(kernel, integers) ?? [],
+    },
+    gemmWeights: { kind: 'rows' },
+    gemmSchedule: (rows) => (hasFewRows(rows) ? { rowTile: rows, columnTile: 8, threads: 32 } : { ...tiles, depthTile: 16 }),
+    blockGemmSchedule: (rows) =>
+      hasFewRows(rows) ? { rowTile: rows, columnTile: 16, threads: 16 } : { ...tiles, depthTile: 32 },
+    // Assumed, of a device of a data centre at half of its f32 rate: no GPU was measured (docs/roofline.md).
+    flopsPerSecond: 1e13,
+    gatheredFlopsPerSecond: 2e12,
+    queriesPerChoice: 16,
+    refusedModes: { svd: 'the eigenvectors of literal ATP are not safe in float32, and CUDA has no kernel for them in float64' },
+    attentionsPerLayer: 3,
+    attentionSchedule: (_headSize, _valueSize, decodes = false) =>
+      decodes
+        ? { queryTile: 4, keyTile: 128, threads: 128, fewQueries: false }
+        : { queryTile: 16, keyTile: 64, threads: 64, fewQueries: false },
+    scoreKeysSchedule: () => ({ keyTile: 64 }),
+    scratchBytes: (kernel, integers) => {
+      const { scratch } = rendererOf(kernel);
+      return scratch?.isUsed(kernel) ? scratch.bytes(kernel, integers) : 0;
+    },
+    itemsOf: ({ kernel, integers }) => rendererOf(kernel).items(kernel, integers),
+    emit: (kernels) => Promise.resolve(emit(kernels, precision)),
+  };
+}
+const targets: { readonly [P in Precision]: Target } = {
+  f32: createTarget('f32'),
+  f16: createTarget('f16'),
+  bf16: createTarget('bf16'),
+};
+export function cudaTarget(precision: Precision): Target {
+  return targets[precision];
+}
+
+/** One kernel as text. */
+export function renderCuda({ name, kernel, pattern }: NamedKernel): string {
+  if (pattern === undefined) throw new RangeError(`The operands of the kernel ${name} are not bound.`);
+  const renderer = rendererOf(kernel);
+  const scratch = renderer.scratch?.isUsed(kernel) ?? false;
+  const features = { subgroups: 'device', half: false } as const;
+  return renderer.render(kernel, { dialect: cudaDialect, name, pattern, scratch, features });
+}
+
+function emit(kernels: readonly NamedKernel[], precision: Precision): readonly TargetFile[] {
+  const header = `// Kernels for CUDA, compute capability 8.0 and up; products of ${precision}, summed in f32.\n`;
+  const texts = kernels.map((named) => `// === kernel ${named.name} ===\n${renderCuda(named)}`);
+  return [{ path: 'kernels.cu', content: [header, intrinsics, prelude, ...texts].join('\n') }];
+}
