@@ -137,6 +137,20 @@ export interface WorkgroupSchedule extends Tiles {
 export interface SplitDepthSchedule extends Tiles {
   readonly threads: number;
 }
+/**
+ * For GPUs with tensor cores, which multiply both sides rounded to 16 bits and add in f32. Warps lie warpRows x warpColumns over the
+ * tile, each with an equal part of it, a multiple of 16 x 16; warpDepth of them share out each depthTile of K, a multiple of
+ * 16 warpDepth, and their sums are added in order at the end. `stages`: depth tiles of a right side that needs no conversion which
+ * are held or on their way, at least 2.
+ */
+export interface TensorCoreSchedule extends Tiles {
+  readonly multiply: 'f16' | 'bf16';
+  readonly depthTile: number;
+  readonly warpRows: number;
+  readonly warpColumns: number;
+  readonly warpDepth: number;
+  readonly stages: number;
+}
 
 /**
  * result[M, N] = epilogue(left[M, K] x right[N, K]^T), the right side packed as the target says (Target.gemmWeights).
@@ -148,7 +162,7 @@ export interface GemmKernel {
   /** What the right side is stored as; sums are f32. */
   readonly right: 'f32' | 'f16';
   readonly epilogue: readonly EpilogueStep[];
-  readonly schedule: PanelSchedule | WorkgroupSchedule | SplitDepthSchedule;
+  readonly schedule: PanelSchedule | WorkgroupSchedule | SplitDepthSchedule | TensorCoreSchedule;
 }
 
 /**
@@ -164,7 +178,7 @@ export interface BlockGemmKernel {
   readonly kind: 'block_gemm';
   readonly format: BlockFormat;
   readonly epilogue: readonly EpilogueStep[];
-  readonly schedule: Tiles | WorkgroupSchedule | SplitDepthSchedule;
+  readonly schedule: Tiles | WorkgroupSchedule | SplitDepthSchedule | TensorCoreSchedule;
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { BlockFormat } from '../../../weights/block-format.ts';
 import type { Code, FunctionDefinition } from '../code.ts';
 import type { KernelBuilder } from '../kernel-builder.ts';
-import type { GemmSide } from './gemm-sides.ts';
+import type { GemmSide, Quad } from './gemm-sides.ts';
 
 export function blockOperands({ minima }: BlockFormat): readonly string[] {
   return ['quants', 'scales', ...(minima ? ['minima'] : [])];
@@ -32,31 +32,40 @@ const signedBytes = unpackFour('unpack_signed_bytes', (code, byte) => `${code.ca
 const lowNibbles = unpackFour('unpack_low_nibbles', (_, byte) => `(word >> ${byte * 8}u) & 15u`);
 const highNibbles = unpackFour('unpack_high_nibbles', (_, byte) => `(word >> ${byte * 8 + 4}u) & 15u`);
 
+/** What is read of a run: names of values, which `unpack` gives the elements of. */
+export interface BlockRun {
+  readonly words: string;
+  readonly scale: string;
+  /** An expression that is zero in a format without minima. */
+  readonly minimum: string;
+}
 /**
  * Rows of blocks (block-format.ts), whose quants are read four words at a time: 16 elements of 8 bits, which lie in one block; or
  * a block of 32 elements of 4 bits, whose words hold four elements in their low nibbles and those 16 further in the high ones.
  */
-export function blockSide(k: KernelBuilder, { bits, block, signed, minima }: BlockFormat): GemmSide {
-  const [perWord, run] = [32 / bits, 128 / bits];
+export function blockSide(k: KernelBuilder, format: BlockFormat): GemmSide {
+  return { run: blockRun(format), tile: 'vec4<f32>', read: (row, place) => unpackRun(k, format, readRun(k, format, row, place)) };
+}
+/** Elements that are read together. */
+export const blockRun = ({ bits }: BlockFormat): number => 128 / bits;
+
+export function readRun(k: KernelBuilder, { bits, block, minima }: BlockFormat, row: string, place: string): BlockRun {
   const [quants, scales] = [k.operand('quants'), k.operand('scales')];
   const depth = k.size('depth');
-  return {
-    run,
-    tile: 'vec4<f32>',
-    read(row, place) {
-      const words = k.let('words', 'vec4<u32>', quants.vectorAt(`(${row} * ${depth} + ${place}) / ${perWord}`));
-      const blockAt = k.let('block', 'i32', `(${row} * ${depth} + ${place}) / ${block}`);
-      const scale = k.let('scale', 'f32', scales.at(blockAt));
-      const minimum = minima ? k.let('minimum', 'f32', k.operand('minima').at(blockAt)) : k.f32(0);
-      const unpack = (definition: FunctionDefinition, word: number): string =>
-        `${k.use(definition)}(${k.lane(words, word)}, ${scale}, ${minimum})`;
-      const wordNumbers = [0, 1, 2, 3];
-      if (bits === 8)
-        return wordNumbers.map((word) => ({ from: word * 4, value: unpack(signed ? signedBytes : unsignedBytes, word) }));
-      return [
-        ...wordNumbers.map((word) => ({ from: word * 4, value: unpack(lowNibbles, word) })),
-        ...wordNumbers.map((word) => ({ from: 16 + word * 4, value: unpack(highNibbles, word) })),
-      ];
-    },
-  };
+  const words = k.let('words', 'vec4<u32>', quants.vectorAt(`(${row} * ${depth} + ${place}) / ${32 / bits}`));
+  const blockAt = k.let('block', 'i32', `(${row} * ${depth} + ${place}) / ${block}`);
+  const scale = k.let('scale', 'f32', scales.at(blockAt));
+  const minimum = minima ? k.let('minimum', 'f32', k.operand('minima').at(blockAt)) : k.f32(0);
+  return { words, scale, minimum };
+}
+export function unpackRun(k: KernelBuilder, { bits, signed }: BlockFormat, { words, scale, minimum }: BlockRun): readonly Quad[] {
+  const unpack = (definition: FunctionDefinition, word: number): string =>
+    `${k.use(definition)}(${k.lane(words, word)}, ${scale}, ${minimum})`;
+  const wordNumbers = [0, 1, 2, 3];
+  if (bits === 8)
+    return wordNumbers.map((word) => ({ from: word * 4, value: unpack(signed ? signedBytes : unsignedBytes, word) }));
+  return [
+    ...wordNumbers.map((word) => ({ from: word * 4, value: unpack(lowNibbles, word) })),
+    ...wordNumbers.map((word) => ({ from: 16 + word * 4, value: unpack(highNibbles, word) })),
+  ];
 }

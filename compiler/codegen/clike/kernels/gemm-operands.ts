@@ -4,7 +4,7 @@ import { elementwise } from '../elementwise.ts';
 import type { KernelBuilder } from '../kernel-builder.ts';
 
 /** A name for each step that has an operand; null for the others. */
-function epilogueNames(epilogue: readonly EpilogueStep[]): readonly (string | null)[] {
+export function epilogueNames(epilogue: readonly EpilogueStep[]): readonly (string | null)[] {
   const counts = new Map<string, number>();
   return epilogue.map(({ step }) => {
     if (step === 'activation') return null;

@@ -63,7 +63,7 @@ export function halfSide(k: KernelBuilder, operand: Operand, stride: string): Ge
 export function halfVectorStrides(depth: Size): readonly Size[] {
   return [typeof depth === 'number' && depth % 8 === 0 ? depth : 1];
 }
-const unpackFourHalves: FunctionDefinition = {
+export const unpackFourHalves: FunctionDefinition = {
   name: 'unpack_four_halves',
   parameters: [
     { name: 'low', type: 'u32' },
