@@ -36,6 +36,8 @@ export interface KeyRows {
   keyIsSeen?(key: string): string;
   /** Whether the thread's query `row`, a number of AttentionFrame.rowOffsets, sees the key. */
   rowSees?(key: string, row: number): string;
+  /** Whether all queries of the tile see all of the keys [from, to) by `rowSees`, the same for all threads. */
+  allSeen?(from: string, to: string): string;
 }
 /** Keys of one tile, which lie anywhere: `keys.start` and `values.start` get the number of a key in the tile. */
 export interface ListedKeys {

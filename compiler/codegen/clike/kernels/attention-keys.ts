@@ -41,6 +41,11 @@ function writeKeys(frame: AttentionFrame, segment: KeysSegment, names: (name: st
       ...(window === null ? [] : [`(${key} > ${stand} - ${k.i32(window)})`]),
     ].join(' & ');
   };
+  const allSeen = (from: string, to: string): string =>
+    [
+      ...(causal ? [`${to} <= ${firstStand} + 1`] : []),
+      ...(window === null ? [] : [`${from} > ${firstStand} + ${frame.rows} - ${k.i32(window + 1)}`]),
+    ].join(' && ');
   frame.attend({
     first,
     end,
@@ -48,6 +53,6 @@ function writeKeys(frame: AttentionFrame, segment: KeysSegment, names: (name: st
     values: frame.keyRows(names('value'), kernel.valueSize),
     ...(bias ? { bias: (key) => k.operand(names('bias')).at(`${biasStart} + ${key}`) } : {}),
     ...(mask ? { keyIsSeen: (key) => `${k.operand(names('mask')).at(`${frame.batch} * ${keys} + ${key}`)} != 0` } : {}),
-    ...(causal || window !== null ? { rowSees: sees } : {}),
+    ...(causal || window !== null ? { rowSees: sees, allSeen } : {}),
   });
 }

@@ -19,14 +19,8 @@ import { attendLists, attendScored } from './tensor-lists.ts';
 import { finishTile } from './tensor-results.ts';
 import { rowOffsets, TensorSoftmax } from './tensor-softmax.ts';
 
-/** What hides keys of a tile: `bias` of key `number` of the tile, `unseen` where no query sees it; rules for each query. */
-interface TileRules {
-  bias(number: string): string;
-  /** Of a key by its number: whether the thread's query `row` sees it. */
-  readonly isSeen: ((number: string) => (row: number) => string) | null;
-  /** Where it holds, all queries see all keys of the tile. */
-  readonly allSeen: string | null;
-}
+/** Of a key by its number in the tile: whether the thread's query `row` sees it. */
+type RowRule = (number: string) => (row: number) => string;
 
 export class TensorFrame extends AttentionFrame {
   readonly queries: Rows;
@@ -117,10 +111,8 @@ export class TensorFrame extends AttentionFrame {
       this.#values.store();
       k.if(`${next} < ${end}`, () => loadKeys(next, countFrom(next)));
       const { rowSees } = rows;
-      this.#hide(scores, {
-        isSeen: rowSees ? (number) => (row) => rowSees(`(${tile} + ${number})`, row) : null,
-        allSeen: rows.allSeen?.(tile, next) ?? null,
-      });
+      const rule: RowRule | null = rowSees ? (number) => (row) => rowSees(`(${tile} + ${number})`, row) : null;
+      this.#hide(scores, rule, rows.allSeen?.(tile, next));
       this.#weigh(scores);
       k.barrier();
       this.#addValues(scores);
@@ -141,7 +133,7 @@ export class TensorFrame extends AttentionFrame {
     k.barrier();
     const scores = this.#products();
     this.#values.store();
-    this.#hide(scores, { isSeen: isSeen && ((number) => isSeen(k.call('min', number, `${count} - 1`))), allSeen: null });
+    this.#hide(scores, isSeen && ((number) => isSeen(k.call('min', number, `${count} - 1`))));
     this.#weigh(scores);
     k.barrier();
     this.#addValues(scores);
@@ -178,44 +170,42 @@ export class TensorFrame extends AttentionFrame {
         const matrices = k.name('key_parts');
         k.statement(`u32 ${matrices}[4]`);
         const place = this.#keys.place(`${row} + ${pair} * 16`, `${step} * 2 + ${half}`, low);
-        k.statement(`load_matrix_x4(${matrices}, &${this.#keys.name}[${place}])`);
+        k.statement(`load_4_matrices(${matrices}, &${this.#keys.name}[${place}])`);
         for (const block of [0, 1]) {
           const right = k.name('right');
           k.statement(`const u32 ${right}[2] = {${matrices}[${2 * block}], ${matrices}[${2 * block + 1}]}`);
-          k.statement(`multiply_add_${multiply}(${scores}[${pair} * 2 + ${block}], ${this.#fragments}[${step}], ${right})`);
+          k.statement(`multiply_${multiply}(${scores}[${pair} * 2 + ${block}], ${this.#fragments}[${step}], ${right})`);
         }
       }),
     );
     return scores;
   }
 
-  /** Scales scores to units of log 2, adds biases, and hides what is not seen. */
-  #hide(scores: string, { isSeen, allSeen }: Pick<TileRules, 'isSeen' | 'allSeen'>): void {
+  /** Scales scores to units of log 2, adds biases, and hides what is not seen; `allSeen`: where it holds, the rule hides nothing. */
+  #hide(scores: string, rule: RowRule | null, allSeen?: string): void {
     const { k, kernel } = this;
     const { warpKeys } = this.#layout;
     const scale = k.f32(kernel.scale * Math.LOG2E);
-    const write = (sees: TileRules['isSeen']): void =>
+    const write = (own: RowRule | null): void =>
       unrolled(k, 'block', warpKeys / 8, (block) => {
         for (const column of [0, 1]) {
           const first = this.#softmax.keyWarp === '0' ? '' : `${this.#softmax.keyWarp} * ${warpKeys} + `;
           const number = k.let('number', 'i32', `${first}${this.#softmax.column(block)} + ${column}`);
           const bias = k.let('bias', 'f32', `${this.#biases}[${number}]`);
-          const rule = sees?.(number);
+          const sees = own?.(number);
           rowOffsets.forEach((_, row) => {
             const score = `${scores}[${block}][${2 * row + column}]`;
             const scaled = k.call('fma', score, scale, bias);
-            k.assign(score, rule ? k.select(rule(row), scaled, k.f32(unseen)) : scaled);
+            k.assign(score, sees ? k.select(sees(row), scaled, k.f32(unseen)) : scaled);
           });
         }
       });
-    if (isSeen === null) write(null);
-    else if (allSeen === null) write(isSeen);
-    else
-      k.if(
-        allSeen,
-        () => write(null),
-        () => write(isSeen),
-      );
+    if (rule === null || allSeen === undefined) return write(rule);
+    k.if(
+      allSeen,
+      () => write(null),
+      () => write(rule),
+    );
   }
 
   /** One step of online softmax: scores become weights. */
@@ -256,11 +246,11 @@ export class TensorFrame extends AttentionFrame {
         const matrices = k.name('value_parts');
         k.statement(`u32 ${matrices}[4]`);
         const place = this.#values.place(`${row} + ${step} * 16`, `${pair} * 2 + ${half}`, low);
-        k.statement(`load_matrix_x4_transposed(${matrices}, &${this.#values.name}[${place}])`);
+        k.statement(`load_4_matrices_transposed(${matrices}, &${this.#values.name}[${place}])`);
         for (const block of [0, 1]) {
           const right = k.name('right');
           k.statement(`const u32 ${right}[2] = {${matrices}[${2 * block}], ${matrices}[${2 * block + 1}]}`);
-          k.statement(`multiply_add_${multiply}(${this.#softmax.sums}[${pair} * 2 + ${block}], ${left}, ${right})`);
+          k.statement(`multiply_${multiply}(${this.#softmax.sums}[${pair} * 2 + ${block}], ${left}, ${right})`);
         }
       });
     });
