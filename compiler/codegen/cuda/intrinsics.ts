@@ -1,3 +1,5 @@
+import { tensorCoreIntrinsics } from './tensor-core-intrinsics.ts';
+
 /**
  * Everything in a file of CUDA C++ that only a GPU has, inline PTX above all. Where ATPC_SIMULATED_DEVICE is defined, a header for the CPU
  * takes its place (test/cuda-sim), with the same names and meanings.
@@ -18,5 +20,6 @@ static __device__ inline f32 f32_of_bits(u32 bits) { return __uint_as_float(bits
 static __device__ inline u32 bits_of_f32(f32 value) { return __float_as_uint(value); }
 /* The value that thread lane ^ mask of the warp has; all 32 lanes come here. */
 static __device__ inline f32 shuffle_xor(f32 value, u32 mask) { return __shfl_xor_sync(0xffffffffu, value, mask); }
-#endif
+
+${tensorCoreIntrinsics}#endif
 `;

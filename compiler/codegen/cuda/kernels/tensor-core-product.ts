@@ -39,7 +39,7 @@ export function multiplyOnTensorCores(
   sides: { readonly left: RegisterSide; readonly right: TensorCoreRight },
   epilogue: readonly EpilogueStep[],
 ): void {
-  const { rowTile, columnTile, depthTile, warpColumns, warpDepth, stages, multiply } = schedule;
+  const { rowTile, columnTile, depthTile, warpDepth, stages } = schedule;
   const [rows, columns, depth] = [k.size('rows'), k.size('columns'), k.size('depth')];
   const layout = tileLayout(depthTile);
   const rightBuffers = 'copied' in sides.right ? stages : 2;
@@ -89,7 +89,6 @@ export function multiplyOnTensorCores(
   };
   if (warpDepth > 1) k.if(`${warps.depth} == 0`, store);
   else store();
-  void [multiply, warpColumns];
 }
 
 /** What happens to a side before the loop over K, and in each round of it. */
@@ -273,7 +272,9 @@ function tileProduct(
       });
       unrolled(k, 'i', rowTiles, (i) =>
         unrolled(k, 'j', columnTiles, (j) =>
-          k.statement(`multiply_${multiply}(&${sums}[(${i} * ${columnTiles} + ${j}) * 4], &${left}[${i} * 4], &${right}[${j} * 2])`),
+          k.statement(
+            `multiply_${multiply}(&${sums}[(${i} * ${columnTiles} + ${j}) * 4], &${left}[${i} * 4], &${right}[${j} * 2])`,
+          ),
         ),
       );
     });
