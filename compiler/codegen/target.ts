@@ -66,7 +66,12 @@ export interface Target {
   /** Groups of heads of one layer that differ in mode or numbers: each is a dispatch of attention, and on a device that costs. */
   readonly attentionsPerLayer: number;
   /** `decodes`: the kernel also runs for single tokens. */
-  attentionSchedule(headSize: number, valueSize: number, decodes?: boolean): AttentionKernel['schedule'];
+  attentionSchedule(
+    headSize: number,
+    valueSize: number,
+    decodes?: boolean,
+    segments?: AttentionKernel['segments'],
+  ): AttentionKernel['schedule'];
   scoreKeysSchedule(headSize: number): ScoreKeysKernel['schedule'];
   /**
    * Scratch bytes that one lane needs for a dispatch of this kernel with these integers (in the order of kernel.ts); on targets whose

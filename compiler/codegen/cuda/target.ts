@@ -1,6 +1,7 @@
 import type { Size } from '../../../ir/size.ts';
 import type { NamedKernel, Target, TargetFile } from '../target.ts';
 import { cudaDialect } from './dialect.ts';
+import { cudaAttentionSchedule } from './kernels/attention.ts';
 import { intrinsics } from './intrinsics.ts';
 import { prelude } from './prelude.ts';
 import { rendererOf } from './renderers.ts';
@@ -40,10 +41,8 @@ function createTarget(precision: Precision): Target {
     queriesPerChoice: 16,
     refusedModes: { svd: 'the eigenvectors of literal ATP are not safe in float32, and CUDA has no kernel for them in float64' },
     attentionsPerLayer: 3,
-    attentionSchedule: (_headSize, _valueSize, decodes = false) =>
-      decodes
-        ? { queryTile: 4, keyTile: 128, threads: 128, fewQueries: false }
-        : { queryTile: 16, keyTile: 64, threads: 64, fewQueries: false },
+    attentionSchedule: (headSize, valueSize, decodes = false, segments = []) =>
+      cudaAttentionSchedule(precision === 'f32' ? null : precision, headSize, valueSize, decodes, segments),
     scoreKeysSchedule: () => ({ keyTile: 64 }),
     scratchBytes: (kernel, integers) => {
       const { scratch } = rendererOf(kernel);

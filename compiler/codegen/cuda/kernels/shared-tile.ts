@@ -46,7 +46,8 @@ export class SharedTile {
     this.#sets = greatestDivisor(this.#chunks, bankChunks);
     this.#period = bankChunks / this.#sets;
     this.#slots = (rows * padded) / 4 / k.workgroupSize;
-    if (!Number.isInteger(this.#slots)) throw new RangeError(`${rows} rows of ${padded} do not share out ${k.workgroupSize} threads.`);
+    if (!Number.isInteger(this.#slots))
+      throw new RangeError(`${rows} rows of ${padded} do not share out ${k.workgroupSize} threads.`);
     this.name = k.shared(`${wanted}_tile`, 'vec4<u32>', rows * this.#chunks);
     this.#loaded = k.array(`${wanted}_parts`, 'vec4<f32>', this.#slots);
   }

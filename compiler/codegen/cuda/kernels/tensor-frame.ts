@@ -56,7 +56,11 @@ export class TensorFrame extends AttentionFrame {
     // Lanes 0 to 7 name the rows of the first 8 x 8 matrix of ldmatrix.x4, the next ones those of the next (PTX ISA, 9.7.15.5.15).
     this.#reads = {
       keys: { row: k.let('key_row', 'i32', `${firstKey}${sixteens} * 8 + ${low}`), half: k.let('key_half', 'i32', eights), low },
-      values: { row: k.let('value_row', 'i32', `${firstKey}${eights} * 8 + ${low}`), half: k.let('value_half', 'i32', sixteens), low },
+      values: {
+        row: k.let('value_row', 'i32', `${firstKey}${eights} * 8 + ${low}`),
+        half: k.let('value_half', 'i32', sixteens),
+        low,
+      },
     };
     this.#fragments = this.#loadQueries();
   }
@@ -215,7 +219,10 @@ export class TensorFrame extends AttentionFrame {
     const blocks = this.#layout.warpKeys / 8;
     ([0, 1] as const).forEach((row) => {
       const most = k.var('tile_maximum', 'f32', k.f32(unseen));
-      const pair = (block: string): readonly [string, string] => [`${scores}[${block}][${2 * row}]`, `${scores}[${block}][${2 * row + 1}]`];
+      const pair = (block: string): readonly [string, string] => [
+        `${scores}[${block}][${2 * row}]`,
+        `${scores}[${block}][${2 * row + 1}]`,
+      ];
       unrolled(k, 'block', blocks, (block) => k.assign(most, k.call('max', most, k.call('max', ...pair(block)))));
       softmax.overQuad(most, (a, b) => k.call('max', a, b));
       softmax.raise(row, most);

@@ -37,7 +37,10 @@ export function tensorLayout({ headSize, valueSize, schedule }: AttentionKernel)
   const isWhole = [rowWarps, keyWarps, warpKeys / mmaDepth, 8 / keyWarps].every((x) => Number.isInteger(x) && x > 0);
   if (multiply === undefined || !isWhole || !areMerged)
     throw new RangeError(`The schedule ${JSON.stringify(schedule)} is not one of tensor cores.`);
-  const [paddedHead, paddedValue] = [headSize, valueSize].map((size) => Math.ceil(size / mmaDepth) * mmaDepth) as [number, number];
+  const [paddedHead, paddedValue] = [headSize, valueSize].map((size) => Math.ceil(size / mmaDepth) * mmaDepth) as [
+    number,
+    number,
+  ];
   const valueBlocks = paddedValue / 8;
   return { multiply, queryTile, keyTile, threads, rowWarps, keyWarps, warpKeys, paddedHead, paddedValue, valueBlocks };
 }

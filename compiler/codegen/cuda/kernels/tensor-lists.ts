@@ -35,19 +35,28 @@ export function attendLists(frame: AttentionFrame, softmax: TensorSoftmax, lists
         const start = k.let('key_start', 'i32', lists.keys.start(key));
         const product = k.var('product', 'f32');
         k.for('column', '0', k.i32(kernel.headSize), '4', (column) => {
-          const vectors = [rowVector(k, queries, queryStart, column, true), rowVector(k, lists.keys, start, column, true)] as const;
+          const vectors = [
+            rowVector(k, queries, queryStart, column, true),
+            rowVector(k, lists.keys, start, column, true),
+          ] as const;
           k.add(product, k.call('dot', ...vectors));
         });
         const scaled = `${product} * ${k.f32(kernel.scale * Math.LOG2E)}`;
         return k.let('score', 'f32', k.select(`${number} < ${length}`, scaled, k.f32(unseen)));
       });
-      const most = k.var('list_maximum', 'f32', [...scores, k.f32(leastMaximum)].reduce((a, b) => k.call('max', a, b)));
+      const most = k.var(
+        'list_maximum',
+        'f32',
+        [...scores, k.f32(leastMaximum)].reduce((a, b) => k.call('max', a, b)),
+      );
       overWarp(most, 1, (a, b) => k.call('max', a, b));
       const total = k.var('list_total', 'f32');
       scores.forEach((score, index) => {
         const weight = k.let('weight', 'f32', `exp2_approximate(${score} - ${most})`);
         k.add(total, weight);
-        k.if(`${numbers[index] ?? ''} < ${keyTile}`, () => k.assign(`${weights}[${warp} * ${keyTile} + ${numbers[index] ?? ''}]`, weight));
+        k.if(`${numbers[index] ?? ''} < ${keyTile}`, () =>
+          k.assign(`${weights}[${warp} * ${keyTile} + ${numbers[index] ?? ''}]`, weight),
+        );
       });
       overWarp(total, 1, sum);
       k.barrier();

@@ -42,7 +42,13 @@ export function finishTile(frame: AttentionFrame, softmax: TensorSoftmax, merged
 }
 
 /** Stores four columns of a row, from a multiple of four on; what is beyond the tile or the row is left out. */
-function storeVector({ k, kernel, firstQuery, rows }: AttentionFrame, start: string, row: string, column: string, vector: string): void {
+function storeVector(
+  { k, kernel, firstQuery, rows }: AttentionFrame,
+  start: string,
+  row: string,
+  column: string,
+  vector: string,
+): void {
   const result = k.operand('result');
   const { valueSize } = kernel;
   k.if(`${row} < ${rows} && ${column} < ${valueSize}`, () => {
@@ -64,7 +70,10 @@ function storeOwn(frame: AttentionFrame, { k, layout, sums, warpLane, firstRow }
       const given = k.let('given', 'f32', k.select(isEven, parts[2 + column] as string, parts[column] as string));
       return k.let('taken', 'f32', k.dialect.subgroup.exchange(given, '1u'));
     }) as [string, string];
-    const [even, odd] = [k.vector('vec4<f32>', parts[0], parts[1], ...others), k.vector('vec4<f32>', ...others, parts[2], parts[3])];
+    const [even, odd] = [
+      k.vector('vec4<f32>', parts[0], parts[1], ...others),
+      k.vector('vec4<f32>', ...others, parts[2], parts[3]),
+    ];
     const vector = k.let('row_part', 'vec4<f32>', k.select(isEven, even, odd));
     storeVector(frame, start, row, k.let('column', 'i32', `${block} * 8 + (${warpLane} & 2) * 2`), vector);
   });

@@ -33,7 +33,8 @@ export class TensorSoftmax {
     const { rowWarps, keyWarps } = layout;
     this.warpLane = k.let('warp_lane', 'i32', `${k.thread} & 31`);
     this.quadLane = k.let('quad_lane', 'i32', `${k.thread} & 3`);
-    this.rowWarp = rowWarps === 1 ? '0' : k.let('row_warp', 'i32', keyWarps === 1 ? `${k.thread} / 32` : `${k.thread} / 32 % ${rowWarps}`);
+    this.rowWarp =
+      rowWarps === 1 ? '0' : k.let('row_warp', 'i32', keyWarps === 1 ? `${k.thread} / 32` : `${k.thread} / 32 % ${rowWarps}`);
     this.keyWarp = keyWarps === 1 ? '0' : k.let('key_warp', 'i32', `${k.thread} / ${32 * rowWarps}`);
     this.firstRow = k.let('own_row', 'i32', `${this.rowWarp} * ${mmaRows} + ${this.warpLane} / 4`);
     const variables = (wanted: string, value?: string): [string, string] => [
@@ -64,7 +65,8 @@ export class TensorSoftmax {
     k.assign(maximum, raised);
     k.assign(total, `${total} * ${factor}`);
     unrolled(k, 'block', this.layout.valueBlocks, (block) => {
-      for (const column of [0, 1]) k.assign(`${sums}[${block}][${2 * row + column}]`, `${sums}[${block}][${2 * row + column}] * ${factor}`);
+      for (const column of [0, 1])
+        k.assign(`${sums}[${block}][${2 * row + column}]`, `${sums}[${block}][${2 * row + column}] * ${factor}`);
     });
   }
   /** The totals of rows over the four lanes, as new variables. */
