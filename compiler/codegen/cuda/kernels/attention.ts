@@ -31,5 +31,7 @@ export function cudaAttentionSchedule(
   const chooses = segments.some(
     (segment) => segment.kind === 'ranked' || (segment.kind === 'clusters' && segment.expand !== null),
   );
-  return { queryTile: chooses ? 16 : 64, keyTile: 64, threads: 128, fewQueries: false, multiply };
+  if (chooses) return { queryTile: 16, keyTile: 64, threads: 128, fewQueries: false, multiply };
+  const keyTile = Math.max(headSize, valueSize) > 64 ? 32 : 64;
+  return { queryTile: 64, keyTile, threads: 128, fewQueries: false, multiply };
 }

@@ -93,6 +93,7 @@ export class TensorFrame extends AttentionFrame {
   attend(rows: KeyRows): void {
     const { k, layout } = this;
     const { keyTile } = layout;
+    const { isAhead } = this.#layout;
     const { first, end, keys, values } = rows;
     const countFrom = (tile: string): string => k.let('count', 'i32', k.call('min', k.i32(keyTile), `${end} - ${tile}`));
     const load = (tile: SharedTile, from: Rows, at: string, count: string): void =>
@@ -101,19 +102,23 @@ export class TensorFrame extends AttentionFrame {
       load(this.#keys, keys, at, count);
       this.#loadBias(count, (number) => this.#biasOf(rows, `(${at} + ${number})`));
     };
+    const loadValuesAhead = (at: string, count: string | null): void => {
+      if (isAhead) load(this.#values, values, at, count ?? countFrom(at));
+    };
     k.if(`${first} < ${end}`, () => {
       const count = countFrom(first);
       loadKeys(first, count);
       k.barrier();
       this.#storeKeys();
-      load(this.#values, values, first, count);
+      loadValuesAhead(first, count);
     });
     k.for('tile', first, end, k.i32(keyTile), (tile) => {
       const next = k.let('next_tile', 'i32', `${tile} + ${keyTile}`);
       k.barrier();
       const scores = this.#products();
+      if (!isAhead) load(this.#values, values, tile, countFrom(tile));
       this.#values.store();
-      k.if(`${next} < ${end}`, () => loadKeys(next, countFrom(next)));
+      if (isAhead) k.if(`${next} < ${end}`, () => loadKeys(next, countFrom(next)));
       const { rowSees } = rows;
       const rule: RowRule | null = rowSees ? (number) => (row) => rowSees(`(${tile} + ${number})`, row) : null;
       this.#hide(scores, rule, rows.allSeen?.(tile, next));
@@ -121,8 +126,9 @@ export class TensorFrame extends AttentionFrame {
       k.barrier();
       this.#addValues(scores);
       k.if(`${next} < ${end}`, () => {
+        if (!isAhead) loadKeys(next, countFrom(next));
         this.#storeKeys();
-        load(this.#values, values, next, countFrom(next));
+        loadValuesAhead(next, null);
       });
     });
   }
@@ -133,9 +139,9 @@ export class TensorFrame extends AttentionFrame {
     this.#loadBias(count, null);
     k.barrier();
     this.#storeKeys();
-    load(this.#values, values);
     k.barrier();
     const scores = this.#products();
+    load(this.#values, values);
     this.#values.store();
     this.#hide(scores, isSeen && ((number) => isSeen(k.call('min', number, `${count} - 1`))));
     this.#weigh(scores);

@@ -19,6 +19,8 @@ export interface TensorLayout {
   readonly keyWarps: number;
   /** Keys of a tile that one warp has. */
   readonly warpKeys: number;
+  /** Whether the next tile waits in registers while one is multiplied by: where they are not needed to choose keys by. */
+  readonly isAhead: boolean;
   /** Rows of keys and values as they lie in shared memory, zeros at the end. */
   readonly paddedHead: number;
   readonly paddedValue: number;
@@ -42,5 +44,6 @@ export function tensorLayout({ headSize, valueSize, schedule }: AttentionKernel)
     number,
   ];
   const valueBlocks = paddedValue / 8;
-  return { multiply, queryTile, keyTile, threads, rowWarps, keyWarps, warpKeys, paddedHead, paddedValue, valueBlocks };
+  const isAhead = keyWarps === 1;
+  return { isAhead, multiply, queryTile, keyTile, threads, rowWarps, keyWarps, warpKeys, paddedHead, paddedValue, valueBlocks };
 }
