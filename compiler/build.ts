@@ -9,7 +9,7 @@ import { entryGraph, statefulEntries } from '../passes/entry-points.ts';
 import type { Stage } from '../passes/pass.ts';
 import { pipeline, runPipeline } from '../passes/pipeline.ts';
 import { nativeOps } from './codegen/native-ops.ts';
-import type { EmitOptions, Target, TargetFile } from './codegen/target.ts';
+import type { EmitOptions, FinishedFiles, Target, TargetFile } from './codegen/target.ts';
 import type { DispatchList } from './kernel/dispatch.ts';
 import { lower, type LowerOptions } from './kernel/lower.ts';
 import { AtpcError } from '../runtime/errors.ts';
@@ -140,11 +140,22 @@ function allDerived(entries: readonly Pick<BuiltEntry, 'name' | 'stage'>[]): Sta
   return derived;
 }
 
-export interface EmittedTarget {
-  readonly files: readonly TargetFile[];
-}
-export async function emit(built: BuiltProgram, target: Target, options?: EmitOptions): Promise<EmittedTarget> {
+/** The kernels of a program as files, without what other compilers than this one make of them. */
+export async function emit(
+  built: BuiltProgram,
+  target: Target,
+  options?: EmitOptions,
+): Promise<{ readonly files: readonly TargetFile[] }> {
   return { files: await target.emit(built.kernels, options) };
+}
+/** All files of a package's target. Throws as `finish` of the target does. */
+export async function emitFinished(
+  built: BuiltProgram,
+  target: Target,
+  options: { readonly signal?: AbortSignal },
+): Promise<FinishedFiles> {
+  const { files } = await emit(built, target);
+  return target.finish ? await target.finish(files, options) : { files, notes: [] };
 }
 
 /** The binary module among emitted files that needs exactly these features. */

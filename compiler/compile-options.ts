@@ -1,4 +1,9 @@
 import type { Manifest } from '../runtime/format/manifest.ts';
+import { precisions, type Precision } from './codegen/cuda/precision.ts';
+
+import type { RooflineReport } from './roofline/report.ts';
+
+export { precisions, type Precision };
 
 /** How weights are stored: as numbers, or (matrices whose rows are whole blocks) in blocks of 32 with 8 or 4 bits. */
 export const weightTypes = ['f32', 'f16', 'q8', 'q4'] as const;
@@ -13,8 +18,10 @@ export interface CompileOptions {
   readonly out: string;
   /** Name of the package; default: the model's name. */
   readonly name?: string;
-  /** What the package runs on, `wasm` and `webgpu` in any order; default ['wasm']. The plan is that of the first, in this order. */
+  /** What the package runs on, `wasm`, `webgpu` and `cuda` in any order; default ['wasm']. The plan is that of the first, in this order. */
   readonly targets?: readonly string[];
+  /** What both sides of products and of attention are multiplied as, for target `cuda` alone; sums are f32. Default f32. */
+  readonly precision?: Precision;
   /** Attention mode for every layer and head; without it each layer takes the cheapest at `typicalLength`. */
   readonly attention?: string;
   /** `1/4`, `0.25` (a share) or `64` (a count at full length); default 1/4. */
@@ -70,6 +77,8 @@ export interface PlanReport {
   readonly totals: readonly PlanTotal[];
   /** Tokens that a session can hold, for a model with state; longer lengths in the report are for comparison. */
   readonly sessionTokens?: number;
+  /** Where a device was named: what its kernels would take there at best. */
+  readonly roofline?: RooflineReport;
 }
 export interface PlanRow {
   readonly layer: number;

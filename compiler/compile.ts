@@ -12,6 +12,7 @@ import { explainProgram } from './explain/explain.ts';
 import { packageNameOf } from './manifest-parts.ts';
 import { checkPackage } from './package/check-package.ts';
 import { checkOutputFolder } from './package/output-folder.ts';
+import { ownApproximations } from './package/own-approximations.ts';
 import { writePackage, type PackageParts, type PackageTarget, type PackageTokenizer } from './package/write.ts';
 import { prepareForward } from './prepare-forward.ts';
 import { prepareGenerator } from './prepare-generator.ts';
@@ -32,7 +33,7 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
       ...(detail === undefined ? {} : { detail }),
     });
   };
-  const targets = targetsNamed(options.targets);
+  const targets = targetsNamed(options.targets, options.precision);
   await checkOutputFolder(options.out);
 
   report('read model');
@@ -87,6 +88,7 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
       await checkPackage(folder, signal ? { signal } : {});
     },
   });
+  const finishNotes = await Promise.all(prepared.targets.map(async ({ emission }) => (await emission).notes));
   return {
     out: options.out,
     manifest,
@@ -103,7 +105,9 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
       ...unusedNote(source.unused),
       ...prepared.notes,
       ...notRunNote(prepared.targets),
+      ...finishNotes.flat(),
       ...facts.approximations.map((words) => `Approximate: ${words}.`),
+      ...ownApproximations(manifest).map(({ target, sentence }) => `Approximate on ${target}: ${sentence}.`),
     ],
     plan: prepared.plan,
   };

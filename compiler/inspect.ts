@@ -20,6 +20,7 @@ import type { Explanation } from './explain/explanation.ts';
 import { approximationsOf, attentionOf } from './manifest-parts.ts';
 import { approximationsOf as cacheApproximationsOf, attentionOf as cacheAttentionOf } from './prepare-generator.ts';
 import { planReport } from './plan-report.ts';
+import { generationRoofline, rooflineSettings, sequenceRoofline, type RooflineOptions } from './roofline/model-roofline.ts';
 import { longestSequence, openModel, type OpenModelOptions, type SourceModel } from './source-model.ts';
 import { formatsOf } from './weights/tensor-source.ts';
 import { storedTensorBytes } from './weights/stored-as.ts';
@@ -62,6 +63,7 @@ export type PlannedOptions = Pick<
   | 'model'
   | 'weights'
   | 'targets'
+  | 'precision'
   | 'attention'
   | 'keys'
   | 'typicalLength'
@@ -84,7 +86,7 @@ export async function explainModel(options: PlannedOptions): Promise<{
   readonly approximations: readonly string[];
 }> {
   const source = await openModel(options.model, options);
-  const targets = targetsNamed(options.targets);
+  const targets = targetsNamed(options.targets, options.precision);
   const [target] = targets;
   const shapes = attentionShapes(source);
   const common = { target, verify: false, formatOf: formatsOf(source.tensors) };
@@ -109,7 +111,7 @@ export async function explainModel(options: PlannedOptions): Promise<{
       { name: seqDim, min: 1, max: maxTokens },
       { name: pastDim, min: 0, max: maxTokens - 1 },
     ];
-    return await described(built, dims, cacheAttentionOf(plan), cacheApproximationsOf(plan, false));
+    return await described(built, dims, cacheAttentionOf(plan), cacheApproximationsOf(plan, false, target));
   }
   const plan = await choosePlan(options, { shapes, maxTokens: longestSequence(source.graph), targets, tuned: source.tuned });
   const attention = attentionOf(plan, shapes, options.keys ?? null, { keysRead: () => null, textHash: null });
@@ -137,21 +139,30 @@ export async function calibrate(
   });
 }
 
-/** The plan that `compile` would take, with its cost at some lengths. */
-export async function inspectPlan(
-  options: PlannedOptions,
-  { lengths }: { readonly lengths?: readonly number[] } = {},
-): Promise<PlanReport> {
-  const source = await openModel(options.model, options);
-  const targets = targetsNamed(options.targets);
+/** What a report of a plan is about, beside the plan. */
+export interface PlanReportOptions extends RooflineOptions {
+  readonly lengths?: readonly number[];
+}
+
+/**
+ * The plan that `compile` would take, with its cost at some lengths. Weights are not read: of a Hugging Face folder, config.json alone
+ * will do. Throws ATPC-301 for a device without the target cuda, ATPC-307 for one that is not known.
+ */
+export async function inspectPlan(options: PlannedOptions, about: PlanReportOptions = {}): Promise<PlanReport> {
+  const { lengths } = about;
+  const settings = rooflineSettings(options, about);
+  const source = await openModel(options.model, { ...options, shapesOnly: true });
+  const targets = targetsNamed(options.targets, options.precision);
   const [target] = targets;
   const shapes = attentionShapes(source);
   if (source.context !== null) {
     const { maxLength: maxTokens } = source.context;
     const plan = await chooseCachePlan(options, { shapes, maxTokens, targets, calibrate: calibrator(source, options) });
-    return cachePlanReport(source, plan, shapes, target, maxTokens, lengths ?? cachePlanLengths);
+    const costs = cachePlanReport(source, plan, shapes, target, maxTokens, lengths ?? cachePlanLengths);
+    return settings ? { ...costs, roofline: generationRoofline(source, plan, settings, lengths) } : costs;
   }
   const plan = await choosePlan(options, { shapes, maxTokens: longestSequence(source.graph), targets, tuned: source.tuned });
   const { program } = build(source.graph, { plan, target, verify: false, formatOf: formatsOf(source.tensors) });
-  return planReport(source, program, plan, shapes, target, lengths);
+  const costs = planReport(source, program, plan, shapes, target, lengths);
+  return settings ? { ...costs, roofline: sequenceRoofline(source, plan, settings, lengths) } : costs;
 }

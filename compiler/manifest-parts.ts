@@ -17,7 +17,7 @@ import type { SourceModel } from './source-model.ts';
 export function approximationsOf(
   plan: AttentionPlan,
   rounded: boolean,
-  { queriesPerChoice }: Pick<Target, 'queriesPerChoice'>,
+  { queriesPerChoice, rounding }: Pick<Target, 'queriesPerChoice' | 'rounding'>,
 ): readonly string[] {
   const groups = plan.layers.flatMap((layer) => layer.groups).filter((group) => !isDense(group));
   const together = (mode: HeadGroup['mode']): string =>
@@ -25,7 +25,12 @@ export function approximationsOf(
   const words = groups.map(
     ({ mode, keys }) => `attention mode ${mode} with ${formatShare(keys)} of the keys: ${modes[mode].summary}${together(mode)}`,
   );
-  return [...new Set(words), ...(rounded ? ['weights rounded to f16'] : [])];
+  return [...new Set(words), ...roundingsOf(rounded, rounding)];
+}
+
+/** What is rounded, in words: weights in the package, and what a target multiplies. */
+export function roundingsOf(weights: boolean, rounding: Target['rounding']): readonly string[] {
+  return [...(weights ? ['weights rounded to f16'] : []), ...(rounding ? [rounding.words] : [])];
 }
 
 /** The groups of a layer; a layer without a plan is dense. */

@@ -14,7 +14,7 @@ import { longestSequence, type SourceModel } from './source-model.ts';
 const shownLengths = [128, 256, 512, 2048, 8192, 32768];
 
 /** Dims of one sequence of `tokens`. */
-function dimsAt(source: Pick<SourceModel, 'graph'>, tokens: number): Record<string, number> {
+export function dimsAt(source: Pick<SourceModel, 'graph'>, tokens: number): Record<string, number> {
   return Object.fromEntries(
     source.graph.dims.map(({ name, min, max }) => [name, name === 'batch' ? min : Math.max(min, Math.min(max, tokens))]),
   );

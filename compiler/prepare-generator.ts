@@ -8,17 +8,19 @@ import { evaluateExpression } from '../runtime/format/expression.ts';
 import type { Manifest, ManifestState, ManifestTarget } from '../runtime/format/manifest.ts';
 import type { Program } from '../runtime/format/program.ts';
 import { chooseCachePlan } from './attention/choose-cache-plan.ts';
-import { buildStateful, type Built } from './build.ts';
+import { buildStateful } from './build.ts';
 import { headCalibrator } from './calibrate/calibrate-heads.ts';
+import type { Target } from './codegen/target.ts';
 import { hostTarget } from './codegen/targets.ts';
 import { cachePlanReport } from './cache-plan-report.ts';
-import { parameterValues, recordedGolden, vocabularyOf } from './golden.ts';
-import { memoryOf, outputPorts } from './manifest-parts.ts';
+import { parameterValues, recordedGolden, toleranceOf, vocabularyOf } from './golden.ts';
+import { memoryOf, outputPorts, roundingsOf } from './manifest-parts.ts';
 import {
   buildTargets,
   sameComputation,
   sharedParameters,
   sharedTensors,
+  type BuiltTarget,
   type Preparation,
   type PreparedModel,
   type PreparedTarget,
@@ -53,13 +55,22 @@ export async function prepareGenerator(preparation: Preparation): Promise<Prepar
   const vocabulary = vocabularyOf(graph, inputIds(graph)) ?? 0;
   const [first, ...others] = builtTargets;
   const { program } = first.built;
-  const golden = await goldenOf(first.built, parameters, ids, vocabulary);
+  const golden = await goldenOf(first, parameters, ids, vocabulary);
+  const approximations = (target: Target): readonly string[] => [
+    ...approximationsOf(plan, rounded, target),
+    ...source.approximations,
+  ];
   const prepared: PreparedTarget[] = [{ ...first, memory: memoryAtMost(program) }];
   for (const other of others) {
-    const own = sameComputation(other.built, first.built)
-      ? {}
-      : { golden: await goldenOf(other.built, parameters, ids, vocabulary) };
-    prepared.push({ ...other, memory: memoryAtMost(other.built.program), ...own });
+    const { rounding } = other.target;
+    // The reference takes its time: what differs in its tolerance alone is not computed again.
+    const own = !sameComputation(other.built, first.built)
+      ? { golden: await goldenOf(other, parameters, ids, vocabulary) }
+      : rounding
+        ? { golden: golden.map((vector) => ({ ...vector, tolerance: toleranceOf(vector, rounding) })) }
+        : {};
+    const words = rounding ? { approximations: approximations(other.target) } : {};
+    prepared.push({ ...other, memory: memoryAtMost(other.built.program), ...own, ...words });
   }
   return {
     targets: prepared,
@@ -71,7 +82,7 @@ export async function prepareGenerator(preparation: Preparation): Promise<Prepar
       attention: attentionOf(plan),
       state: stateOf(program, plan, context),
       golden,
-      approximations: [...approximationsOf(plan, rounded), ...source.approximations],
+      approximations: approximations(firstTarget),
     },
     notes: notesOf(plan),
     plan: cachePlanReport(source, plan, shapes, firstTarget, maxTokens),
@@ -130,11 +141,15 @@ function numbersOf({ kind: _kind, ...numbers }: CacheGroup['cache']): Readonly<R
   return Object.fromEntries(entries);
 }
 
-export function approximationsOf({ layers }: CachePlan, rounded: boolean): readonly string[] {
+export function approximationsOf(
+  { layers }: CachePlan,
+  rounded: boolean,
+  { rounding }: Pick<Target, 'rounding'>,
+): readonly string[] {
   const words = layers
     .flat()
     .flatMap(({ mode }) => (mode === 'dense' ? [] : [`attention mode ${mode}: ${causalModes[mode].summary}`]));
-  return [...new Set(words), ...(rounded ? ['weights rounded to f16'] : [])];
+  return [...new Set(words), ...roundingsOf(rounded, rounding)];
 }
 
 /** What a person should know of a plan before relying on it: measured failures, not guesses (atp-modes.md, section 4). */
@@ -150,7 +165,7 @@ function notesOf({ layers }: CachePlan): readonly string[] {
 const goldenTokens = 8;
 /** Short: the reference runs every weight of the model in float64. The modes have golden cases of their own in the tests. */
 async function goldenOf(
-  built: Built,
+  { built, target }: Pick<BuiltTarget, 'built' | 'target'>,
   parameters: Parameters,
   ids: readonly number[],
   vocabulary: number,
@@ -169,5 +184,5 @@ async function goldenOf(
     parameters: await parameterValues(compiled, parameters),
     precision: 'f64',
   });
-  return [recordedGolden({ input_ids: input }, outputs)];
+  return [recordedGolden({ input_ids: input }, outputs, target.rounding)];
 }

@@ -3,9 +3,9 @@ import type { Node } from '../ir/graph.ts';
 import type { Manifest, ManifestTarget } from '../runtime/format/manifest.ts';
 import type { AttentionShape } from '../passes/atp/site.ts';
 import { AtpcError } from '../runtime/errors.ts';
-import { emit, type Built, type BuildOptions, type EmittedTarget } from './build.ts';
+import { emitFinished, type Built, type BuildOptions } from './build.ts';
 import type { Encode } from './calibrate/calibrate.ts';
-import type { Target } from './codegen/target.ts';
+import type { FinishedFiles, Target } from './codegen/target.ts';
 import type { Targets } from './codegen/targets.ts';
 import type { CompileOptions, CompilePhase, PlanReport } from './compile-options.ts';
 import { Parameters, plainStorage, storedAsHalf, type ParameterOptions } from './program/parameters.ts';
@@ -30,8 +30,8 @@ export interface Preparation {
 export interface BuiltTarget {
   readonly target: Target;
   readonly built: Built;
-  /** Kernels are assembled in a thread of their own, and waited for where they are needed. */
-  readonly emission: Promise<EmittedTarget>;
+  /** Kernels are assembled in a thread or process of their own, and waited for where they are needed. */
+  readonly emission: Promise<FinishedFiles>;
 }
 export type BuiltTargets = readonly [BuiltTarget, ...BuiltTarget[]];
 export interface PreparedTarget extends BuiltTarget, Pick<ManifestTarget, 'memory' | 'golden' | 'approximations'> {}
@@ -61,7 +61,7 @@ export function buildTargets(
   const buildFor = (target: Target, folder: string): BuiltTarget => {
     const own = dump && ((name: string, text: string): void => dump(`${folder}${name}`, text));
     const built = buildOne({ target, verify, formatOf, isHalf, ...(own ? { dump: own } : {}) });
-    const emission = emit(built, target);
+    const emission = emitFinished(built, target, options.signal ? { signal: options.signal } : {});
     emission.catch(() => undefined);
     return { target, built, emission };
   };

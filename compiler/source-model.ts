@@ -5,6 +5,7 @@ import path from 'node:path';
 import { graphNodes, isOp, type Graph } from '../ir/graph.ts';
 import { AtpcError } from '../runtime/errors.ts';
 import type { Task } from '../runtime/format/manifest.ts';
+import { describedTensors } from './import/absent-weights.ts';
 import { openCheckpointTensors } from './import/checkpoint-tensors.ts';
 import { isHubLocation } from './hub/hub-location.ts';
 import type { HubProgress } from './hub/hub-model.ts';
@@ -53,6 +54,8 @@ function defaultsOf(model: Model): Readonly<Record<string, number>> {
 export interface OpenModelOptions extends ContextOptions {
   /** How weights are to be stored; as they are unless given. */
   readonly storage?: WeightType;
+  /** Only the shapes of the weights are of interest: a Hugging Face folder with config.json alone will do. */
+  readonly shapesOnly?: boolean;
   /** Folder with the weights, for a model file. */
   readonly weights?: string;
   readonly signal?: AbortSignal;
@@ -92,13 +95,15 @@ function familyModel<F extends Family>({ family, config }: Imported<F>): Promise
 async function checkpointModel(imported: ImportedModel, { storage }: OpenModelOptions): Promise<SourceModel> {
   const model = await familyModel(imported);
   const graph = buildGraph(model);
-  checkParameters(graph, imported.tensors);
+  const { absentStorage } = imported;
+  const tensors = absentStorage === undefined ? imported.tensors : describedTensors(imported.folder, graph, absentStorage);
+  checkParameters(graph, tensors);
   return {
     name: imported.name,
     family: imported.family,
     graph,
     defaults: defaultsOf(model),
-    ...storedAs(imported.tensors, graph, storage),
+    ...storedAs(tensors, graph, storage),
     tokenizer: imported.tokenizer,
     task: imported.task,
     tuned: imported.atpBlock && { ratio: imported.atpBlock.ratio },

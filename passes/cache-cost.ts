@@ -15,7 +15,7 @@ interface Pairs {
 }
 
 /** Expanded clusters that stay in use with an adaptive share: 183 to 210 exact tokens of 8 a cluster (atp-modes.md, section 4). */
-const adaptiveClusters = 25;
+export const adaptiveClusters = 25;
 
 const pairs: { readonly [K in CacheKind]: (cache: Extract<CacheSpec, { kind: K }>, tokens: number) => Pairs } = {
   dense: (_, tokens) => ({ streamed: (tokens * (tokens + 1)) / 2, gathered: 0 }),

@@ -13,8 +13,11 @@ export const requirements = {
   npm: 'the npm command, to pack and install packages',
   node24: 'Node 24 or later',
   browser: 'a Chromium: apt-get install chromium',
+  cuda: 'g++ on Linux, to build the simulated CUDA device, with koffi (npm ci) and the NVRTCs of .cache/cuda and .cache/cuda12',
+  'cuda-hw': 'a GPU with its CUDA driver, where ATPC_REQUIRE lists it: nothing is simulated then',
   webgpu: 'a WebGPU adapter: apt-get install chromium libvulkan1, for its software Vulkan driver',
   naga: 'naga 30 or later: cargo install --locked naga-cli --root .cache/naga',
+  'cuda-compiler': 'NVRTC of CUDA 13.0 and 12.4 in .cache, as .ci/run installs them with pip, and the npm package koffi',
   time: 'minutes, on a device in software: ATPC_REQUIRE=time runs it',
   'relaxed-simd': 'an engine with relaxed SIMD, such as Node 24',
 } as const;

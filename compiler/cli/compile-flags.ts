@@ -5,7 +5,7 @@ import { causalModeNames } from '../../passes/atp/cache-plan.ts';
 import { modeNames } from '../../passes/atp/modes/table.ts';
 import type { TargetName } from '../../runtime/format/manifest.ts';
 import { suggestion } from '../../runtime/suggest.ts';
-import { weightTypes, type WeightType } from '../compile-options.ts';
+import { precisions, weightTypes, type Precision, type WeightType } from '../compile-options.ts';
 import { usageError } from './usage-error.ts';
 
 /** What the compiler can compile for. Not from its table of targets, which would load them for every command. */
@@ -42,6 +42,7 @@ export interface CompileFlags {
   readonly out?: string;
   readonly name?: string;
   readonly target?: readonly string[];
+  readonly precision?: Precision;
   readonly attn?: string;
   readonly keys?: string;
   readonly typicalLength?: number;
@@ -94,6 +95,14 @@ export const attentionFlags = {
   },
 } as const satisfies FlagTable;
 
+export const precisionFlag = {
+  flags: '--precision <type>',
+  group: 'Output:',
+  summary: `with -t cuda: what products and attention multiply (sums are f32): ${precisions.join(', ')}; the 16-bit ones run on tensor cores`,
+  defaultText: 'f32',
+  parse: (text) => oneOf('--precision', 'ATPC-301', text, precisions),
+} as const satisfies Flag<Precision>;
+
 export const compileFlags = {
   weights: {
     flags: '--weights <folder>',
@@ -124,6 +133,7 @@ export const compileFlags = {
     defaultText: 'wasm',
     parse: (text, previous) => [...(previous ?? []), ...text.split(',').map(parseTarget)],
   },
+  precision: precisionFlag,
   quant: {
     flags: '-q, --quant <type>',
     group: 'Output:',

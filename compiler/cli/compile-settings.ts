@@ -23,6 +23,7 @@ export async function compileSettings(modelArgument: string | undefined, flags: 
   const name = flags.name ?? config.name;
   const weights = flags.weights ?? config.weights;
   const targets = flags.target ?? config.targets;
+  const precision = flags.precision ?? config.precision;
   const storage = flags.quant ?? config.quant;
   const maxLength = flags.maxSeq ?? config.maxSeq;
   const beyondTrainedContext = flags.beyondTrainedContext ?? config.beyondTrainedContext;
@@ -34,6 +35,7 @@ export async function compileSettings(modelArgument: string | undefined, flags: 
     ...(weights !== undefined && { weights }),
     ...(name !== undefined && { name }),
     ...(targets !== undefined && { targets: [...new Set(targets)] }),
+    ...(precision !== undefined && { precision }),
     ...(storage !== undefined && { storage }),
     ...(maxLength !== undefined && { maxLength }),
     ...(beyondTrainedContext === true && { beyondTrainedContext }),

@@ -7,7 +7,7 @@ import { LineCounter, isMap, isNode, isPair, isScalar, parseDocument } from 'yam
 import type { Document } from 'yaml';
 import { AtpcError } from '../../runtime/errors.ts';
 import { suggestion } from '../../runtime/suggest.ts';
-import { weightTypes, type WeightType } from '../compile-options.ts';
+import { precisions, weightTypes, type Precision, type WeightType } from '../compile-options.ts';
 import { isHubLocation } from '../hub/hub-location.ts';
 import { attentionNames, targetNames } from './compile-flags.ts';
 
@@ -17,6 +17,7 @@ export interface ConfigFile {
   readonly out?: string;
   readonly name?: string;
   readonly targets?: readonly string[];
+  readonly precision?: Precision;
   readonly attention?: {
     readonly mode?: string;
     readonly keys?: string | number;
@@ -41,6 +42,7 @@ export const configSchema = {
     out: text,
     name: text,
     targets: { type: 'array', minItems: 1, uniqueItems: true, items: { enum: targetNames } },
+    precision: { enum: precisions },
     attention: {
       type: 'object',
       additionalProperties: false,

@@ -28,6 +28,7 @@ const modelFlags = [
   'calibrate',
   'maxSeq',
   'beyondTrainedContext',
+  'precision',
   'config',
   'force',
 ] as const;

@@ -1,10 +1,15 @@
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { AtpcError } from '../../runtime/errors.ts';
 import { evaluateExpression } from '../../runtime/format/expression.ts';
 import type { Manifest } from '../../runtime/format/manifest.ts';
 import type { PlanReport } from '../compile-options.ts';
+import { ownApproximations } from '../package/own-approximations.ts';
 import type { CompileFlags } from './compile-flags.ts';
 import { compileSettings } from './compile-settings.ts';
 import { attentionLines, describeTask, percent, portType } from './describe-package.ts';
+import type { RooflineFlags } from './roofline-flags.ts';
+import { printRoofline } from './roofline-text.ts';
 import { checkPackageFiles, readPackageManifest } from './package-manifest.ts';
 import { withDownloads } from './downloads.ts';
 import { formatTable } from './table.ts';
@@ -41,13 +46,16 @@ export async function runInspectModel(terminal: Terminal, source: string, weight
 export async function runInspectPlan(
   terminal: Terminal,
   source: string | undefined,
-  { lengths, ...flags }: CompileFlags & { readonly lengths?: readonly number[] },
+  { lengths, device, ptxas, ...flags }: CompileFlags & RooflineFlags & { readonly lengths?: readonly number[] },
 ): Promise<void> {
   const settings = await compileSettings(source, flags);
+  const about = {
+    ...(lengths === undefined ? {} : { lengths: [...lengths] }),
+    ...(device === undefined ? {} : { device }),
+    ...(ptxas === undefined ? {} : { ptxas: await readPtxas(ptxas) }),
+  };
   const { inspectPlan } = await import('../index.ts');
-  const report = await withDownloads(terminal, (download) =>
-    inspectPlan({ ...settings, ...download }, lengths === undefined ? {} : { lengths: [...lengths] }),
-  );
+  const report = await withDownloads(terminal, (download) => inspectPlan({ ...settings, ...download }, about));
   if (terminal.json) terminal.print(JSON.stringify(report, null, 2));
   else printPlan(terminal, report);
 }
@@ -85,6 +93,16 @@ function printPlan(terminal: Terminal, report: PlanReport): void {
   );
   if (sessionTokens !== undefined && totals.some(({ tokens }) => tokens > sessionTokens)) {
     terminal.print(dim(`A session holds ${sessionTokens} tokens; --max-seq makes it longer.`));
+  }
+  if (report.roofline) printRoofline(terminal, report.roofline);
+}
+
+/** Throws ATPC-301 for a file that cannot be read. */
+async function readPtxas(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new AtpcError('ATPC-301', `The file ${file} (--ptxas) cannot be read.`, { cause });
   }
 }
 
@@ -140,7 +158,9 @@ export async function runInspectPackage(terminal: Terminal, folder: string): Pro
       [
         'targets',
         manifest.targets
-          .flatMap(({ name, variants }) => variants.map(({ features }) => [name, ...features].join(' + ')))
+          .flatMap(({ name, variants }) =>
+            variants.length === 0 ? [`${name}, as text alone`] : variants.map(({ features }) => [name, ...features].join(' + ')),
+          )
           .join(', '),
       ],
       ['written by', `${compiler.name} ${compiler.version}, format ${manifest.formatVersion}, runtime ${runtime.version}`],
@@ -152,6 +172,7 @@ export async function runInspectPackage(terminal: Terminal, folder: string): Pro
       ['attention', manifest.attention.reason],
       ...attentionLines(manifest.attention).map((line): [string, string] => ['', line]),
       ...manifest.approximations.map((sentence): [string, string] => ['approximation', sentence]),
+      ...ownApproximations(manifest).map(({ target, sentence }): [string, string] => [`approximation, ${target}`, sentence]),
       ...memory.map(({ target, dims, bytes: peak }): [string, string] => [
         manifest.targets.length > 1 ? `peak memory, ${target}` : 'peak memory',
         `${formatBytes(peak)} at ${dims}`,

@@ -13,6 +13,8 @@ import { benchFlags } from './bench-flags.ts';
 import type { BenchFlags } from './bench-flags.ts';
 import { explainFlags } from './explain-flags.ts';
 import type { ExplainFlags } from './explain-flags.ts';
+import { rooflineFlags } from './roofline-flags.ts';
+import type { RooflineFlags } from './roofline-flags.ts';
 import { runFlags } from './run-flags.ts';
 import type { RunFlags } from './run-flags.ts';
 import { colorsFor } from './terminal.ts';
@@ -124,8 +126,9 @@ export function createProgram(terminal: Terminal): Command {
     .action((source: string, flags: CompileFlags & ExplainFlags) =>
       import('./explain-command.ts').then(({ runExplain }) => runExplain(terminal, source, flags)),
     );
-  const { weights, config, force, maxSeq, beyondTrainedContext } = compileFlags;
-  addFlags(explain, { weights, config, ...attentionFlags, force, maxSeq, beyondTrainedContext, ...explainFlags, ...commonFlags });
+  const { weights, config, force, maxSeq, beyondTrainedContext, precision } = compileFlags;
+  const modelFlags = { weights, config, ...attentionFlags, force, maxSeq, beyondTrainedContext, precision };
+  addFlags(explain, { ...modelFlags, ...explainFlags, ...commonFlags });
   addExamples(explain, [
     'atpc explain dist/sentiment --tokens 512 --profile',
     'atpc explain examples/sentiment/model --attn expand --html explain.html',
@@ -165,20 +168,26 @@ function addInspect(inspect: Command, terminal: Terminal): void {
     'Show the attention plan of a model: work and predicted time, dense and planned, a layer and a length.',
   )
     .argument('[model]', `${modelWords}; may come from --config instead`)
-    .action((source: string | undefined, flags: CompileFlags & { readonly lengths?: readonly number[] }) =>
+    .action((source: string | undefined, flags: CompileFlags & RooflineFlags & { readonly lengths?: readonly number[] }) =>
       import('./inspect-command.ts').then(({ runInspectPlan }) => runInspectPlan(terminal, source, flags)),
     );
   addFlags(plan, {
     weights: weightsFlag,
     ...attentionFlags,
+    target: compileFlags.target,
+    quant: compileFlags.quant,
     maxSeq: compileFlags.maxSeq,
     beyondTrainedContext: compileFlags.beyondTrainedContext,
     config: compileFlags.config,
     force: compileFlags.force,
     lengths: lengthsFlag,
+    ...rooflineFlags,
     ...commonFlags,
   });
-  addExamples(plan, ['atpc inspect plan examples/sentiment/model --attn expand --keys 1/4 --lengths 256,512']);
+  addExamples(plan, [
+    'atpc inspect plan examples/sentiment/model --attn expand --keys 1/4 --lengths 256,512',
+    'atpc inspect plan examples/roofline/bert-base-like --attn expand -t cuda --device h100',
+  ]);
 
   const packageCommand = command(inspect.command('package'), 'Show what is in a compiled package, and check every file of it.')
     .argument('<package>', 'folder of a compiled package')

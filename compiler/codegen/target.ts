@@ -40,6 +40,21 @@ export interface EmitOptions {
   /** Only the build that needs exactly these features; without it every build. */
   readonly build?: readonly string[];
 }
+/** Products of numbers of fewer bits than f32 has. */
+export interface Rounding {
+  /** The largest relative error of one rounded number: 2^-11 for f16. */
+  readonly unit: number;
+  /** How far outputs may be from those of the reference, as `tolerance` of a golden vector. */
+  readonly tolerance: number;
+  /** For the approximations of the manifest. */
+  readonly words: string;
+}
+/** What became of emitted files. */
+export interface FinishedFiles {
+  readonly files: readonly TargetFile[];
+  /** Sentences for who compiles: what this machine lacked for more. */
+  readonly notes: readonly string[];
+}
 /** What a target is, as data, and the one function that emits its kernels. A target is a row in `targets.ts`. */
 export interface Target {
   readonly name: TargetName;
@@ -65,6 +80,8 @@ export interface Target {
   readonly refusedModes: Readonly<Record<string, string>>;
   /** Groups of heads of one layer that differ in mode or numbers: each is a dispatch of attention, and on a device that costs. */
   readonly attentionsPerLayer: number;
+  /** Absent where everything is computed in f32. */
+  readonly rounding?: Rounding;
   /** `decodes`: the kernel also runs for single tokens. */
   attentionSchedule(
     headSize: number,
@@ -82,4 +99,9 @@ export interface Target {
   itemsOf(dispatch: Pick<Dispatch, 'kernel' | 'integers' | 'items'>): Size;
   /** Kernel files, relative to `kernels/NAME/`; deterministic. Files with `features` are builds of the same kernels. */
   emit(kernels: readonly NamedKernel[], options?: EmitOptions): Promise<readonly TargetFile[]>;
+  /**
+   * Adds to the emitted files what a compiler makes of them that is not part of atpc. Absent where they are what a package has. Throws
+   * ATPC-313 and the reason of an abort.
+   */
+  finish?(files: readonly TargetFile[], options: { readonly signal?: AbortSignal }): Promise<FinishedFiles>;
 }

@@ -1,7 +1,7 @@
 import type { TargetName } from '../../runtime/format/manifest.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import { didYouMean } from '../schema/did-you-mean.ts';
-import { cudaTarget } from './cuda/target.ts';
+import { cudaTarget, type Precision } from './cuda/target.ts';
 import type { Target } from './target.ts';
 import { wasmTarget } from './wasm/target.ts';
 import { webgpuTarget } from './wgsl/target.ts';
@@ -25,10 +25,17 @@ export function targetNamed(name: string): Target {
 
 /** The targets of one package, at least one. In the order of the table whatever the order of names, so that packages do not depend on it. */
 export type Targets = readonly [Target, ...Target[]];
-/** Throws ATPC-307 for a name that is no target, ATPC-301 for none. */
-export function targetsNamed(names: readonly string[] = ['wasm']): Targets {
+/** Throws ATPC-307 for a name that is no target, ATPC-301 for none and for a precision without the target that has a choice. */
+export function targetsNamed(names: readonly string[] = ['wasm'], precision?: Precision): Targets {
   const named = new Set(names.map(targetNamed));
   const [first, ...others] = targetNames.map((name) => targets[name]).filter((target) => named.has(target));
   if (!first) throw new AtpcError('ATPC-301', 'No target was given.', { hint: 'The default is wasm.' });
-  return [first, ...others];
+  if (precision === undefined) return [first, ...others];
+  if (!named.has(targets.cuda)) {
+    throw new AtpcError('ATPC-301', `Precision ${precision} is for the target cuda, and the targets are ${names.join(', ')}.`, {
+      hint: 'Leave --precision out, or add -t cuda.',
+    });
+  }
+  const precise = (target: Target): Target => (target === targets.cuda ? cudaTarget(precision) : target);
+  return [precise(first), ...others.map(precise)];
 }

@@ -11,7 +11,6 @@ import {
   canonicalBertTensors,
   type BertArchitecture,
 } from './bert-checkpoint.ts';
-import { openCheckpointTensors } from './checkpoint-tensors.ts';
 import type { Imported } from './imported-model.ts';
 import type { ModelFolder } from './model-folder.ts';
 import { readSentenceLimits, type SentenceTransformer } from './sentence-transformers.ts';
@@ -22,7 +21,7 @@ export async function openBert(folder: ModelFolder, architecture: BertArchitectu
   const { inner, configFile, sentence } = folder;
   const raw = validateBertConfig(configFile, folder.config);
   const base = bertConfig(configFile, raw, headOf(configFile, raw, architecture, sentence));
-  const checkpoint = await openCheckpointTensors(inner);
+  const checkpoint = await folder.openTensors();
   const tensors = canonicalBertTensors(checkpoint.tensors);
   // transformers' BertModel gives pooler_output too; checkpoints of other classes were saved without its weights.
   const config = base.head.kind === 'hidden' && tensors.has('pooler.dense.weight') ? { ...base, pooler: true } : base;

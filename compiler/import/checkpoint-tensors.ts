@@ -38,6 +38,12 @@ export async function openCheckpointTensors(location: string): Promise<Checkpoin
   });
 }
 
+/** Whether a folder has files that `openCheckpointTensors` reads. */
+export async function hasCheckpointTensors(folder: string): Promise<boolean> {
+  const names = await readdir(folder);
+  return names.includes(singleFile) || names.includes(indexFile);
+}
+
 async function isFolder(location: string): Promise<boolean> {
   try {
     return (await stat(location)).isDirectory();

@@ -3,8 +3,10 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { AtpcError } from '../../runtime/errors.ts';
 import { parseJsonFile, readBytes, unreadable } from '../schema/json.ts';
+import { absentTensors, declaredStorage } from './absent-weights.ts';
 import { bertArchitectures } from './bert-checkpoint.ts';
 import { openBert } from './bert-folder.ts';
+import { hasCheckpointTensors, openCheckpointTensors } from './checkpoint-tensors.ts';
 import { refuseContextOptions, type ContextOptions } from './context-length.ts';
 import type { ImportedModel } from './imported-model.ts';
 import { readLicense } from './license.ts';
@@ -25,11 +27,19 @@ const architectures = [
   ...llamaArchitectures.map((name) => ({ name, open: openLlama })),
 ] as const;
 
+export interface FolderOptions extends ContextOptions {
+  /** Only the shapes of the weights are of interest: a folder without them is taken as well. */
+  readonly shapesOnly?: boolean;
+}
+
 /**
  * Opens a folder; reads headers and configuration, no weights. Throws ATPC-201 (not there), ATPC-202 (configuration),
  * ATPC-203 (architecture), ATPC-204 and ATPC-208 (weight files), ATPC-209 (tokenizer), ATPC-301 (options).
  */
-export async function openHuggingFace(folder: string, options: ContextOptions = {}): Promise<ImportedModel> {
+export async function openHuggingFace(
+  folder: string,
+  { shapesOnly = false, ...options }: FolderOptions = {},
+): Promise<ImportedModel> {
   await requireFolder(folder);
   const sentence = await openSentenceTransformer(folder);
   const inner = sentence?.folder ?? folder;
@@ -39,10 +49,15 @@ export async function openHuggingFace(folder: string, options: ContextOptions = 
     throw new AtpcError('ATPC-202', `${configFile} is not valid: it must be an object.`);
   const architecture = architectureOf(configFile, config);
   const name = path.basename(path.resolve(folder));
-  return await architecture.open(
-    { path: folder, name, inner, configFile, config, sentence, license: await readLicense(folder) },
+  const absent = shapesOnly && !(await hasCheckpointTensors(inner));
+  const openTensors: ModelFolder['openTensors'] = async () =>
+    absent ? { tensors: absentTensors, files: [] } : await openCheckpointTensors(inner);
+  const license = await readLicense(folder);
+  const imported = await architecture.open(
+    { path: folder, name, inner, configFile, config, sentence, license, openTensors },
     options,
   );
+  return absent ? { ...imported, absentStorage: declaredStorage(config) } : imported;
 }
 
 /** The one architecture that config.json names, if it is known; throws ATPC-203. */

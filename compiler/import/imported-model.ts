@@ -2,6 +2,7 @@
 import type { Task } from '../../runtime/format/manifest.ts';
 import type { Families } from '../model-file/index.ts';
 import type { TensorSource } from '../weights/tensor-source.ts';
+import type { SafetensorsType } from '../schema/safetensors.ts';
 import type { AtpBlock } from './bert-checkpoint.ts';
 import type { ModelLicense } from './license.ts';
 import type { ImportedTokenizer } from './tokenizer-files.ts';
@@ -17,6 +18,8 @@ export interface Imported<F extends Family> {
   readonly config: Families[F];
   /** By the names of the family's parameters, without buffers. */
   readonly tensors: TensorSource;
+  /** Where there are no weights, and only shapes are of interest: what config.json says that they are stored as. */
+  readonly absentStorage?: SafetensorsType;
   /** Null where there is none: such a model takes tensors only. */
   readonly tokenizer: ImportedTokenizer | null;
   /** What the text functions of a package can do; outputs are named last_hidden_state, sentence_embedding and logits. */

@@ -4,7 +4,6 @@ import { AtpcError } from '../../runtime/errors.ts';
 import type { Task } from '../../runtime/format/manifest.ts';
 import { readJson, readTextIfThere } from '../schema/json.ts';
 import { tokenIdList, validateGenerationConfig, validateLlamaConfig, type LlamaConfigFile } from '../schema/llama-config.ts';
-import { openCheckpointTensors } from './checkpoint-tensors.ts';
 import { contextNotes, type ContextOptions } from './context-length.ts';
 import type { Imported } from './imported-model.ts';
 import { canonicalLlamaTensors, llamaConfig, llamaParameterNames } from './llama-checkpoint.ts';
@@ -22,7 +21,7 @@ export async function openLlama(folder: ModelFolder, options: ContextOptions): P
   const raw = validateLlamaConfig(configFile, folder.config);
   const config = llamaConfig(configFile, raw, options);
   const { vocabSize, trainedLength, maxLength } = config;
-  const checkpoint = await openCheckpointTensors(inner);
+  const checkpoint = await folder.openTensors();
   const tensors = canonicalLlamaTensors(checkpoint.tensors);
   const tokenizer = await readTokenizer(inner, {
     vocabSize,

@@ -1,4 +1,5 @@
 /** What the readers of all architectures get to see of a folder. */
+import type { CheckpointTensors } from './checkpoint-tensors.ts';
 import type { ModelLicense } from './license.ts';
 import type { SentenceTransformer } from './sentence-transformers.ts';
 
@@ -12,4 +13,6 @@ export interface ModelFolder {
   readonly config: object;
   readonly sentence: SentenceTransformer | null;
   readonly license: ModelLicense | null;
+  /** Its weights; throws ATPC-201 where there are none, unless only the shapes are wanted. */
+  openTensors(): Promise<CheckpointTensors>;
 }

@@ -1,6 +1,7 @@
-import type { Manifest, ManifestTarget, Task } from '../../runtime/format/manifest.ts';
+import type { Manifest, ManifestTarget, TargetName, Task } from '../../runtime/format/manifest.ts';
 import { evaluateExpression } from '../../runtime/format/expression.ts';
 import { describePort } from './declarations.ts';
+import { ownApproximations } from './own-approximations.ts';
 
 /** Text of the package's README.md. */
 export function readmeOf(packageName: string, manifest: Manifest): string {
@@ -59,14 +60,52 @@ function example(manifest: Manifest): string[] {
   return [...lines[manifest.task.kind]];
 }
 
+const targetWords: { readonly [K in TargetName]: { readonly name: string; readonly needs: string } } = {
+  wasm: { name: 'WebAssembly', needs: '' },
+  webgpu: {
+    name: 'WebGPU',
+    needs:
+      'In Node.js WebGPU needs the package [webgpu](https://www.npmjs.com/package/webgpu) beside this one (`npm install webgpu`).',
+  },
+  cuda: {
+    name: 'CUDA',
+    needs:
+      'CUDA runs in Node.js on NVIDIA GPUs of compute capability 8.0 and up, and needs their driver and the package [koffi](https://www.npmjs.com/package/koffi) beside this one (`npm install koffi`), no toolkit.',
+  },
+};
 /** Nothing of WebAssembly alone, which runs wherever the package does. */
 function backends({ targets }: Manifest): string {
   const names = targets.map(({ name }) => name);
-  if (!names.includes('webgpu')) return '';
-  const dawn =
-    'In Node.js a GPU needs the package [webgpu](https://www.npmjs.com/package/webgpu) beside this one (`npm install webgpu`).';
-  if (names.length === 1) return `It needs WebGPU: it has no kernels for anything else. ${dawn}`;
-  return `It has kernels for WebAssembly and for WebGPU. \`load()\` times both and takes the faster; \`load({ backend: 'wasm' })\` or \`'webgpu'\` decides. \`model.info().backend\` says which it is. ${dawn}`;
+  if (names.every((name) => name === 'wasm')) return '';
+  const needs = names.map((name) => targetWords[name].needs).filter((sentence) => sentence !== '');
+  const drivers = targets.flatMap(({ name, variants }) => (name === 'cuda' ? [driversOf(variants)] : []));
+  const [first = '', ...others] = names;
+  if (others.length === 0)
+    return [
+      `It needs ${targetWords[targets[0]?.name ?? 'wasm'].name}: it has no kernels for anything else.`,
+      ...needs,
+      ...drivers,
+    ].join(' ');
+  const decides = [`\`load({ backend: '${first}' })\``, ...others.map((name) => `\`'${name}'\``)];
+  return [
+    `It has kernels for ${listed(
+      'and',
+      names.map((name) => targetWords[name].name),
+    )}.`,
+    `\`load()\` takes the fastest of them that works; ${listed('or', decides)} decides. \`model.info().backend\` says which it is.`,
+    ...needs,
+    ...drivers,
+  ].join(' ');
+}
+/** What a driver has to support, at least. */
+function driversOf(variants: ManifestTarget['variants']): string {
+  const versions = variants.flatMap(({ features }) => features.map((feature) => feature.replace(/^cuda-/, '')));
+  const oldest = versions.sort((a, b) => Number(a) - Number(b))[0];
+  if (oldest !== undefined) return `The driver has to support CUDA ${oldest} or newer.`;
+  return 'The machine that compiled this package had no CUDA compiler: it has the kernels as text alone (kernels/cuda/kernels.cu), and does not load on CUDA.';
+}
+function listed(word: 'and' | 'or', items: readonly string[]): string {
+  return items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} ${word} ${items.at(-1) ?? ''}`;
 }
 
 function memory(manifest: Manifest): string {
@@ -93,10 +132,12 @@ function attention(manifest: Manifest): string {
       return [String(layer), plan.kvHeads.join(' '), plan.mode, String(plan.keys), measured];
     }),
   );
+  const lines = [
+    ...manifest.approximations,
+    ...ownApproximations(manifest).map(({ target, sentence }) => `on ${target}: ${sentence}`),
+  ];
   const approximations =
-    manifest.approximations.length === 0
-      ? 'Nothing in this package is approximate.'
-      : manifest.approximations.map((line) => `- ${line}`).join('\n');
+    lines.length === 0 ? 'Nothing in this package is approximate.' : lines.map((line) => `- ${line}`).join('\n');
   const plan = rows.length === 0 ? '' : `\n\n${table(['layer', 'heads', 'mode', 'share of keys', 'measured share'], rows)}`;
   return `${manifest.attention.reason}\n\n${approximations}${plan}`;
 }

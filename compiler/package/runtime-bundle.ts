@@ -3,9 +3,10 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Plugin } from 'esbuild';
+import type { BuildOptions, Plugin } from 'esbuild';
 import type { TargetName, Task } from '../../runtime/format/manifest.ts';
 import { sha256 } from './files.ts';
+import { targetSupportText, workerText } from './target-entries.ts';
 import { validatorsSource } from './validators.ts';
 
 /** The runtime as it goes into a package. */
@@ -68,23 +69,26 @@ export function runtimeBundle(
   kind: RuntimeKind,
   { targets = ['wasm'], browserCache = false }: RuntimeFeatures = {},
 ): Promise<RuntimeBundle> {
-  // The files of runtime/entry with the code for these targets end like this.
-  const targetSet = [...targets].sort().join('-');
-  const key = `${kind} ${targetSet} ${browserCache}`;
-  const known = bundles.get(key) ?? buildBundle(kind, targetSet, browserCache);
+  const sorted = [...new Set(targets)].sort();
+  const key = `${kind} ${sorted.join('-')} ${browserCache}`;
+  const known = bundles.get(key) ?? buildBundle(kind, sorted, browserCache);
   bundles.set(key, known);
   return known;
 }
 
+/** A file of runtime/entry, or a text as if it lay in runtime/. */
+type Entry = Pick<BuildOptions, 'entryPoints' | 'stdin'>;
+const runtimeEntry = (name: string): Entry => ({ entryPoints: [runtimeFile(`entry/${name}${extension}`)] });
+
 /** One file with all that it needs. The code of workers, which nobody calls, gives up its names: a sixth of its bytes. */
 async function bundled(
-  entry: string,
+  entry: Entry,
   keepsNames: boolean,
   plugins: readonly Plugin[],
 ): Promise<{ readonly text: string; readonly inputs: readonly string[] }> {
   const { build } = await import('esbuild');
   const { outputFiles, metafile } = await build({
-    entryPoints: [runtimeFile(`entry/${entry}${extension}`)],
+    ...entry,
     bundle: true,
     write: false,
     outdir: 'package',
@@ -104,16 +108,19 @@ async function bundled(
     logLevel: 'silent',
   });
   const [file] = outputFiles;
-  if (file === undefined) throw new Error(`esbuild gave nothing for ${entry}.`);
+  if (file === undefined) throw new Error('esbuild gave nothing.');
   return { text: file.text, inputs: Object.keys(metafile.inputs) };
 }
 
-async function buildBundle(kind: RuntimeKind, targetSet: string, browserCache: boolean): Promise<RuntimeBundle> {
-  const plugins = [targetsPlugin(targetSet), browserCachePlugin(browserCache)];
+async function buildBundle(kind: RuntimeKind, targets: readonly TargetName[], browserCache: boolean): Promise<RuntimeBundle> {
+  const plugins = [targetsPlugin(targets), browserCachePlugin(browserCache)];
+  const workerEntry: Entry = {
+    stdin: { contents: workerText(targets, extension), resolveDir: runtimeFile('.'), sourcefile: 'worker.js' },
+  };
   const [index, worker, cache] = await Promise.all([
-    bundled(entries[kind], true, plugins),
-    bundled(`worker-${targetSet}`, false, plugins),
-    browserCache ? bundled('browser-cache', false, plugins) : null,
+    bundled(runtimeEntry(entries[kind]), true, plugins),
+    bundled(workerEntry, false, plugins),
+    browserCache ? bundled(runtimeEntry('browser-cache'), false, plugins) : null,
   ]);
   const declarations = ['api', ...(browserCache ? ['cache/api'] : [])].map((name) =>
     readFile(runtimeFile(`${name}${extension === '.ts' ? '.ts' : '.d.ts'}`), 'utf8'),
@@ -141,11 +148,16 @@ const validatorsPlugin: Plugin = {
   },
 };
 /** The code for the targets of the package. */
-function targetsPlugin(targetSet: string): Plugin {
+function targetsPlugin(targets: readonly TargetName[]): Plugin {
   return {
     name: 'targets',
     setup(build) {
-      build.onResolve({ filter: /^atpc:targets$/ }, () => ({ path: runtimeFile(`entry/targets-${targetSet}${extension}`) }));
+      build.onResolve({ filter: /^atpc:targets$/ }, ({ path: name }) => ({ path: name, namespace: 'atpc:targets' }));
+      build.onLoad({ filter: /./, namespace: 'atpc:targets' }, () => ({
+        contents: targetSupportText(targets, extension),
+        resolveDir: runtimeFile('.'),
+        loader: 'js',
+      }));
     },
   };
 }

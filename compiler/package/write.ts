@@ -163,7 +163,9 @@ async function writeTarget(output: PackageOutput, target: PackageTarget): Promis
     .map(({ file, features }) => ({ file, features: features.filter((feature) => feature !== 'threads') }))
     .filter(({ features }) => !built.some((other) => String(other.features) === String(features)));
   const variants = [...built, ...oneThread];
-  if (variants.length === 0) throw new AtpcError('ATPC-399', `The target ${name} gave no kernels that an engine loads.`);
+  // Kernels for CUDA are made by a compiler that need not be there; every other target has its own.
+  if (variants.length === 0 && name !== 'cuda')
+    throw new AtpcError('ATPC-399', `The target ${name} gave no kernels that an engine loads.`);
   return {
     name,
     program: programPaths[name],
@@ -175,13 +177,18 @@ async function writeTarget(output: PackageOutput, target: PackageTarget): Promis
   };
 }
 
-const targetFeatures: { readonly [K in TargetName]: readonly TargetFeatures[K][] } = {
-  wasm: ['simd128', 'threads', 'relaxed-simd'],
-  webgpu: ['subgroups', 'shader-f16'],
-  cuda: ['cuda-12.4', 'cuda-13.0'],
+type FeatureOf<Name extends TargetName> = (name: string) => TargetFeatures[Name] | undefined;
+const anyOf =
+  <T extends string>(...features: readonly T[]) =>
+  (name: string): T | undefined =>
+    features.find((feature) => feature === name);
+const targetFeatures: { readonly [K in TargetName]: FeatureOf<K> } = {
+  wasm: anyOf('simd128', 'threads', 'relaxed-simd'),
+  webgpu: anyOf('subgroups', 'shader-f16'),
+  cuda: (name) => (/^cuda-\d+\.\d+$/.test(name) ? (name as TargetFeatures['cuda']) : undefined),
 };
 function featureOf(target: TargetName, name: string): TargetFeatures[TargetName] {
-  const found = targetFeatures[target].find((feature) => feature === name);
+  const found = targetFeatures[target](name);
   if (found) return found;
   throw new AtpcError('ATPC-399', `The kernels need '${name}', which is no feature of ${target} that the runtime knows.`);
 }
@@ -194,8 +201,20 @@ async function writeTokenizer(output: PackageOutput, tokenizer: PackageTokenizer
   return { file, config, maxLength, padId, fixtures };
 }
 
-/** Dawn's binding, which gives Node a WebGPU; pages have their own. */
-const dawnPeer = { peerDependencies: { webgpu: '>=0.6.0' }, peerDependenciesMeta: { webgpu: { optional: true } } };
+/** npm packages that a target needs in Node: Dawn's binding, which gives it a WebGPU (pages have their own), and what calls a driver. */
+const peers: { readonly [K in TargetName]: Readonly<Record<string, string>> } = {
+  wasm: {},
+  webgpu: { webgpu: '>=0.6.0' },
+  cuda: { koffi: '>=3.0.0' },
+};
+/** All optional: a host without one runs the other targets. */
+function optionalPeers(targets: readonly Pick<PackageTarget, 'name'>[]): object {
+  const named = Object.assign({}, ...targets.map(({ name }) => peers[name])) as Readonly<Record<string, string>>;
+  const names = Object.keys(named);
+  if (names.length === 0) return {};
+  const optional = names.map((name) => [name, { optional: true }] as const);
+  return { peerDependencies: named, peerDependenciesMeta: Object.fromEntries(optional) };
+}
 
 function packageJson({ packageName, packageVersion, source, targets, browserCache = false }: PackageParts): object {
   return {
@@ -214,7 +233,7 @@ function packageJson({ packageName, packageVersion, source, targets, browserCach
     types: './index.d.ts',
     sideEffects: false,
     engines: { node: '>=20.19' },
-    ...(targets.some(({ name }) => name === 'webgpu') ? dawnPeer : {}),
+    ...optionalPeers(targets),
     files: [
       'index.js',
       'index.d.ts',

@@ -21,34 +21,35 @@ const mostRounds = 1024;
 const [repetitions, longMilliseconds] = [3, 100];
 
 /**
- * Times a few dispatches of a package on both of its backends and takes the faster; `other` where `first` is not to be had here, which
- * may be whatever it says. Rejects with what is no refusal, and when it is aborted.
+ * Times a few dispatches of a package on each of its backends and takes the fastest of those that are to be had here; the last one
+ * untimed where none before it is, which may be whatever it says. Rejects with what is no refusal, and when it is aborted.
  */
-export async function chooseFaster<Name extends string>(
-  first: Candidate<Name>,
-  other: Candidate<Name>,
+export async function chooseFastest<Name extends string>(
+  candidates: readonly Candidate<Name>[],
   signal: AbortSignal | undefined,
 ): Promise<Choice<Name>> {
   const timed: { readonly name: Name; readonly milliseconds: number; readonly probe: Probe }[] = [];
-  for (const [candidate, alternative] of [
-    [first, other],
-    [other, first],
-  ] as const) {
+  const refused: string[] = [];
+  for (const [index, candidate] of candidates.entries()) {
+    if (index === candidates.length - 1 && timed.length === 0) return { name: candidate.name, why: refused.join(' ') };
     const probe = probeOf(candidate.program);
     try {
       timed.push({ name: candidate.name, milliseconds: await timeOf(candidate, probe, signal), probe });
     } catch (error) {
       if (!(error instanceof AtpcError) || signal?.aborted) throw error;
-      return { name: alternative.name, why: `${candidate.name} cannot be had here: ${error.message}` };
+      refused.push(`${candidate.name} cannot be had here: ${error.message}`);
     }
   }
-  const [best, worse] = timed.sort((a, b) => a.milliseconds - b.milliseconds);
-  if (!best || !worse) throw new RangeError('Two backends are to be compared.');
+  const [best, ...others] = timed.sort((a, b) => a.milliseconds - b.milliseconds);
+  if (!best) throw new RangeError('There is no backend to choose from.');
+  if (others.length === 0) return { name: best.name, why: refused.join(' ') };
   const text = (milliseconds: number): string => `${milliseconds.toPrecision(3)} ms`;
-  return {
-    name: best.name,
-    why: `the faster: ${text(best.milliseconds)} for ${best.probe.what}; ${worse.name}: ${text(worse.milliseconds)}`,
-  };
+  const why = [
+    `the ${others.length > 1 ? 'fastest' : 'faster'}: ${text(best.milliseconds)} for ${best.probe.what}`,
+    ...others.map(({ name, milliseconds }) => `${name}: ${text(milliseconds)}`),
+    ...refused,
+  ];
+  return { name: best.name, why: why.join('; ') };
 }
 
 /** Milliseconds of the dispatches, the least of several repetitions: other work of the machine makes them only longer. */

@@ -2,7 +2,7 @@ import type { AtpcError } from '../errors.ts';
 import type { TargetName } from '../format/manifest.ts';
 import type { Program } from '../format/program.ts';
 import type { Backend } from './backend.ts';
-import { chooseFaster, type Choice } from './choose-backend.ts';
+import { chooseFastest, type Choice } from './choose-backend.ts';
 
 export interface RefusedTarget {
   readonly name: TargetName;
@@ -18,13 +18,15 @@ export interface TargetChoice {
   readonly signal: AbortSignal | undefined;
 }
 
-/** What `auto` takes in packages for several targets: the only one that works here, or the faster. */
+/** Devices first: where there is none, nothing has to be timed. */
+const order: readonly TargetName[] = ['cuda', 'webgpu', 'wasm'];
+
+/** What `auto` takes in packages for several targets: the only one that works here, or the fastest. */
 export async function chooseTarget({ programs, refused, start, signal }: TargetChoice): Promise<Choice<TargetName>> {
-  // The device first: where there is none, nothing has to be timed.
-  const [first, other] = [...programs]
-    .sort(([a], [b]) => Number(b === 'webgpu') - Number(a === 'webgpu'))
+  const candidates = [...programs]
+    .sort(([a], [b]) => order.indexOf(a) - order.indexOf(b))
     .map(([name, program]) => ({ name, program, start: (probe: Program) => start(name, probe) }));
-  if (!first) throw new RangeError('There is no target.');
-  if (other) return chooseFaster(first, other, signal);
-  return { name: first.name, why: refused.map(({ name, error }) => `${name} cannot be had here: ${error.message}`).join(' ') };
+  const reasons = refused.map(({ name, error }) => `${name} cannot be had here: ${error.message}`);
+  const { name, why } = await chooseFastest(candidates, signal);
+  return { name, why: [why, ...reasons].filter((reason) => reason !== '').join(' ') };
 }

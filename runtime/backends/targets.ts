@@ -16,7 +16,7 @@ export interface UsableTarget {
   kernels(fileOf: (path: string) => Uint8Array<ArrayBuffer>): TargetKernels[TargetName];
 }
 export interface Host {
-  readonly platform: Pick<Platform, 'availableParallelism'>;
+  readonly platform: Pick<Platform, 'name' | 'availableParallelism'>;
   readonly threads: NonNullable<LoadOptions['threads']>;
 }
 /** Throws ATPC-501 where the host cannot run the target, and ATPC-502 where its least call does not fit. */

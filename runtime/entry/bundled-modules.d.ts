@@ -13,7 +13,7 @@ declare module 'atpc:cache' {
   export const cacheFeature: CacheFeature | undefined;
   export const openWeights: OpenWeights | undefined;
 }
-/** The code for the targets of the package: one of targets-*.ts. */
+/** The code for the targets of the package (compiler/package/target-entries.ts). */
 declare module 'atpc:targets' {
   export const targetSupport: import('../backends/targets.ts').TargetSupport;
 }

@@ -16,7 +16,7 @@ const port = object(
 );
 const variant = object({
   file: reference('path'),
-  features: arrayOf({ enum: ['simd128', 'threads', 'relaxed-simd', 'subgroups', 'shader-f16', 'cuda-12.4', 'cuda-13.0'] }),
+  features: arrayOf({ type: 'string', pattern: '^(?:simd128|threads|relaxed-simd|subgroups|shader-f16|cuda-\\d+\\.\\d+)$' }),
 });
 // Each of these is one function of the validators, however often it is used.
 const own = {

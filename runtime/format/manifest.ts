@@ -87,12 +87,13 @@ export interface ManifestTensor {
 }
 /**
  * What a host may have or lack, by target. wasm: 128-bit SIMD, shared memory with atomics, fused multiply-adds. webgpu: optional
- * features of a device (WebGPU, section 24). cuda: the version of CUDA that a driver supports, which decides what PTX it takes.
+ * features of a device (WebGPU, section 24). cuda: the version of CUDA that a driver supports, which decides what PTX it takes: any, since
+ * a package has PTX of the compilers that were there.
  */
 export interface TargetFeatures {
   readonly wasm: 'simd128' | 'threads' | 'relaxed-simd';
   readonly webgpu: 'subgroups' | 'shader-f16';
-  readonly cuda: 'cuda-12.4' | 'cuda-13.0';
+  readonly cuda: `cuda-${number}`;
 }
 export type TargetName = keyof TargetFeatures;
 export type WasmFeature = TargetFeatures['wasm'];
@@ -100,7 +101,7 @@ export interface ManifestTarget<Name extends TargetName = TargetName> {
   readonly name: Name;
   /** Path of the program, whose kernels are those of the variants. */
   readonly program: string;
-  /** Builds of the same kernels; each needs a host with all of its features. */
+  /** Builds of the same kernels; each needs a host with all of its features. None where a compiler was missing that makes them. */
   readonly variants: readonly ManifestVariant<Name>[];
   /**
    * Peak bytes as formulas of the dims: `total` = weights + workspace + io + state + scratch. On wasm that is for one thread: each

@@ -13,7 +13,7 @@ import type { Tensor } from '../../ir/ops/definition.ts';
 import { densePlan } from '../../passes/atp/plan.ts';
 import type { Program } from '../../runtime/format/program.ts';
 import { dispatchSteps, mainEntryPoint } from '../../runtime/format/program.ts';
-import { DeviceTensorWriter } from '../../runtime/backends/webgpu/tensor-writer.ts';
+import { DeviceTensorWriter } from '../../runtime/backends/device-tensor-writer.ts';
 import { requires, requiresTime } from '../requirements.ts';
 import { testDevice, webgpuIsThere } from '../webgpu-adapter.ts';
 import { expectClose } from './conformance.ts';
@@ -163,7 +163,7 @@ describe('weights on WebGPU', () => {
     for (const piece of [1, 3, 5, 42]) {
       const made = [64, 96, 64].map((size) => device.createBuffer({ size, usage: 0x4 | 0x8 | 0x80 }));
       const [asStored, decoded, part] = made as [GPUBuffer, GPUBuffer, GPUBuffer];
-      const writer = new DeviceTensorWriter(device.queue, 'F16', values.length, [
+      const writer = new DeviceTensorWriter<GPUBuffer>((...write) => device.queue.writeBuffer(...write), 'F16', values.length, [
         { buffer: asStored, offset: 0, halves: true, elements: [0, 21] },
         { buffer: decoded, offset: 4, halves: false, elements: [0, 21] },
         { buffer: part, offset: 8, halves: true, elements: [8, 20] },

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import type { Built } from '../../compiler/build.ts';
 import { webgpuBuilds, webgpuTarget } from '../../compiler/codegen/wgsl/target.ts';
-import { bindingsOf } from '../../runtime/backends/webgpu/bindings.ts';
+import { bindingsOf } from '../../runtime/backends/bindings.ts';
 import { dispatchSteps, type EntryPoint } from '../../runtime/format/program.ts';
 import { emittedKernels } from '../golden-kernels/emitted.ts';
 import { gpuPrograms } from '../models/gpu-programs.ts';

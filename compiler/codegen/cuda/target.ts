@@ -1,14 +1,14 @@
 import type { Size } from '../../../ir/size.ts';
-import type { NamedKernel, Target, TargetFile } from '../target.ts';
+import type { FinishedFiles, NamedKernel, Target, TargetFile } from '../target.ts';
+import { compilePtx } from './compile-ptx.ts';
 import { cudaDialect } from './dialect.ts';
 import { cudaAttentionSchedule } from './kernels/attention.ts';
 import { intrinsics } from './intrinsics.ts';
+import { precisions, roundings, type Precision } from './precision.ts';
 import { prelude } from './prelude.ts';
 import { rendererOf } from './renderers.ts';
 
-/** What both sides of products, and of attention, are multiplied as. Sums and softmax are f32 in any case. */
-export const precisions = ['f32', 'f16', 'bf16'] as const;
-export type Precision = (typeof precisions)[number];
+export { precisions, type Precision };
 
 /** 128 threads with 8 x 4 sums each, and at a depth of 32 less than half of the 48 KiB of static shared memory. */
 const tiles = { rowTile: 64, columnTile: 64, threadRows: 8, threadColumns: 4 } as const;
@@ -41,6 +41,7 @@ function createTarget(precision: Precision): Target {
     queriesPerChoice: 16,
     refusedModes: { svd: 'the eigenvectors of literal ATP are not safe in float32, and CUDA has no kernel for them in float64' },
     attentionsPerLayer: 3,
+    ...(precision === 'f32' ? {} : { rounding: roundings[precision] }),
     attentionSchedule: (headSize, valueSize, decodes = false, segments = []) =>
       cudaAttentionSchedule(precision === 'f32' ? null : precision, headSize, valueSize, decodes, segments),
     scoreKeysSchedule: () => ({ keyTile: 64 }),
@@ -50,6 +51,7 @@ function createTarget(precision: Precision): Target {
     },
     itemsOf: ({ kernel, integers }) => rendererOf(kernel).items(kernel, integers),
     emit: (kernels) => Promise.resolve(emit(kernels, precision)),
+    finish: withPtx,
   };
 }
 const targets: { readonly [P in Precision]: Target } = {
@@ -74,4 +76,11 @@ function emit(kernels: readonly NamedKernel[], precision: Precision): readonly T
   const header = `// Kernels for CUDA, compute capability 8.0 and up; products of ${precision}, summed in f32.\n`;
   const texts = kernels.map((named) => `// === kernel ${named.name} ===\n${renderCuda(named)}`);
   return [{ path: 'kernels.cu', content: [header, intrinsics, prelude, ...texts].join('\n') }];
+}
+
+/** The text, which people read, and the PTX that drivers load. */
+async function withPtx(files: readonly TargetFile[], options: { readonly signal?: AbortSignal }): Promise<FinishedFiles> {
+  const source = files.map(({ content }) => String(content)).join('\n');
+  const { files: ptx, notes } = await compilePtx(source, options);
+  return { files: [...files, ...ptx], notes };
 }

@@ -1,10 +1,8 @@
 import { AtpcError } from '../../errors.ts';
+import { alignBytes } from '../slot-bytes.ts';
 import type { PendingWork } from '../worker/pending-work.ts';
 
-/** Sizes of buffers and copies are multiples of four bytes (WebGPU, section 5.1); a vector of a shader takes sixteen. */
-export const alignBytes = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 16);
-
-/** Allocates, and knows how much there is. */
+/** Allocates, and knows how much there is. Sizes of buffers and copies are multiples of four bytes (WebGPU, section 5.1). */
 export class DeviceBuffers {
   readonly #device: GPUDevice;
   readonly #pending: PendingWork;

@@ -1,18 +1,20 @@
-import type { StepTime, TensorOutput } from '../../api.ts';
+import type { StepTime } from '../../api.ts';
 import { AtpcError } from '../../errors.ts';
 import type { ManifestTensor } from '../../format/manifest.ts';
 import { hasState, type EntryPointName, type Program, type ProgramSlot } from '../../format/program.ts';
 import type { Dims, PreparedInputs } from '../../inputs.ts';
 import type { NamedResults } from '../backend.ts';
 import { DeviceLost, type Executor } from '../executor.ts';
+import { elementsOf, inputData, outputData } from '../port-data.ts';
+import { alignBytes, dimsAt, slotBytes, sumOf } from '../slot-bytes.ts';
+import { SlotPlan, type PlacedDispatch, type PlannedDispatch } from '../slot-plan.ts';
 import { packSparse, unpackSparse } from '../sparse-bytes.ts';
 import type { TensorWriter } from '../stored-numbers.ts';
 import { PendingWork } from '../worker/pending-work.ts';
-import { alignBytes, DeviceBuffers } from './device-buffers.ts';
+import { DeviceBuffers } from './device-buffers.ts';
 import { kernelTexts } from './kernel-texts.ts';
 import { createPipelines, type KernelPipeline } from './pipelines.ts';
-import { WebGpuPlan, type PlacedDispatch, type PlacedPort, type PlannedDispatch } from './plan.ts';
-import { checkCall, slotBytes } from './preflight.ts';
+import { checkCall } from './preflight.ts';
 import { ReadBack } from './read-back.ts';
 import { DeviceStates } from './states.ts';
 import { stepTimes, Timestamps } from './timestamps.ts';
@@ -46,7 +48,7 @@ export class WebGpuExecutor implements Executor {
   readonly #timestamps: Timestamps;
   readonly #pending: PendingWork;
   readonly #release: (() => void) | undefined;
-  readonly #plans = new Map<EntryPointName, WebGpuPlan>();
+  readonly #plans = new Map<EntryPointName, SlotPlan>();
   /** Buffers of slots but those of states, which belong to sessions. */
   readonly #common: (GPUBuffer | undefined)[];
   #pipelines: ReadonlyMap<string, KernelPipeline> = new Map();
@@ -118,8 +120,7 @@ export class WebGpuExecutor implements Executor {
   }
   async #allocate(): Promise<void> {
     this.#weights.placeIn(await this.#buffers.allocate('the weights', this.#weights.bufferBytes, storageUsage));
-    const { dims } = this.#program;
-    if (hasState(this.#program)) await this.#reserve(Object.fromEntries(dims.map(({ name, max }) => [name, max])));
+    if (hasState(this.#program)) await this.#reserve(dimsAt(this.#program, 'max'));
   }
 
   get memoryBytes(): number {
@@ -220,9 +221,9 @@ export class WebGpuExecutor implements Executor {
   }
   async #run({ entry = 'forward', state, dims, tensors }: PreparedInputs, times: StepTime[] | undefined): Promise<NamedResults> {
     const plan = this.#planOf(entry);
-    const { dispatches, uniforms } = plan.place(dims);
+    const { dispatches, sizes } = plan.place(dims);
     if (!hasState(this.#program)) await this.#reserve(dims);
-    await this.#reserveUniforms(uniforms.byteLength);
+    await this.#reserveUniforms(sizes.byteLength);
     const stamps = times && Timestamps.areThere(this.#device) && dispatches.length > 0 ? this.#timestamps : undefined;
     await stamps?.reserve(dispatches.length);
     const outputs = plan.ports('outputs', dims);
@@ -233,8 +234,9 @@ export class WebGpuExecutor implements Executor {
     const start = performance.now();
     const bytes = await this.#checked(() => {
       const { queue } = this.#device;
-      for (const port of plan.ports('inputs', dims)) this.#writeInput(port, tensors);
-      if (uniforms.length > 0) queue.writeBuffer(this.#uniforms as GPUBuffer, 0, uniforms);
+      for (const port of plan.ports('inputs', dims))
+        queue.writeBuffer(this.#common[port.slot] as GPUBuffer, port.offset, inputData(port, tensors));
+      if (sizes.length > 0) queue.writeBuffer(this.#uniforms as GPUBuffer, 0, sizes);
       const encoder = this.#device.createCommandEncoder();
       this.#encode(encoder, dispatches, state, stamps);
       let at = 0;
@@ -254,7 +256,7 @@ export class WebGpuExecutor implements Executor {
     let from = 0;
     return Object.fromEntries(
       outputs.map((port) => {
-        const result = resultOf(port, bytes, from);
+        const result = outputData(port, bytes, from);
         from += alignBytes(elementsOf(port) * 4);
         return [port.name, result];
       }),
@@ -290,13 +292,6 @@ export class WebGpuExecutor implements Executor {
     return read.value;
   }
 
-  #writeInput(port: PlacedPort, tensors: PreparedInputs['tensors']): void {
-    const data = tensors.find(({ name }) => name === port.name)?.data;
-    if (data?.length !== elementsOf(port) || data instanceof Float32Array !== (port.elementType === 'f32'))
-      throw new AtpcError('ATPC-601', `The input '${port.name}' is missing or does not fit [${port.shape.join(', ')}].`);
-    this.#device.queue.writeBuffer(this.#common[port.slot] as GPUBuffer, port.offset, data);
-  }
-
   #encode(
     encoder: GPUCommandEncoder,
     dispatches: readonly PlacedDispatch[],
@@ -306,14 +301,14 @@ export class WebGpuExecutor implements Executor {
     const begin = (index: number): GPUComputePassEncoder =>
       encoder.beginComputePass(stamps ? { timestampWrites: stamps.writes(index) } : {});
     let pass = begin(0);
-    for (const [index, { dispatch, items, uniformOffset }] of dispatches.entries()) {
+    for (const [index, { dispatch, items, sizesOffset }] of dispatches.entries()) {
       if (stamps && index > 0) {
         pass.end();
         pass = begin(index);
       }
       const { pipeline } = this.#pipelineOf(dispatch);
       pass.setPipeline(pipeline);
-      pass.setBindGroup(0, this.#bindGroupOf(dispatch, state), [uniformOffset]);
+      pass.setBindGroup(0, this.#bindGroupOf(dispatch, state), [sizesOffset]);
       // No dimension of a grid may be longer than this (WebGPU, section 3.6.2, maxComputeWorkgroupsPerDimension).
       const rows = Math.ceil(items / this.#device.limits.maxComputeWorkgroupsPerDimension);
       pass.dispatchWorkgroups(Math.ceil(items / rows), rows);
@@ -345,10 +340,10 @@ export class WebGpuExecutor implements Executor {
     return group;
   }
 
-  #planOf(entry: EntryPointName): WebGpuPlan {
+  #planOf(entry: EntryPointName): SlotPlan {
     let plan = this.#plans.get(entry);
     if (plan === undefined) {
-      plan = new WebGpuPlan(this.#program, entry, this.#device.limits.minUniformBufferOffsetAlignment);
+      plan = new SlotPlan(this.#program, entry, this.#device.limits.minUniformBufferOffsetAlignment);
       this.#plans.set(entry, plan);
     }
     return plan;
@@ -389,17 +384,4 @@ export class WebGpuExecutor implements Executor {
     this.#buffers.freeAll();
     this.#release?.();
   }
-}
-
-const sumOf = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-function elementsOf({ shape }: PlacedPort): number {
-  return shape.reduce((product, size) => product * size, 1);
-}
-function resultOf(port: PlacedPort, buffer: ArrayBuffer, from: number): TensorOutput {
-  const { shape, elementType } = port;
-  const elements = elementsOf(port);
-  if (elementType === 'f32') return { elementType, shape, data: new Float32Array(buffer, from, elements).slice() };
-  const integers = new Int32Array(buffer, from, elements);
-  if (elementType === 'i32') return { elementType, shape, data: integers.slice() };
-  return { elementType, shape, data: Uint8Array.from(integers) };
 }

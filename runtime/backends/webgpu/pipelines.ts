@@ -1,7 +1,7 @@
 import { AtpcError } from '../../errors.ts';
 import { dispatchSteps, type Program } from '../../format/program.ts';
+import { bindingsOf, type BindingSlot } from '../bindings.ts';
 import type { PendingWork } from '../worker/pending-work.ts';
-import { bindingsOf, layoutKey, type BindingSlot } from './bindings.ts';
 
 /** Shader stage and usages of WebGPU as numbers, since Node has no global objects for them (WebGPU, sections 5.1 and 8.1). */
 const computeStage = 4;
@@ -75,6 +75,10 @@ async function compile(device: GPUDevice, name: string, code: string, layout: GP
   }
 }
 
+/** Equal for dispatches whose bind groups have the same layout. */
+function layoutKey(bindings: readonly BindingSlot[]): string {
+  return bindings.map(({ written }) => (written ? 'w' : 'r')).join('');
+}
 function layoutEntries(bindings: readonly BindingSlot[]): GPUBindGroupLayoutEntry[] {
   const uniform = { binding: 0, visibility: computeStage, buffer: { type: 'uniform', hasDynamicOffset: true } } as const;
   return [

@@ -1,21 +1,12 @@
 import { AtpcError } from '../../errors.ts';
-import { evaluateExpression } from '../../format/expression.ts';
 import { hasState, pastDim, type Program } from '../../format/program.ts';
 import type { Dims } from '../../inputs.ts';
-import { alignBytes } from './device-buffers.ts';
+import { callText, dimsAt, hintForCall, slotBytes, sumOf } from '../slot-bytes.ts';
 import type { DeviceLimits } from './device.ts';
 
 /** The limits of a device that was asked for none (WebGPU, section 3.6.2). */
 const defaults: DeviceLimits = { maxBufferSize: 256 * 2 ** 20, maxStorageBufferBindingSize: 128 * 2 ** 20 };
 
-const dimsOf = (program: Program, bound: 'min' | 'max'): Dims =>
-  Object.fromEntries(program.dims.map((dim) => [dim.name, dim[bound]]));
-const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size, 0);
-
-/** Bytes of the buffers of a program's slots. */
-export function slotBytes(program: Program, dims: Dims): readonly number[] {
-  return (program.slots ?? []).map(({ bytes }) => alignBytes(evaluateExpression(bytes, dims)));
-}
 /** The most bytes that one buffer can have and be bound whole. */
 export const largestBinding = ({ maxBufferSize, maxStorageBufferBindingSize }: DeviceLimits): number =>
   Math.min(maxBufferSize, maxStorageBufferBindingSize);
@@ -41,12 +32,12 @@ export function checkWeights({ buffers, weights }: Program, largest: number, wha
 export function checkLimits(program: Program, limits: DeviceLimits): void {
   const largest = largestBinding(limits);
   checkWeights(program, largest, 'adapter');
-  const dims = dimsOf(program, hasState(program) ? 'max' : 'min');
+  const dims = dimsAt(program, hasState(program) ? 'max' : 'min');
   const slots = slotBytes(program, dims);
   const bytes = Math.max(0, ...slots);
   if (bytes <= largest) return;
   const ofClass = (state: boolean): number =>
-    sum(slots.filter((_, index) => (program.slots?.[index]?.class === 'state') === state));
+    sumOf(slots.filter((_, index) => (program.slots?.[index]?.class === 'state') === state));
   const parts = `${Number(program.arenas.weights)} of weights, ${ofClass(true)} for the state of a session, ${ofClass(false)} of workspace, inputs and outputs`;
   const tokens = (dims[pastDim] ?? 0) + 1;
   const hint = hasState(program)
@@ -62,7 +53,7 @@ export function checkLimits(program: Program, limits: DeviceLimits): void {
 /** What a device has to have for the largest calls of a program, as far as the adapter goes; the defaults where they suffice. */
 export function neededLimits(program: Program, adapter: DeviceLimits): DeviceLimits {
   const weights = program.weights.map(({ buffer }) => Number(program.buffers[buffer]?.bytes ?? 0));
-  const bytes = Math.max(0, ...weights, ...slotBytes(program, dimsOf(program, 'max')));
+  const bytes = Math.max(0, ...weights, ...slotBytes(program, dimsAt(program, 'max')));
   const needed = (name: keyof DeviceLimits): number => Math.min(adapter[name], Math.max(defaults[name], bytes));
   return {
     maxBufferSize: needed('maxBufferSize'),
@@ -75,24 +66,9 @@ export function checkCall(program: Program, dims: Dims, limits: DeviceLimits): v
   const largest = largestBinding(limits);
   const fits = (call: Dims): boolean => slotBytes(program, call).every((bytes) => bytes <= largest);
   if (fits(dims)) return;
-  const call = Object.entries(dims).map(([name, value]) => `${name} ${value}`);
-  const alternatives = program.dims.flatMap(({ name, min }) => {
-    const value = dims[name] ?? min;
-    if (value === min || !fits({ ...dims, [name]: min })) return [];
-    let [low, high] = [min, value];
-    while (high - low > 1) {
-      const middle = Math.floor((low + high) / 2);
-      if (fits({ ...dims, [name]: middle })) low = middle;
-      else high = middle;
-    }
-    return [`${name} up to ${low}`];
-  });
   throw new AtpcError(
     'ATPC-502',
-    `A call with ${call.join(', ')} needs a buffer of ${Math.max(...slotBytes(program, dims))} bytes; this device binds at most ${largest}.`,
-    {
-      hint:
-        alternatives.length > 0 ? `It would fit with ${alternatives.join(', or ')}.` : 'Use a smaller batch or shorter inputs.',
-    },
+    `A call with ${callText(dims)} needs a buffer of ${Math.max(...slotBytes(program, dims))} bytes; this device binds at most ${largest}.`,
+    { hint: hintForCall(program, dims, fits) },
   );
 }

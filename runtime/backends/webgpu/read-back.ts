@@ -1,5 +1,6 @@
+import { alignBytes } from '../slot-bytes.ts';
 import type { PendingWork } from '../worker/pending-work.ts';
-import { alignBytes, type DeviceBuffers } from './device-buffers.ts';
+import type { DeviceBuffers } from './device-buffers.ts';
 import { mapModeRead, usage } from './usage.ts';
 
 /** Buffers through which results come back from a device, used again and again. */

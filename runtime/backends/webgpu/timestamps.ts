@@ -1,6 +1,6 @@
 import type { StepTime } from '../../api.ts';
+import type { PlacedDispatch } from '../slot-plan.ts';
 import type { DeviceBuffers } from './device-buffers.ts';
-import type { PlacedDispatch } from './plan.ts';
 import { usage } from './usage.ts';
 
 // The most queries of a set (WebGPU, section 20.1); two a dispatch.

@@ -1,10 +1,10 @@
 import { AtpcError } from '../../errors.ts';
-import type { ManifestTensor } from '../../format/manifest.ts';
 import type { Program } from '../../format/program.ts';
-import { alignBytes } from './device-buffers.ts';
+import type { DeviceTensorWriter } from '../device-tensor-writer.ts';
+import { alignBytes } from '../slot-bytes.ts';
+import { weightWriterOf, type StoredTensor } from '../weight-writer.ts';
 import type { DeviceLimits } from './device.ts';
 import { checkWeights, largestBinding } from './preflight.ts';
-import { DeviceTensorWriter, type DeviceDestination } from './tensor-writer.ts';
 
 // Weights share buffers of up to this size, which every device allows; a larger one has a buffer of its own.
 const sharedBytes = 256 * 2 ** 20;
@@ -52,26 +52,12 @@ export class WeightRanges {
     throw new AtpcError('ATPC-403', `The buffer ${buffer} of program.json is bound as a weight and is none.`);
   }
 
-  /** Takes the stored bytes of a tensor to its places; undefined for a tensor that the program does not use. Throws ATPC-403 for one of another shape. */
-  writer(queue: GPUQueue, tensor: Pick<ManifestTensor, 'name' | 'storage' | 'shape'>): DeviceTensorWriter | undefined {
-    const uses = this.#program.weights.filter((weight) => weight.tensor === tensor.name);
-    if (uses.length === 0) return undefined;
-    const destinations = uses.map(({ buffer, shape, rows = [0, shape[0] ?? 1], packing }): DeviceDestination => {
-      const halves = this.#program.buffers[buffer]?.elementType === 'f16';
-      if (halves && tensor.storage !== 'F16')
-        throw new AtpcError('ATPC-403', `The tensor '${tensor.name}' is stored as ${tensor.storage}; program.json needs F16.`);
-      if (JSON.stringify(shape) !== JSON.stringify(tensor.shape) || packing.kind !== 'rows') {
-        throw new AtpcError(
-          'ATPC-403',
-          `The tensor '${tensor.name}' is [${tensor.shape.join(', ')}]; program.json needs [${shape.join(', ')}] in ${packing.kind}.`,
-        );
-      }
+  /** As weightWriterOf says. */
+  writer(queue: GPUQueue, tensor: StoredTensor): DeviceTensorWriter<GPUBuffer> | undefined {
+    const placeOf = (buffer: number): { readonly buffer: GPUBuffer; readonly offset: number } => {
       const range = this.#rangeOf(buffer);
-      const width = shape.slice(1).reduce((product, size) => product * size, 1);
-      const elements = [rows[0] * width, rows[1] * width] as const;
-      return { buffer: this.#buffers[range.buffer] as GPUBuffer, offset: range.offset, halves, elements };
-    });
-    const elements = tensor.shape.reduce((product, size) => product * size, 1);
-    return new DeviceTensorWriter(queue, tensor.storage, elements, destinations);
+      return { buffer: this.#buffers[range.buffer] as GPUBuffer, offset: range.offset };
+    };
+    return weightWriterOf(this.#program, tensor, placeOf, (buffer, offset, bytes) => queue.writeBuffer(buffer, offset, bytes));
   }
 }

@@ -54,7 +54,7 @@ export class WorkerBackend implements Backend {
   readonly #workers: readonly WorkerHandle[];
   readonly #pending = new Map<number, Pending>();
   readonly #abortFlag: Int32Array | null;
-  /** Of a device's work in the worker, where this thread has to wait for it before the process ends. */
+  /** Of WebGPU's work in the worker, for which this thread has to wait before the process ends. */
   readonly #pendingWords: Int32Array<SharedArrayBuffer> | null;
   #source: FileSource | undefined;
   #onProgress: (loadedBytes: number) => void = () => {};
@@ -80,7 +80,7 @@ export class WorkerBackend implements Backend {
     this.why = why;
     this.threads = threads;
     this.#abortFlag = shareMemory && sharesMemory() ? new Int32Array(new SharedArrayBuffer(4)).fill(-1) : null;
-    // Other targets have no work but their own code, which can be stopped anywhere.
+    // Other targets can be stopped anywhere by a process that ends.
     const words = (this.#pendingWords = name === 'webgpu' && sharesMemory() ? createPendingWords() : null);
     if (words) worker.onExit(() => awaitNoneBlocking(words, exitMilliseconds));
     worker.onMessage((message) => this.#receive(message as Response));
@@ -251,7 +251,7 @@ export class WorkerBackend implements Backend {
   async #dispose(): Promise<void> {
     const isDead = this.#ended !== undefined;
     this.#end(new AtpcError('ATPC-606', 'The model was disposed of.'));
-    if (this.name === 'webgpu' && !isDead) {
+    if (this.name !== 'wasm' && !isDead) {
       const atRest = new Promise<void>((resolve) => (this.#hasEnded = resolve));
       this.#worker.keepAlive(true);
       this.#worker.post({ kind: 'end' } satisfies Request);

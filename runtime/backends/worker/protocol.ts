@@ -11,14 +11,19 @@ import type { LanePlace } from '../wasm/plan.ts';
 export interface Team extends Pick<LanePlace, 'lanes'> {
   readonly control: Int32Array<SharedArrayBuffer>;
 }
+/** A file of kernels, and what a device or driver has to have for it. */
+export interface DeviceBuild<Feature> {
+  readonly file: ManifestFile;
+  readonly features: readonly Feature[];
+}
 /** What the kernels of a target are to a worker. */
 export interface TargetKernels {
   /** The module. */
   readonly wasm: Uint8Array<ArrayBuffer>;
   /** The builds, of which the worker reads the one that the adapter has the features for. */
-  readonly webgpu: readonly { readonly file: ManifestFile; readonly features: readonly TargetFeatures['webgpu'][] }[];
+  readonly webgpu: readonly DeviceBuild<TargetFeatures['webgpu']>[];
   /** PTX for drivers of several versions, of which the worker reads the newest that the driver takes. */
-  readonly cuda: readonly { readonly file: ManifestFile; readonly features: readonly TargetFeatures['cuda'][] }[];
+  readonly cuda: readonly DeviceBuild<TargetFeatures['cuda']>[];
 }
 export interface LoadRequest<Name extends TargetName = TargetName> {
   readonly kind: 'load';

@@ -1,8 +1,8 @@
-import { blockElements, decoders, storageBytes, type Storage, type TensorWriter } from '../stored-numbers.ts';
+import { blockElements, decoders, storageBytes, type Storage, type TensorWriter } from './stored-numbers.ts';
 
 /** Where elements of a tensor go: bytes from the start of a buffer. */
-export interface DeviceDestination {
-  readonly buffer: GPUBuffer;
+export interface DeviceDestination<Buffer> {
+  readonly buffer: Buffer;
   readonly offset: number;
   /** Whether 16-bit floats stay so. */
   readonly halves: boolean;
@@ -10,15 +10,18 @@ export interface DeviceDestination {
   readonly elements: readonly [first: number, end: number];
 }
 
+/** Writes whole words into a buffer, from some byte on; the bytes are good until it returns. */
+export type WriteBytes<Buffer> = (buffer: Buffer, offset: number, bytes: Uint8Array) => void;
+
 /**
  * Takes the bytes of one tensor piece by piece, in any split, and writes them into buffers of a device, row by row as they are
  * stored: what is f32 or quants goes there as it is, without a copy of ours; so do 16-bit floats where they stay so. Other 16-bit
  * numbers become f32.
  */
-export class DeviceTensorWriter implements TensorWriter {
-  readonly #queue: GPUQueue;
-  readonly #asStored: readonly DeviceDestination[];
-  readonly #decoded: readonly DeviceDestination[];
+export class DeviceTensorWriter<Buffer> implements TensorWriter {
+  readonly #writeBytes: WriteBytes<Buffer>;
+  readonly #asStored: readonly DeviceDestination<Buffer>[];
+  readonly #decoded: readonly DeviceDestination<Buffer>[];
   readonly #storage: Storage;
   readonly #decode: ((bytes: ArrayBuffer, count: number) => Float32Array) | null;
   /** Bytes that do not make up a whole word yet. */
@@ -28,8 +31,8 @@ export class DeviceTensorWriter implements TensorWriter {
   #elements = 0;
 
   /** `elements`: of the whole tensor. */
-  constructor(queue: GPUQueue, storage: Storage, elements: number, destinations: readonly DeviceDestination[]) {
-    this.#queue = queue;
+  constructor(write: WriteBytes<Buffer>, storage: Storage, elements: number, destinations: readonly DeviceDestination<Buffer>[]) {
+    this.#writeBytes = write;
     this.#storage = storage;
     this.#decode = storage === 'F16' || storage === 'BF16' ? decoders[storage]() : null;
     this.#bytesLeft = elements * storageBytes[storage];
@@ -79,13 +82,13 @@ export class DeviceTensorWriter implements TensorWriter {
     }
   }
   /** `count` elements of `width` bytes, from the element `first` of the tensor on. */
-  #put(destinations: readonly DeviceDestination[], bytes: Uint8Array, width: number, first: number, count: number): void {
+  #put(destinations: readonly DeviceDestination<Buffer>[], bytes: Uint8Array, width: number, first: number, count: number): void {
     for (const { buffer, offset, elements } of destinations) {
       const [from, to] = [Math.max(first, elements[0]), Math.min(first + count, elements[1])];
       if (from >= to) continue;
       const begin = (from - first) * width;
       const end = begin + Math.ceil(((to - from) * width) / 4) * 4;
-      this.#queue.writeBuffer(buffer, offset + (from - elements[0]) * width, bytes.subarray(begin, end));
+      this.#writeBytes(buffer, offset + (from - elements[0]) * width, bytes.subarray(begin, end));
     }
   }
 }

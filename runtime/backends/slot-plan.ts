@@ -1,9 +1,9 @@
-import { AtpcError } from '../../errors.ts';
-import { evaluateExpression, type SizeExpression } from '../../format/expression.ts';
-import type { DispatchStep, EntryPoint, EntryPointName, Program, ProgramBuffer } from '../../format/program.ts';
-import type { Dims } from '../../inputs.ts';
-import { planCondition, planSteps, walkSteps, type Conditional, type PlannedStep } from '../planned-steps.ts';
-import { SizeTable, type SizeIndex, type SizeScope } from '../size-table.ts';
+import { AtpcError } from '../errors.ts';
+import { evaluateExpression, type SizeExpression } from '../format/expression.ts';
+import type { DispatchStep, EntryPoint, EntryPointName, Program, ProgramBuffer } from '../format/program.ts';
+import type { Dims } from '../inputs.ts';
+import { planCondition, planSteps, walkSteps, type Conditional, type PlannedStep } from './planned-steps.ts';
+import { SizeTable, type SizeIndex, type SizeScope } from './size-table.ts';
 import { bindingsOf, type BindingSlot } from './bindings.ts';
 
 /** A dispatch of an entry point, whatever the dims. */
@@ -12,15 +12,15 @@ export interface PlannedDispatch extends Conditional {
   readonly step: number;
   readonly kernel: string;
   readonly bindings: readonly BindingSlot[];
-  /** items, offsets of the operands, integers: what the kernel's uniform holds, i32 each. */
+  /** items, offsets of the operands, integers: what the kernel reads, i32 each. */
   readonly values: readonly SizeIndex[];
 }
 /** A dispatch of a call. */
 export interface PlacedDispatch {
   readonly dispatch: PlannedDispatch;
   readonly items: number;
-  /** Bytes from the start of the uniform buffer. */
-  readonly uniformOffset: number;
+  /** Bytes from the start of the sizes of the call. */
+  readonly sizesOffset: number;
 }
 export interface PlacedPort {
   readonly name: string;
@@ -30,8 +30,8 @@ export interface PlacedPort {
   readonly elementType: 'f32' | 'i32' | 'bool';
 }
 
-/** An entry point for a device: one plan serves all dims, since nothing but the uniforms depends on them. */
-export class WebGpuPlan {
+/** An entry point for a device whose memory is in slots: one plan serves all dims, since nothing but the sizes depends on them. */
+export class SlotPlan {
   readonly #entry: EntryPoint;
   readonly #buffers: readonly ProgramBuffer[];
   readonly #table = new SizeTable();
@@ -39,7 +39,7 @@ export class WebGpuPlan {
   readonly #steps: readonly PlannedStep<PlannedDispatch>[];
   readonly #alignment: number;
 
-  /** `alignment`: bytes that offsets into a uniform buffer are multiples of. Throws ATPC-403 for an entry point that is not there. */
+  /** `alignment`: bytes that the sizes of a dispatch begin at a multiple of. Throws ATPC-403 for an entry point that is not there. */
   constructor(program: Program, name: EntryPointName, alignment: number) {
     const entry = program.entryPoints[name];
     if (entry === undefined) throw new AtpcError('ATPC-403', `program.json has no entry point '${name}'.`);
@@ -64,8 +64,8 @@ export class WebGpuPlan {
     this.#steps = planSteps(entry.steps, table, this.#call, planDispatch);
   }
 
-  /** The dispatches of a call, in order, and what their uniforms hold. */
-  place(dims: Dims): { readonly dispatches: readonly PlacedDispatch[]; readonly uniforms: Int32Array<ArrayBuffer> } {
+  /** The dispatches of a call, in order, and the sizes that their kernels read. */
+  place(dims: Dims): { readonly dispatches: readonly PlacedDispatch[]; readonly sizes: Int32Array<ArrayBuffer> } {
     const table = this.#table;
     for (const [name, value] of Object.entries(dims)) table.set(this.#call, name, value);
     table.compute(this.#call);
@@ -75,11 +75,11 @@ export class WebGpuPlan {
     for (const dispatch of walkSteps(this.#steps, table)) {
       const items = table.at(dispatch.values[0] as SizeIndex);
       if (items <= 0) continue;
-      dispatches.push({ dispatch, items, uniformOffset: words.length * 4 });
+      dispatches.push({ dispatch, items, sizesOffset: words.length * 4 });
       for (const value of dispatch.values) words.push(table.at(value));
       while (words.length % wordAlignment !== 0) words.push(0);
     }
-    return { dispatches, uniforms: Int32Array.from(words) };
+    return { dispatches, sizes: Int32Array.from(words) };
   }
 
   ports(kind: 'inputs' | 'outputs', dims: Dims): readonly PlacedPort[] {

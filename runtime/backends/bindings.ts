@@ -1,4 +1,4 @@
-import type { DispatchStep, Program, ProgramBuffer } from '../../format/program.ts';
+import type { DispatchStep, Program, ProgramBuffer } from '../format/program.ts';
 
 /** What a binding of a dispatch is bound to: a slot, or the range of a weight. */
 export interface BindingSlot {
@@ -24,8 +24,4 @@ export function bindingsOf(program: Program, step: DispatchStep): readonly Bindi
     bindings.push({ kind: 'slot', index, written: true });
   }
   return bindings;
-}
-/** Equal for dispatches whose bind groups have the same layout. */
-export function layoutKey(bindings: readonly BindingSlot[]): string {
-  return bindings.map(({ written }) => (written ? 'w' : 'r')).join('');
 }

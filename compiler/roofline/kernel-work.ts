@@ -1,0 +1,157 @@
+/**
+ * What one dispatch of a kernel computes and moves, from its integers (kernel.ts): a row a kind, so that a new kind does not compile
+ * without one. Bytes are those that have to cross the memory of the device: every operand once, weights too, of a table only the rows
+ * that are looked up, of a cache only the rows in use. What tiles read again is not counted: it comes from the cache of the device.
+ */
+import type { BlockFormat } from '../weights/block-format.ts';
+import { evaluateExpression } from '../../runtime/format/expression.ts';
+import type { EpilogueStep, GemmKernel, Kernel, KernelKind } from '../kernel/kernel.ts';
+import { attentionWork, causalPairs } from './attention-work.ts';
+import { elementwiseWork } from './elementwise-work.ts';
+import { mapWork, normWork } from './loop-work.ts';
+import { addWork, noWork, type KernelWork } from './work.ts';
+
+type KernelOf<K extends KernelKind> = Extract<Kernel, { kind: K }>;
+/** The numbers of a dispatch: its integers, and the bytes that an element of each of its reads has. */
+export interface DispatchNumbers {
+  readonly integers: readonly number[];
+  readonly elementBytes: readonly number[];
+}
+type WorkOf<K extends KernelKind> = (kernel: KernelOf<K>, dispatch: DispatchNumbers) => KernelWork;
+
+/** All values that kernels hand to each other have four bytes. */
+const bytes = 4;
+
+/** Steps on `rows` x `columns` values, and what they read. */
+function epilogueWork(steps: readonly EpilogueStep[], rows: number, columns: number): KernelWork {
+  const values = rows * columns;
+  const parts = steps.map((step): KernelWork => {
+    if (step.step === 'activation') return elementwiseWork(step.op, values);
+    const read = bytes * (step.step === 'bias' ? columns : values);
+    return { ...noWork, scalarFlops: values, readBytes: read };
+  });
+  return parts.reduce(addWork, noWork);
+}
+function productWork(
+  {
+    epilogue,
+    schedule,
+  }: Pick<GemmKernel, 'epilogue'> & { readonly schedule: { readonly rowTile: number; readonly columnTile: number } },
+  [rows = 0, columns = 0, depth = 0]: readonly number[],
+  rightBytes: number,
+): KernelWork {
+  const own: KernelWork = {
+    ...noWork,
+    productFlops: 2 * rows * columns * depth,
+    readBytes: bytes * rows * depth + rightBytes,
+    writtenBytes: bytes * rows * columns,
+  };
+  const filled = fill(rows, schedule.rowTile) * fill(columns, schedule.columnTile);
+  return { ...addWork(own, epilogueWork(epilogue, rows, columns)), tileFill: filled };
+}
+/** The share of whole tiles that `count` things take. */
+const fill = (count: number, tile: number): number => (count === 0 ? 1 : count / (Math.ceil(count / tile) * tile));
+
+/** Quants, scales and minima of so many elements. */
+function blockBytes({ bits, block, minima }: BlockFormat, elements: number): number {
+  return (elements * bits) / 8 + (elements / block) * bytes * (minima ? 2 : 1);
+}
+/** k-means of `tokens` keys of a head, and the means of their clusters (the op `cluster` in ir/ops/principal.ts). */
+function clusteringFlops(
+  { headSize, valueSize, iterations }: Pick<KernelOf<'cluster'>, 'headSize' | 'valueSize' | 'iterations'>,
+  tokens: number,
+  clusters: number,
+): number {
+  return tokens * (2 * iterations * clusters * headSize + (iterations + 2) * (headSize + valueSize));
+}
+const rows: { readonly [K in KernelKind]: WorkOf<K> } = {
+  map: mapWork,
+  norm: normWork,
+  gemm: (kernel, { integers }) => {
+    const [, columns = 0, depth = 0] = integers;
+    return productWork(kernel, integers, (kernel.right === 'f16' ? 2 : 4) * columns * depth);
+  },
+  block_gemm(kernel, { integers }) {
+    const [count = 0, columns = 0, depth = 0] = integers;
+    const work = productWork(kernel, integers, blockBytes(kernel.format, columns * depth));
+    // Every tile of rows turns the quants into numbers anew: scale * q + minimum.
+    const expansions = Math.ceil(count / kernel.schedule.rowTile) * columns * depth;
+    return { ...work, scalarFlops: work.scalarFlops + 2 * expansions };
+  },
+  block_lookup: ({ format }, { integers: [count = 0, width = 0] }) => ({
+    ...noWork,
+    scalarFlops: 2 * count * width,
+    readBytes: bytes * count + blockBytes(format, count * width),
+    writtenBytes: bytes * count * width,
+  }),
+  attention: attentionWork,
+  cluster(kernel, { integers: [batch = 0, heads = 0, tokens = 0, clusters = 0] }) {
+    const { headSize, valueSize, blockTokens } = kernel;
+    const perBlock = Math.min(blockTokens, evaluateExpression(kernel.keysPerBlock, { tokens: blockTokens }));
+    const size = headSize + valueSize;
+    return {
+      ...noWork,
+      scalarFlops: batch * heads * clusteringFlops(kernel, tokens, perBlock),
+      readBytes: bytes * (batch * heads * tokens * size + batch * tokens),
+      writtenBytes: bytes * batch * heads * (tokens + clusters + 1 + clusters * (size + 2)),
+    };
+  },
+  segment_means({ headSize, valueSize }, { integers: [batch = 0, heads = 0, tokens = 0, segments = 0] }) {
+    const size = headSize + valueSize;
+    return {
+      ...noWork,
+      scalarFlops: batch * heads * tokens * size,
+      readBytes: bytes * (batch * heads * tokens * size + batch * tokens),
+      writtenBytes: bytes * batch * heads * segments * (size + 1),
+    };
+  },
+  principal_rows: (_kernel, { integers: [batch = 0, tokens = 0, width = 0, count = 0] }) => ({
+    ...noWork,
+    // The Gram matrix, about 9 d^3 for its eigenvectors (Golub and Van Loan, table 8.3.1), and the projection.
+    scalarFlops: batch * (4 * tokens * width ** 2 + 9 * width ** 3),
+    readBytes: bytes * batch * tokens * (width + 1),
+    writtenBytes: bytes * batch * count * (width + 2),
+  }),
+  cluster_block(kernel, { integers: [heads = 0, , , , count = 0] }) {
+    const { headSize, valueSize, keysPerBlock } = kernel;
+    const size = headSize + valueSize;
+    return {
+      ...noWork,
+      scalarFlops: heads * clusteringFlops(kernel, count, Math.min(keysPerBlock, count)),
+      readBytes: bytes * heads * count * size,
+      writtenBytes: bytes * heads * (count * size + keysPerBlock * (size + 3) + 1),
+    };
+  },
+  evict({ headSize, valueSize, atoms }, { integers: [heads = 0, , before = 0, leaving = 0, staying = 0] }) {
+    const candidates = before + leaving;
+    // Key, value, score and position.
+    const moved = bytes * heads * (Math.min(atoms, candidates) + staying) * (headSize + valueSize + 2);
+    // Every candidate is compared with every other one: which is larger, whether they are equal, how many are better.
+    return {
+      ...noWork,
+      scalarFlops: heads * 3 * candidates ** 2,
+      readBytes: moved + bytes * heads * candidates,
+      writtenBytes: moved,
+    };
+  },
+  score_keys({ headSize }, { integers }) {
+    const [heads = 0, keyHeads = 0, queries = 0, , , , , atoms = 0, exact = 0] = integers;
+    const pairs = heads * (queries * atoms + causalPairs(queries, exact));
+    const keys = keyHeads * (atoms + exact);
+    return {
+      ...noWork,
+      scalarFlops: pairs * (2 * headSize + 3),
+      specialFlops: pairs,
+      readBytes: bytes * (heads * queries * (headSize + 1) + keys * (headSize + 1)),
+      writtenBytes: bytes * (keys + keyHeads * queries),
+    };
+  },
+};
+
+/** Kinds that have a row: all of them. */
+export const workedKinds = Object.keys(rows) as readonly KernelKind[];
+
+/** What a dispatch with these numbers computes and moves. */
+export function workOf(kernel: Kernel, dispatch: DispatchNumbers): KernelWork {
+  return rows[kernel.kind](kernel as never, dispatch);
+}

@@ -1,0 +1,158 @@
+/**
+ * CUDA in Node for tests: a simulated driver (test/cuda-sim), built here with g++, that runs the same kernels.cu on the CPU which NVRTC
+ * compiles for a GPU. With `cuda-hw` in ATPC_REQUIRE it is the machine's own driver and GPU, and nothing is simulated.
+ */
+import { execFile, spawnSync } from 'node:child_process';
+import { createHash, randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { requiredNames } from './requirements.ts';
+
+const sourceFolder = fileURLToPath(new URL('cuda-sim/', import.meta.url));
+const cacheFolder = fileURLToPath(new URL('../.cache/cuda-sim/', import.meta.url));
+/** Where the simulated driver looks for the modules that simulateModules made. */
+export const modulesFolder: string = path.join(cacheFolder, 'modules');
+
+/** Whether tests run on a GPU. */
+export const onHardware: boolean = requiredNames().has('cuda-hw');
+
+const run = promisify(execFile);
+const sha256 = (...parts: readonly (string | Uint8Array)[]): string => {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(String(part.length)).update('\n').update(part);
+  return hash.digest('hex');
+};
+
+let compiler: string | null | undefined;
+/** What g++ says of itself, or null where there is none. */
+function compilerVersion(): string | null {
+  if (compiler === undefined) {
+    const { status, stdout } = spawnSync('g++', ['--version'], { encoding: 'utf8' });
+    compiler = process.platform === 'linux' && status === 0 ? stdout : null;
+  }
+  return compiler;
+}
+
+/** Whether the simulated driver can be built, or the real one is asked for. */
+export function cudaIsThere(): boolean {
+  return onHardware || compilerVersion() !== null;
+}
+
+/** Makes `file` by `make`, which writes to the path that it is given, unless it is there. Two processes may make the same file. */
+async function once(file: string, make: (temporary: string) => Promise<void>): Promise<string> {
+  if (existsSync(file)) return file;
+  mkdirSync(path.dirname(file), { recursive: true });
+  const temporary = `${file}.${randomUUID()}`;
+  try {
+    await make(temporary);
+    renameSync(temporary, file);
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+  return file;
+}
+const pending = new Map<string, Promise<string>>();
+function onceInProcess(file: string, make: (temporary: string) => Promise<void>): Promise<string> {
+  let made = pending.get(file);
+  if (made === undefined) {
+    made = once(file, make);
+    pending.set(file, made);
+    made.catch(() => pending.delete(file));
+  }
+  return made;
+}
+
+// The machine's own instructions: halves are converted and multiply-adds fused in hardware.
+const machine = `${process.arch} ${cpus()[0]?.model ?? ''}`;
+const forThisMachine = process.arch === 'x64' ? '-march=native' : '-mcpu=native';
+const sourceNames = (ending: RegExp): readonly string[] =>
+  readdirSync(sourceFolder)
+    .filter((name) => ending.test(name))
+    .sort();
+const sourcesOf = (names: readonly string[]): readonly string[] =>
+  names.flatMap((name) => [name, readFileSync(path.join(sourceFolder, name), 'utf8')]);
+
+const driverFlags = ['-std=c++20', '-O2', '-fPIC', '-pthread', '-Wall', '-Wextra', '-fvisibility=hidden', '-U_FORTIFY_SOURCE'];
+// Its threads run until the process ends: a driver that is loaded stays.
+const driverLinkFlags = ['-shared', '-pthread', '-Wl,-z,nodelete', '-ldl'];
+
+/**
+ * The simulated driver: a libcuda.so, built if it is not in .cache/cuda-sim. It reads ATPC_CUDA_SIM_* in the environment at each cuInit
+ * (test/cuda-sim/README.md). `without` names functions that it shall not have, as an older driver.
+ */
+export async function simulatedDriver({ without = [] }: { readonly without?: readonly string[] } = {}): Promise<string> {
+  const names = sourceNames(/\.(cpp|h)$/).filter((name) => !name.startsWith('simulated-'));
+  const key = sha256(compilerVersion() ?? '', machine, ...driverFlags, ...driverLinkFlags, ...sourcesOf(names)).slice(0, 24);
+  const folder = path.join(cacheFolder, 'driver', key);
+  const objects = await onceInProcess(path.join(folder, 'objects'), async (temporary) => {
+    mkdirSync(temporary);
+    await Promise.all(
+      names
+        .filter((name) => name.endsWith('.cpp'))
+        .map((name) =>
+          run('g++', [
+            ...driverFlags,
+            '-c',
+            path.join(sourceFolder, name),
+            '-o',
+            path.join(temporary, name.replace(/cpp$/, 'o')),
+          ]),
+        ),
+    );
+  });
+  const missing = [...without].sort();
+  const file = path.join(folder, missing.length === 0 ? 'libcuda.so' : `libcuda-${sha256(...missing).slice(0, 16)}.so`);
+  return onceInProcess(file, async (temporary) => {
+    const script = `${temporary}.map`;
+    writeFileSync(script, `{ global: cu*; local: ${[...missing, '*'].map((name) => `${name};`).join(' ')} };\n`);
+    try {
+      const parts = readdirSync(objects).map((name) => path.join(objects, name));
+      await run('g++', [...parts, ...driverLinkFlags, `-Wl,--version-script=${script}`, '-o', temporary]);
+    } finally {
+      rmSync(script);
+    }
+  });
+}
+
+// No contraction: what is fused is what a kernel fuses itself. Kernels read words as other types, as NVRTC lets them.
+const moduleFlags = [
+  ...['-std=c++20', '-O2', '-fPIC', '-shared', '-DATPC_SIMULATED_DEVICE', '-ffp-contract=off', '-fno-math-errno'],
+  ...['-fno-strict-aliasing', '-fno-exceptions', '-fno-rtti', '-U_FORTIFY_SOURCE', '-Wl,-Bsymbolic', forThisMachine],
+];
+
+/**
+ * Compiles a kernels.cu for the CPU, and lets the simulated driver find it for the PTX texts that NVRTC made of it. Where tests run on a
+ * GPU it does nothing. What was made before is taken from .cache/cuda-sim.
+ */
+export async function simulateModules(cuText: string, ptxTexts: readonly string[]): Promise<void> {
+  if (onHardware) return;
+  const headers = sourceNames(/^(simulated-.*|module-interface)\.h$/);
+  const key = sha256(compilerVersion() ?? '', machine, ...moduleFlags, ...sourcesOf(headers), cuText);
+  const built = await onceInProcess(path.join(cacheFolder, 'builds', `${key.slice(0, 40)}.so`), async (temporary) => {
+    const source = `${temporary}.cu`;
+    writeFileSync(source, cuText);
+    try {
+      const inputs = ['-include', path.join(sourceFolder, 'simulated-device.h'), '-x', 'c++', source];
+      await run('g++', [...moduleFlags, '-w', ...inputs, '-o', temporary, '-lm']);
+    } finally {
+      rmSync(source);
+    }
+  });
+  mkdirSync(modulesFolder, { recursive: true });
+  for (const text of ptxTexts) {
+    const file = path.join(modulesFolder, `${createHash('sha256').update(text.replace(/\0+$/, '')).digest('hex')}.so`);
+    // Another kernels.cu, or another version of the headers, may have given the same PTX.
+    const temporary = `${file}.${randomUUID()}`;
+    writeFileSync(temporary, readFileSync(built));
+    renameSync(temporary, file);
+  }
+}
+
+/** For processes that tests start, and for this one: which driver they load, and where that finds its modules. */
+export async function cudaEnvironment(): Promise<Readonly<Record<string, string>>> {
+  if (onHardware) return {};
+  return { ATPC_CUDA_DRIVER: await simulatedDriver(), ATPC_CUDA_SIM_MODULES: modulesFolder };
+}
