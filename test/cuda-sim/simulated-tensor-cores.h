@@ -47,7 +47,8 @@ inline void exchange_rows(void *const *lanes) {
     for (int from = 0; from < 32; from += 1)
       static_cast<MatrixRows *>(lanes[to])->all[from] = static_cast<MatrixRows *>(lanes[from])->own;
 }
-inline unsigned element_at(const void *row, unsigned column) { return static_cast<const unsigned short *>(row)[column]; }
+typedef unsigned short __attribute__((may_alias)) Element;
+inline unsigned element_at(const void *row, unsigned column) { return static_cast<const Element *>(row)[column]; }
 template <int count, bool transposed> inline void load_matrices(unsigned *words, const void *row, int line) {
   MatrixRows rows{row, {}};
   simulated_warp_collective(line, &rows, exchange_rows);
@@ -105,7 +106,7 @@ inline Copies &copies_of_thread() {
   void *storage = ATPC_SIMULATED_THREAD_VARIABLE->storage;
   return *static_cast<Copies *>(storage == nullptr ? ATPC_SIMULATED_DEVICE_VARIABLE.storage(sizeof(Copies)) : storage);
 }
-struct SixteenBytes {
+struct __attribute__((may_alias)) SixteenBytes {
   unsigned long halves[2];
 };
 } // namespace simulated_tensor_cores

@@ -24,6 +24,12 @@ template <class T> __device__ inline vec4<T> operator*(vec4<T> a, T b) { return 
 template <class T> __device__ inline vec4<T> operator/(vec4<T> a, T b) { return a / vec4<T>(b); }
 template <class T> __device__ inline vec4<T> operator*(T a, vec4<T> b) { return vec4<T>(a) * b; }
 
+/* One half of a vector, two words, at once. */
+struct alignas(8) word_pair { u32 low, high; };
+static __device__ inline void store_pair(vec4<u32> &place, i32 half, u32 low, u32 high) {
+  reinterpret_cast<word_pair *>(&place)[half] = {low, high};
+}
+
 template <class T> struct bits_as;
 template <> struct bits_as<f32> {
   static __device__ f32 of(f32 value) { return value; }

@@ -135,18 +135,17 @@ function fillThroughRegisters(
   const put = (depthStart: string, buffer: string): void =>
     forPieces(({ piece, tileRow, within }) => {
       const store = (): void => {
-        const inside = k.let('inside', 'bool', `${depthStart} + ${within} < ${depth}`);
+        // What lies beyond K becomes zeros without a branch.
+        const kept = k.let('kept', 'u32', k.select(`${depthStart} + ${within} < ${depth}`, '0xffffffffu', '0u'));
         const words = side.elements(held.map((own) => `${own}[${piece}]`)).map(({ from, value }) => {
           const quad = k.let('quad', 'vec4<f32>', value);
-          const pack = (low: number): string =>
-            k.select(inside, `pack_${multiply}(${k.lane(quad, low)}, ${k.lane(quad, low + 1)})`, '0u');
+          const pack = (low: number): string => `pack_${multiply}(${k.lane(quad, low)}, ${k.lane(quad, low + 1)}) & ${kept}`;
           return { from, words: [pack(0), pack(2)] };
         });
         const tileRowAt = `(${buffer}${tileRow})`;
         if (side.run === 4) {
-          const at = k.let('at', 'i32', chunkPlaceText(layout, tileRowAt, `(${within} / 8)`));
-          const word = k.let('word', 'i32', `${within} / 4 % 2 * 2`);
-          words[0]?.words.forEach((value, index) => k.assign(`${array}[${at}][${word} + ${index}]`, value));
+          const at = chunkPlaceText(layout, tileRowAt, `(${within} / 8)`);
+          k.statement(`store_pair(${array}[${at}], ${within} / 4 % 2, ${(words[0]?.words ?? []).join(', ')})`);
           return;
         }
         for (let index = 0; index < words.length; index += 2) {
