@@ -10,6 +10,7 @@ import { evaluateSize } from '../../ir/size.ts';
 import { openCudaDriver, type Address, type CudaDriver } from '../../runtime/backends/cuda/driver.ts';
 import { LaunchBuffer } from '../../runtime/backends/cuda/launch-buffer.ts';
 import { readPtx } from '../../runtime/backends/cuda/ptx.ts';
+import '../cuda-compilers.ts';
 import { cudaEnvironment, simulateModules } from '../cuda-device.ts';
 
 export type KernelTensor = Float32Array | Int32Array;

@@ -120,7 +120,11 @@ export class TensorFrame extends AttentionFrame {
       this.#values.store();
       if (isAhead) k.if(`${next} < ${end}`, () => loadKeys(next, countFrom(next)));
       const { rowSees } = rows;
-      const rule: RowRule | null = rowSees ? (number) => (row) => rowSees(`(${tile} + ${number})`, row) : null;
+      // What is beyond the tile is not read, where a rule reads something.
+      const reads = rows.bias !== undefined || rows.keyIsSeen !== undefined;
+      const last = reads && rowSees ? k.let('last', 'i32', `${k.call('min', k.i32(keyTile), `${end} - ${tile}`)} - 1`) : '';
+      const keyOf = (number: string): string => `(${tile} + ${reads ? k.call('min', number, last) : number})`;
+      const rule: RowRule | null = rowSees ? (number) => (row) => rowSees(keyOf(number), row) : null;
       this.#hide(scores, rule, rows.allSeen?.(tile, next));
       this.#weigh(scores);
       k.barrier();
