@@ -70,6 +70,7 @@ export const cudaDialect: Dialect = {
   vector: (type, parts) => `${type}(${parts.join(', ')})`,
   lane: (vector, lane) => (typeof lane === 'number' ? `${vector}.${'xyzw'.charAt(lane)}` : `${vector}[${lane}]`),
   call: (builtin, parts) => `${builtins[builtin]}(${parts.join(', ')})`,
+  unrollAtMost: (times) => `#pragma unroll ${times}`,
   size: (name) => `sizes->${name}`,
   // It orders global memory among the threads of a block too (CUDA C++ Programming Guide, section 10.6).
   barrier: () => '__syncthreads()',
@@ -110,7 +111,8 @@ function kernel(source: KernelSource): string {
     [`namespace ${name}_kernel {`, 'struct Sizes {', ...sizes.map((size) => `  i32 ${size};`), '};'],
     ...functions.map(code),
     [
-      `extern "C" __global__ void __launch_bounds__(${workgroupSize}) ${name}(`,
+      // At least one block on a multiprocessor: registers are not spilled to have more of them (CUDA C++ Programming Guide, 10.38).
+      `extern "C" __global__ void __launch_bounds__(${workgroupSize}, 1) ${name}(`,
       ...parameters.map((parameter, index) => `  ${parameter}${index === parameters.length - 1 ? '' : ','}`),
       ') {',
       ...shared.map(({ name: array, type, count }) => `  __shared__ ${arrayType(type)} ${array}[${count}];`),

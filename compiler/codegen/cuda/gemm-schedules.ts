@@ -39,7 +39,9 @@ const longShapes: readonly (Shape & { readonly fromColumns: number })[] = [
 function tensorCoreShape(rows: Size, columns: number): Shape {
   const short = shortShapes.find(({ rowTile }) => hasAtMost(rows, rowTile));
   if (short) return short;
-  const { fromColumns: _, ...shape } = longShapes.find(({ fromColumns }) => columns >= fromColumns) as (typeof longShapes)[number];
+  const { fromColumns: _, ...shape } = longShapes.find(
+    ({ fromColumns }) => columns >= fromColumns,
+  ) as (typeof longShapes)[number];
   return shape;
 }
 

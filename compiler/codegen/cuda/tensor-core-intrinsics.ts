@@ -46,6 +46,11 @@ static __device__ inline f32 exp2_approximate(f32 x) {
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(x));
   return power;
 }
+/* The same number, of which the compiler knows nothing: what is loaded by it again is not kept in registers until then. */
+static __device__ inline i32 opaque(i32 number) {
+  asm volatile("" : "+r"(number));
+  return number;
+}
 /* 16 bytes from global to shared memory, or zeros; there once the group of copies they belong to was waited for (PTX ISA
    9.7.9.25.3, cp.async; both places are multiples of 16 bytes). */
 static __device__ inline void copy_async(void *to, const void *from, bool zeros) {

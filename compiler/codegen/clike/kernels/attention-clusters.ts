@@ -199,6 +199,7 @@ class Estimates {
     this.squares = k.var('squares', 'vec4<f32>');
     for (let row = 0; row < groupRows; row += 1) {
       const start = k.let('query_start', 'i32', queries.start(`(${rowGroup} * ${groupRows} + ${row})`));
+      k.unrollAtMost(4);
       k.for('column', '0', k.i32(kernel.headSize), '1', (column) => {
         const element = k.let('element', 'f32', queries.operand.at(`${start} + ${column}`));
         k.add(k.lane(this.squares, row), `${element} * ${element}`);

@@ -103,6 +103,8 @@ export abstract class AttentionFrame {
 
   /** Attends to all keys [first, end), a tile at a time. */
   abstract attend(rows: KeyRows): void;
+  /** Before attendListed, in its scope or one around it: loads what is the same for all tiles. */
+  abstract prepareListed(): void;
   /** Attends to the keys of one tile. */
   abstract attendListed(listed: ListedKeys): void;
   /**
@@ -183,6 +185,7 @@ export abstract class AttentionFrame {
     const stagedKeys = this.stagedKeys();
     const within = keys.size % (parts * 4) === 0;
     const scores = indices(keysPerLane).map((index) => k.var(`score_${index}`, 'vec4<f32>'));
+    k.unrollAtMost(1);
     k.for('column', '0', k.i32(keys.size), k.i32(parts * 4), (column) => {
       k.barrier();
       const stage = (into: string, pitch: number, rows: Rows, tile: number, start: (row: string) => string): void =>
@@ -196,6 +199,7 @@ export abstract class AttentionFrame {
       stage(stagedQueries, queryPitch, queries, queryTile, (row) => queries.start(row));
       stage(stagedKeys, keyPitch, keys, keyTile, (row) => keys.start(`(${first} + ${k.call('min', row, `${count} - 1`)})`));
       k.barrier();
+      k.unrollAtMost(2);
       k.for('part', '0', k.i32(parts), '1', (part) => {
         const own = indices(groupRows).map((row) => {
           const place = `${part} * ${queryPitch} + ${this.rowGroup} * ${groupRows} + ${row}`;

@@ -76,6 +76,9 @@ export class RowGroupFrame extends AttentionFrame {
     );
     k.assign(score, k.vector('vec4<f32>', ...lanes));
   }
+  prepareListed(): void {
+    // Queries are staged with the keys.
+  }
   attendListed({ count, keys, values, isSeen }: ListedKeys): void {
     const { k, kernel, queries } = this;
     const scores = this.scoreTile({ queries, keys }, '0', count);

@@ -21,6 +21,14 @@ import { rowOffsets, TensorSoftmax } from './tensor-softmax.ts';
 
 /** Of a key by its number in the tile: whether the thread's query `row` sees it. */
 type RowRule = (number: string) => (row: number) => string;
+/** What hides keys of a tile. */
+interface TileRules {
+  /** Of a key that exists, by its number in the tile: what is added to its score, `unseen` where no query sees it. Null: nothing. */
+  readonly bias: ((number: string) => string) | null;
+  readonly rule: RowRule | null;
+  /** Where it holds, the rule hides nothing. */
+  readonly allSeen?: string;
+}
 
 export class TensorFrame extends AttentionFrame {
   readonly queries: Rows;
@@ -34,20 +42,20 @@ export class TensorFrame extends AttentionFrame {
   /** Shared f32 [keyTile], in units of log 2, and what the thread has of the next tile. */
   readonly #biases: string;
   readonly #bias: string;
-  /** u32 [steps][4]: the thread's queries as left sides. */
-  readonly #fragments: string;
+  /** u32 [steps][4]: the thread's queries as left sides, as they were loaded last. */
+  #fragments = '';
   /** Of the thread: rows and chunks that it reads of a tile of keys, and of values. */
   readonly #reads: { readonly [K in 'keys' | 'values']: { readonly row: string; readonly half: string; readonly low: string } };
 
   constructor(k: KernelBuilder, kernel: AttentionKernel) {
     super(k, kernel);
     const layout = (this.#layout = tensorLayout(kernel));
-    const { multiply, keyTile, warpKeys, paddedHead, paddedValue } = layout;
+    const { multiply, isAhead, keyTile, warpKeys, paddedHead, paddedValue } = layout;
     this.queries = this.queryRows('query', kernel.headSize);
     const softmax = (this.#softmax = new TensorSoftmax(k, layout));
     this.firstRow = softmax.firstRow;
-    this.#keys = new SharedTile(k, 'key', { rows: keyTile, size: kernel.headSize, padded: paddedHead, multiply });
-    this.#values = new SharedTile(k, 'value', { rows: keyTile, size: kernel.valueSize, padded: paddedValue, multiply });
+    this.#keys = new SharedTile(k, 'key', { rows: keyTile, size: kernel.headSize, padded: paddedHead, multiply, isAhead });
+    this.#values = new SharedTile(k, 'value', { rows: keyTile, size: kernel.valueSize, padded: paddedValue, multiply, isAhead });
     this.#biases = k.shared('key_biases', 'f32', keyTile);
     this.#bias = k.var('key_bias', 'f32');
     const low = k.let('low_row', 'i32', `${softmax.warpLane} & 7`);
@@ -62,16 +70,17 @@ export class TensorFrame extends AttentionFrame {
         low,
       },
     };
-    this.#fragments = this.#loadQueries();
   }
 
-  /** Left sides of Q K^T: of each step of sixteen columns two of the thread's first row, two of its second, and the same eight further. */
-  #loadQueries(): string {
+  /** Loads left sides of Q K^T: of each step of sixteen columns two of the thread's first row, two of its second, and the same eight further. */
+  prepareListed(): void {
     const { k, kernel, queries } = this;
     const { paddedHead, multiply } = this.#layout;
     const name = k.name('query_parts');
     k.statement(`u32 ${name}[${paddedHead / 16}][4]`);
-    const starts = rowOffsets.map((offset) => k.let('query_row_start', 'i32', queries.start(`(${this.firstRow} + ${offset})`)));
+    const starts = rowOffsets.map((offset) =>
+      k.let('query_row_start', 'i32', `opaque(${queries.start(`(${this.firstRow} + ${offset})`)})`),
+    );
     unrolled(k, 'step', paddedHead / 16, (step) => {
       const column = k.let('column', 'i32', `${step} * 16 + ${this.#softmax.quadLane} * 2`);
       const element = (start: string, further: number): string => {
@@ -87,70 +96,92 @@ export class TensorFrame extends AttentionFrame {
         }),
       );
     });
-    return name;
+    this.#fragments = name;
   }
 
   attend(rows: KeyRows): void {
     const { k, layout } = this;
     const { keyTile } = layout;
-    const { isAhead } = this.#layout;
-    const { first, end, keys, values } = rows;
+    const { first, end } = rows;
     const countFrom = (tile: string): string => k.let('count', 'i32', k.call('min', k.i32(keyTile), `${end} - ${tile}`));
+    this.prepareListed();
+    if (this.#layout.isAhead) return this.#attendAhead(rows, countFrom);
+    k.for('tile', first, end, k.i32(keyTile), (tile) => {
+      const count = countFrom(tile);
+      const within = (from: Rows): Rows => ({ ...from, start: (number) => from.start(`(${tile} + ${number})`) });
+      this.#attendTile(count, within(rows.keys), within(rows.values), {
+        bias: (number) => this.#biasOf(rows, `(${tile} + ${number})`),
+        ...this.#rulesOf(rows, tile, count),
+      });
+    });
+  }
+  attendListed({ count, keys, values, isSeen }: ListedKeys): void {
+    const { k } = this;
+    const rule: RowRule | null = isSeen && ((number) => isSeen(k.call('min', number, `${count} - 1`)));
+    this.#attendTile(count, keys, values, { bias: null, rule });
+  }
+  /** Rows are named by their number in the tile. */
+  #attendTile(count: string, keys: Rows, values: Rows, { bias, rule, allSeen }: TileRules): void {
+    const { k } = this;
+    const copy = (tile: SharedTile, rows: Rows): void =>
+      tile.copy(rows, (number) => rows.start(k.call('min', number, `${count} - 1`)));
+    copy(this.#keys, keys);
+    this.#loadBias(count, bias);
+    this.#storeBias();
+    k.barrier();
+    const scores = this.#products();
+    copy(this.#values, values);
+    this.#hide(scores, rule, allSeen);
+    this.#weigh(scores);
+    k.barrier();
+    this.#addValues(scores);
+  }
+  /** The next keys are loaded during softmax and P V, the next values during Q K^T. */
+  #attendAhead(rows: KeyRows, countFrom: (tile: string) => string): void {
+    const { k, layout } = this;
+    const { first, end, keys, values } = rows;
     const load = (tile: SharedTile, from: Rows, at: string, count: string): void =>
       tile.load(from, (row) => from.start(`(${at} + ${k.call('min', row, `${count} - 1`)})`));
     const loadKeys = (at: string, count: string): void => {
       load(this.#keys, keys, at, count);
       this.#loadBias(count, (number) => this.#biasOf(rows, `(${at} + ${number})`));
     };
-    const loadValuesAhead = (at: string, count: string | null): void => {
-      if (isAhead) load(this.#values, values, at, count ?? countFrom(at));
+    const storeKeys = (): void => {
+      this.#keys.store();
+      this.#storeBias();
     };
     k.if(`${first} < ${end}`, () => {
       const count = countFrom(first);
       loadKeys(first, count);
-      k.barrier();
-      this.#storeKeys();
-      loadValuesAhead(first, count);
+      storeKeys();
+      load(this.#values, values, first, count);
     });
-    k.for('tile', first, end, k.i32(keyTile), (tile) => {
-      const next = k.let('next_tile', 'i32', `${tile} + ${keyTile}`);
+    k.for('tile', first, end, k.i32(layout.keyTile), (tile) => {
+      const next = k.let('next_tile', 'i32', `${tile} + ${layout.keyTile}`);
       k.barrier();
       const scores = this.#products();
-      if (!isAhead) load(this.#values, values, tile, countFrom(tile));
       this.#values.store();
-      if (isAhead) k.if(`${next} < ${end}`, () => loadKeys(next, countFrom(next)));
-      const { rowSees } = rows;
-      // What is beyond the tile is not read, where a rule reads something.
-      const reads = rows.bias !== undefined || rows.keyIsSeen !== undefined;
-      const last = reads && rowSees ? k.let('last', 'i32', `${k.call('min', k.i32(keyTile), `${end} - ${tile}`)} - 1`) : '';
-      const keyOf = (number: string): string => `(${tile} + ${reads ? k.call('min', number, last) : number})`;
-      const rule: RowRule | null = rowSees ? (number) => (row) => rowSees(keyOf(number), row) : null;
-      this.#hide(scores, rule, rows.allSeen?.(tile, next));
+      k.if(`${next} < ${end}`, () => loadKeys(next, countFrom(next)));
+      const { rule, allSeen } = this.#rulesOf(rows, tile, `${k.call('min', k.i32(layout.keyTile), `${end} - ${tile}`)}`, next);
+      this.#hide(scores, rule, allSeen);
       this.#weigh(scores);
       k.barrier();
       this.#addValues(scores);
       k.if(`${next} < ${end}`, () => {
-        if (!isAhead) loadKeys(next, countFrom(next));
-        this.#storeKeys();
-        loadValuesAhead(next, null);
+        storeKeys();
+        load(this.#values, values, next, countFrom(next));
       });
     });
   }
-  attendListed({ count, keys, values, isSeen }: ListedKeys): void {
+  #rulesOf(rows: KeyRows, tile: string, count: string, next = `(${tile} + ${this.layout.keyTile})`): Omit<TileRules, 'bias'> {
     const { k } = this;
-    const load = (tile: SharedTile, rows: Rows): void => tile.load(rows, (row) => rows.start(k.call('min', row, `${count} - 1`)));
-    load(this.#keys, keys);
-    this.#loadBias(count, null);
-    k.barrier();
-    this.#storeKeys();
-    k.barrier();
-    const scores = this.#products();
-    load(this.#values, values);
-    this.#values.store();
-    this.#hide(scores, isSeen && ((number) => isSeen(k.call('min', number, `${count} - 1`))));
-    this.#weigh(scores);
-    k.barrier();
-    this.#addValues(scores);
+    const { rowSees } = rows;
+    if (!rowSees) return { rule: null };
+    // What is beyond the tile is not read, where a rule reads something.
+    const reads = rows.bias !== undefined || rows.keyIsSeen !== undefined;
+    const keyOf = (number: string): string => `(${tile} + ${reads ? k.call('min', number, `${count} - 1`) : number})`;
+    const allSeen = rows.allSeen?.(tile, next);
+    return { rule: (number) => (row) => rowSees(keyOf(number), row), ...(allSeen === undefined ? {} : { allSeen }) };
   }
 
   /** What is added to the score of a key, which exists. */
@@ -166,9 +197,8 @@ export class TensorFrame extends AttentionFrame {
       k.assign(this.#bias, k.select(`${k.thread} < ${count}`, inside, k.f32(unseen))),
     );
   }
-  #storeKeys(): void {
+  #storeBias(): void {
     const { k } = this;
-    this.#keys.store();
     k.if(`${k.thread} < ${this.layout.keyTile}`, () => k.assign(`${this.#biases}[${k.thread}]`, this.#bias));
   }
 

@@ -34,6 +34,7 @@ export function attendLists(frame: AttentionFrame, softmax: TensorSoftmax, lists
         const key = k.let('key', 'i32', k.select(`${number} < ${length}`, lists.key(row, number), '0'));
         const start = k.let('key_start', 'i32', lists.keys.start(key));
         const product = k.var('product', 'f32');
+        k.unrollAtMost(2);
         k.for('column', '0', k.i32(kernel.headSize), '4', (column) => {
           const vectors = [
             rowVector(k, queries, queryStart, column, true),
