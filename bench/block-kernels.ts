@@ -30,9 +30,9 @@ const blockKernel = (format: BlockFormat): Kernel => ({
   kind: 'block_gemm',
   format,
   epilogue: [],
-  schedule: wasmTarget.blockGemmSchedule('rows'),
+  schedule: wasmTarget.blockGemmSchedule('rows', 3072, 576),
 });
-const gemm: Kernel = { kind: 'gemm', right: 'f32', epilogue: [], schedule: wasmTarget.gemmSchedule('rows') };
+const gemm: Kernel = { kind: 'gemm', right: 'f32', epilogue: [], schedule: wasmTarget.gemmSchedule('rows', 3072, 576) };
 const kernels = { q4: blockKernel(q4), q8: blockKernel(q8), f32: gemm };
 type KernelName = keyof typeof kernels;
 

@@ -1,6 +1,5 @@
 import type { Manifest } from '../runtime/format/manifest.ts';
 import { precisions, type Precision } from './codegen/cuda/precision.ts';
-
 import type { RooflineReport } from './roofline/report.ts';
 
 export { precisions, type Precision };

@@ -4,17 +4,16 @@
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { cudaCompilersAreThere, koffiFile } from './cuda-compilers.ts';
 import { requiredNames } from './requirements.ts';
 
 const sourceFolder = fileURLToPath(new URL('cuda-sim/', import.meta.url));
 const cacheFolder = fileURLToPath(new URL('../.cache/cuda-sim/', import.meta.url));
-/** Where the simulated driver looks for the modules that simulateModules made. */
-export const modulesFolder: string = path.join(cacheFolder, 'modules');
 
 /** Whether tests run on a GPU. */
 export const onHardware: boolean = requiredNames().has('cuda-hw');
@@ -36,9 +35,16 @@ function compilerVersion(): string | null {
   return compiler;
 }
 
-/** Whether the simulated driver can be built, or the real one is asked for. */
+/**
+ * Whether kernels can be compiled and run: with NVRTC and koffi, and g++ for the simulated device. Where ATPC_REQUIRE lists `cuda-hw` a GPU
+ * is taken to be there, and tests fail without it.
+ */
 export function cudaIsThere(): boolean {
-  return onHardware || compilerVersion() !== null;
+  return cudaCompilersAreThere() && (onHardware || simulationIsThere());
+}
+/** Whether the simulated driver can be built and called. */
+export function simulationIsThere(): boolean {
+  return compilerVersion() !== null && koffiFile() !== undefined;
 }
 
 /** Makes `file` by `make`, which writes to the path that it is given, unless it is there. Two processes may make the same file. */
@@ -85,32 +91,24 @@ const driverLinkFlags = ['-shared', '-pthread', '-Wl,-z,nodelete', '-ldl'];
  */
 export async function simulatedDriver({ without = [] }: { readonly without?: readonly string[] } = {}): Promise<string> {
   const names = sourceNames(/\.(cpp|h)$/).filter((name) => !name.startsWith('simulated-'));
-  const key = sha256(compilerVersion() ?? '', machine, ...driverFlags, ...driverLinkFlags, ...sourcesOf(names)).slice(0, 24);
-  const folder = path.join(cacheFolder, 'driver', key);
-  const objects = await onceInProcess(path.join(folder, 'objects'), async (temporary) => {
-    mkdirSync(temporary);
-    await Promise.all(
-      names
-        .filter((name) => name.endsWith('.cpp'))
-        .map((name) =>
-          run('g++', [
-            ...driverFlags,
-            '-c',
-            path.join(sourceFolder, name),
-            '-o',
-            path.join(temporary, name.replace(/cpp$/, 'o')),
-          ]),
-        ),
-    );
-  });
+  const headers = sourcesOf(names.filter((name) => name.endsWith('.h')));
+  const objects = await Promise.all(
+    names
+      .filter((name) => name.endsWith('.cpp'))
+      .map((name) => {
+        const key = sha256(compilerVersion() ?? '', process.arch, ...driverFlags, ...headers, ...sourcesOf([name]));
+        return onceInProcess(path.join(cacheFolder, 'objects', `${key.slice(0, 40)}.o`), async (temporary) => {
+          await run('g++', [...driverFlags, '-c', path.join(sourceFolder, name), '-o', temporary]);
+        });
+      }),
+  );
   const missing = [...without].sort();
-  const file = path.join(folder, missing.length === 0 ? 'libcuda.so' : `libcuda-${sha256(...missing).slice(0, 16)}.so`);
-  return onceInProcess(file, async (temporary) => {
+  const key = sha256(...driverLinkFlags, ...objects.map((file) => path.basename(file)), ...missing).slice(0, 40);
+  return onceInProcess(path.join(cacheFolder, 'drivers', key, 'libcuda.so.1'), async (temporary) => {
     const script = `${temporary}.map`;
     writeFileSync(script, `{ global: cu*; local: ${[...missing, '*'].map((name) => `${name};`).join(' ')} };\n`);
     try {
-      const parts = readdirSync(objects).map((name) => path.join(objects, name));
-      await run('g++', [...parts, ...driverLinkFlags, `-Wl,--version-script=${script}`, '-o', temporary]);
+      await run('g++', [...objects, ...driverLinkFlags, `-Wl,--version-script=${script}`, '-o', temporary]);
     } finally {
       rmSync(script);
     }
@@ -119,40 +117,65 @@ export async function simulatedDriver({ without = [] }: { readonly without?: rea
 
 // No contraction: what is fused is what a kernel fuses itself. Kernels read words as other types, as NVRTC lets them.
 const moduleFlags = [
-  ...['-std=c++20', '-O2', '-fPIC', '-shared', '-DATPC_SIMULATED_DEVICE', '-ffp-contract=off', '-fno-math-errno'],
-  ...['-fno-strict-aliasing', '-fno-exceptions', '-fno-rtti', '-U_FORTIFY_SOURCE', '-Wl,-Bsymbolic', forThisMachine],
+  ...['-std=c++20', '-O2', '-fPIC', '-w', '-DATPC_SIMULATED_DEVICE', '-ffp-contract=off', '-fno-math-errno'],
+  ...['-fno-strict-aliasing', '-fno-exceptions', '-fno-rtti', '-U_FORTIFY_SOURCE', forThisMachine],
+  // Each page of a frame is touched, so that a thread which needs too much stack comes upon the page that ends it.
+  '-fstack-clash-protection',
 ];
+const moduleLinkFlags = ['-shared', '-Wl,-Bsymbolic'];
+
+/** Tells the driver of each access to memory (simulated-checks.h), and stops where an index is beyond an array. */
+const checkedFlags = ['-fsanitize=thread', '-fsanitize=bounds', '-fsanitize-undefined-trap-on-error'];
+/** For a whole run of tests: slower, and finds accesses out of bounds and races of shared memory. */
+const alwaysChecked = process.env['ATPC_CUDA_SIM_CHECKED'] === '1';
+
+export interface SimulationOptions {
+  /** Modules that find accesses out of bounds and races of shared memory (test/cuda-sim/README.md); several times slower. */
+  readonly checked?: boolean;
+}
+const modulesFolderOf = (checked: boolean): string => path.join(cacheFolder, checked ? 'checked-modules' : 'modules');
 
 /**
  * Compiles a kernels.cu for the CPU, and lets the simulated driver find it for the PTX texts that NVRTC made of it. Where tests run on a
  * GPU it does nothing. What was made before is taken from .cache/cuda-sim.
  */
-export async function simulateModules(cuText: string, ptxTexts: readonly string[]): Promise<void> {
+export async function simulateModules(
+  cuText: string,
+  ptxTexts: readonly string[],
+  { checked = alwaysChecked }: SimulationOptions = {},
+): Promise<void> {
   if (onHardware) return;
   const headers = sourceNames(/^(simulated-.*|module-interface)\.h$/);
-  const key = sha256(compilerVersion() ?? '', machine, ...moduleFlags, ...sourcesOf(headers), cuText);
+  const flags = [...moduleFlags, ...(checked ? checkedFlags : [])];
+  const key = sha256(compilerVersion() ?? '', machine, ...flags, ...moduleLinkFlags, ...sourcesOf(headers), cuText);
   const built = await onceInProcess(path.join(cacheFolder, 'builds', `${key.slice(0, 40)}.so`), async (temporary) => {
-    const source = `${temporary}.cu`;
+    const [source, object] = [`${temporary}.cu`, `${temporary}.o`];
     writeFileSync(source, cuText);
     try {
-      const inputs = ['-include', path.join(sourceFolder, 'simulated-device.h'), '-x', 'c++', source];
-      await run('g++', [...moduleFlags, '-w', ...inputs, '-o', temporary, '-lm']);
+      const inputs = ['-include', path.join(sourceFolder, 'simulated-device.h'), '-x', 'c++', '-c', source];
+      await run('g++', [...flags, ...inputs, '-o', object]);
+      // Without the flags of a checked build, which would link the libraries of the sanitizer.
+      await run('g++', [...moduleLinkFlags, object, '-o', temporary, '-lm']);
     } finally {
-      rmSync(source);
+      rmSync(source, { force: true });
+      rmSync(object, { force: true });
     }
   });
-  mkdirSync(modulesFolder, { recursive: true });
+  const folder = modulesFolderOf(checked);
+  mkdirSync(folder, { recursive: true });
   for (const text of ptxTexts) {
-    const file = path.join(modulesFolder, `${createHash('sha256').update(text.replace(/\0+$/, '')).digest('hex')}.so`);
-    // Another kernels.cu, or another version of the headers, may have given the same PTX.
-    const temporary = `${file}.${randomUUID()}`;
-    writeFileSync(temporary, readFileSync(built));
-    renameSync(temporary, file);
+    const name = createHash('sha256').update(text.replace(/\0+$/, '')).digest('hex');
+    // Another kernels.cu, or another version of the headers, may have given the same PTX. Whoever loads it resolves the link.
+    const temporary = path.join(folder, `${name}.${randomUUID()}`);
+    symlinkSync(built, temporary);
+    renameSync(temporary, path.join(folder, `${name}.so`));
   }
 }
 
 /** For processes that tests start, and for this one: which driver they load, and where that finds its modules. */
-export async function cudaEnvironment(): Promise<Readonly<Record<string, string>>> {
+export async function cudaEnvironment({ checked = alwaysChecked }: SimulationOptions = {}): Promise<
+  Readonly<Record<string, string>>
+> {
   if (onHardware) return {};
-  return { ATPC_CUDA_DRIVER: await simulatedDriver(), ATPC_CUDA_SIM_MODULES: modulesFolder };
+  return { ATPC_CUDA_DRIVER: await simulatedDriver(), ATPC_CUDA_SIM_MODULES: modulesFolderOf(checked) };
 }

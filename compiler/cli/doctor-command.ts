@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import os from 'node:os';
 import { existsSync, readFileSync } from 'node:fs';
 import { compilerVersion } from '../version.ts';
+import { cudaCompilerLines, cudaCompilersReport, type CudaCompilersReport } from './cuda-compilers-report.ts';
 import { webGpuReport, type WebGpuReport } from './webgpu-report.ts';
 import { formatBytes, formatPairs } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
@@ -18,6 +19,7 @@ export interface DoctorReport {
   readonly webAssembly: { readonly simd128: boolean; readonly 'relaxed-simd': boolean; readonly threads: boolean };
   readonly sharedArrayBuffer: boolean;
   readonly webGpu: WebGpuReport;
+  readonly cudaCompilers: CudaCompilersReport;
   /** Versions of packages that the compiler stands on; null where one is missing. */
   readonly packages: Readonly<Record<string, string | null>>;
   /** First line of `--version`; null for a tool that is not found. */
@@ -102,6 +104,7 @@ export async function runDoctor(terminal: Terminal): Promise<void> {
       ],
     ],
     ['WebGPU in Node', webGpuLines(report.webGpu)],
+    ['CUDA compilers', cudaCompilerLines(report.cudaCompilers)],
     ['Packages', found(report.packages)],
     ['Tools', found(report.tools)],
   ];
@@ -148,6 +151,7 @@ async function doctorReport(): Promise<DoctorReport> {
     },
     sharedArrayBuffer: typeof SharedArrayBuffer === 'function',
     webGpu: await webGpuReport(),
+    cudaCompilers: await cudaCompilersReport(),
     packages: Object.fromEntries(packageNames.map((name) => [name, packageVersion(name)])),
     tools: Object.fromEntries(tools),
   };

@@ -175,6 +175,7 @@ function addInspect(inspect: Command, terminal: Terminal): void {
     weights: weightsFlag,
     ...attentionFlags,
     target: compileFlags.target,
+    precision: compileFlags.precision,
     quant: compileFlags.quant,
     maxSeq: compileFlags.maxSeq,
     beyondTrainedContext: compileFlags.beyondTrainedContext,

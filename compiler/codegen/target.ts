@@ -64,9 +64,9 @@ export interface Target {
   readonly memory: TargetMemory;
   /** The layout of the right side of a product of plain numbers. */
   readonly gemmWeights: WeightPacking;
-  /** By the number of rows of the left side: decoding has few. */
-  gemmSchedule(rows: Size): GemmKernel['schedule'];
-  blockGemmSchedule(rows: Size): BlockGemmKernel['schedule'];
+  /** By the number of rows of the left side, of which decoding has few, of columns of the result, and the depth. */
+  gemmSchedule(rows: Size, columns: number, depth: Size): GemmKernel['schedule'];
+  blockGemmSchedule(rows: Size, columns: number, depth: Size): BlockGemmKernel['schedule'];
   /** FLOPs a second of one core on tiled kernels, for the cost model; measured, see docs/results.md. */
   readonly flopsPerSecond: number;
   /** The same where a kernel reads scattered keys one query at a time. */

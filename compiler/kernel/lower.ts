@@ -266,8 +266,8 @@ class Lowering {
     const rows = reshapeView(result, [m, n]) as View;
     const right = parts[0]?.views[0]?.buffer.elementType === 'f16' ? 'f16' : 'f32';
     const kernel: Kernel = blocks
-      ? { kind: 'block_gemm', format: blocks.format, epilogue, schedule: this.#target.blockGemmSchedule(m) }
-      : { kind: 'gemm', right, epilogue, schedule: this.#target.gemmSchedule(m) };
+      ? { kind: 'block_gemm', format: blocks.format, epilogue, schedule: this.#target.blockGemmSchedule(m, n, k) }
+      : { kind: 'gemm', right, epilogue, schedule: this.#target.gemmSchedule(m, n, k) };
     const { rowTile, columnTile } = kernel.schedule;
     // Rows of the right side are columns of the result.
     for (const part of parts) {

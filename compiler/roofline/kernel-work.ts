@@ -94,6 +94,7 @@ const rows: { readonly [K in KernelKind]: WorkOf<K> } = {
       scalarFlops: batch * heads * clusteringFlops(kernel, tokens, perBlock),
       readBytes: bytes * (batch * heads * tokens * size + batch * tokens),
       writtenBytes: bytes * batch * heads * (tokens + clusters + 1 + clusters * (size + 2)),
+      tileFill: fill(tokens, blockTokens),
     };
   },
   segment_means({ headSize, valueSize }, { integers: [batch = 0, heads = 0, tokens = 0, segments = 0] }) {

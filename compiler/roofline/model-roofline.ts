@@ -3,7 +3,7 @@ import { uniformCachePlan, type CachePlan } from '../../passes/atp/cache-plan.ts
 import { densePlan, type AttentionPlan } from '../../passes/atp/plan.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import { build, buildStateful } from '../build.ts';
-import { cudaTarget, type Precision } from '../codegen/cuda/target.ts';
+import { cudaTarget } from '../codegen/cuda/target.ts';
 import type { CompileOptions } from '../compile-options.ts';
 import { attentionShapes } from '../compile.ts';
 import { dimsAt } from '../plan-report.ts';
@@ -17,7 +17,6 @@ import { forwardRoofline, statefulRoofline, type RooflineReport, type RooflineSe
 export interface RooflineOptions {
   /** A GPU by name (devices.ts): adds a roofline of the kernels for CUDA, which has to be among the targets. */
   readonly device?: string;
-  readonly precision?: Precision;
   /** What `ptxas -v` says of the kernels of the plan, for their registers. */
   readonly ptxas?: string;
 }
@@ -27,8 +26,8 @@ interface ModelSettings extends RooflineSettings {
 
 /** Null where no device was named. Throws ATPC-301 for one without the target cuda, ATPC-307 for one that is not known. */
 export function rooflineSettings(
-  { targets = [], storage }: Pick<CompileOptions, 'targets' | 'storage'>,
-  { device, precision = 'f32', ptxas }: RooflineOptions,
+  { targets = [], storage, precision = 'f32' }: Pick<CompileOptions, 'targets' | 'storage' | 'precision'>,
+  { device, ptxas }: RooflineOptions,
 ): ModelSettings | null {
   if (device === undefined) return null;
   const name = deviceNamed(device);

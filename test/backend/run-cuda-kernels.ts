@@ -1,5 +1,6 @@
 /** Runs kernels of CUDA on arrays, each in memory of its own, without a program around them. */
 import { compilePtx } from '../../compiler/codegen/cuda/compile-ptx.ts';
+import { findCompilers } from '../../compiler/codegen/cuda/find-compilers.ts';
 import { intrinsics } from '../../compiler/codegen/cuda/intrinsics.ts';
 import { prelude } from '../../compiler/codegen/cuda/prelude.ts';
 import { rendererOf } from '../../compiler/codegen/cuda/renderers.ts';
@@ -11,12 +12,13 @@ import { bindOperands } from '../../compiler/program/operand-bindings.ts';
 import { evaluateSize } from '../../ir/size.ts';
 import { openCudaDriver, type Address, type CudaDriver } from '../../runtime/backends/cuda/driver.ts';
 import { LaunchBuffer } from '../../runtime/backends/cuda/launch-buffer.ts';
+import { chooseBuild, readPtx } from '../../runtime/backends/cuda/ptx.ts';
+import type { TargetFeatures } from '../../runtime/format/manifest.ts';
 import type { BufferElementType } from '../../runtime/format/program.ts';
-import { cudaEnvironment, simulateModules } from '../cuda-device.ts';
+import '../cuda-compilers.ts';
+import { cudaEnvironment, onHardware, simulateModules } from '../cuda-device.ts';
+import type { KernelArray } from './products.ts';
 
-/** An operand: f32, i32, bytes of quants, or halves (Uint16Array). */
-export type KernelArray =
-  Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
 export interface KernelRun {
   readonly kernel: Kernel;
   readonly reads: readonly KernelArray[];
@@ -46,69 +48,84 @@ export function bindRun({ kernel, reads, result, integers }: KernelRun): BoundKe
   );
   return { kernel, pattern: bindOperands(dispatch, memory, ({ buffer }) => ({ device: devices.get(buffer) ?? '', offset: 0 })) };
 }
-export const textOf = (kernels: Parameters<typeof nameKernels>[0]): string =>
-  [intrinsics, prelude, ...nameKernels(kernels).named.map((kernel) => renderCuda(kernel))].join('\n');
-
-/** Threads of a block, as PTX has them (PTX ISA, 11.4.2). */
-function threadsOf(ptx: string, name: string): number {
-  const [, threads] = new RegExp(`\\.entry ${name}\\([^)]*\\)[^{]*\\.maxntid (\\d+)`).exec(ptx) ?? [];
-  if (threads === undefined) throw new RangeError(`The PTX does not say the threads of ${name}.`);
-  return Number(threads);
-}
+/** A file of CUDA C++ with these kernels. */
+export const textOfKernels = (kernels: readonly BoundKernel[]): string =>
+  cudaText(...nameKernels(kernels).named.map((kernel) => renderCuda(kernel)));
+export const cudaText = (...kernels: readonly string[]): string => [intrinsics, prelude, ...kernels].join('\n');
 
 /** Compiles the different kernels of the runs together, and runs them one after the other. */
 export async function runCudaKernels(runs: readonly KernelRun[]): Promise<readonly Float32Array[]> {
   const bound = runs.map(bindRun);
   const { nameOf } = nameKernels(bound);
-  const text = textOf(bound);
-  const { files } = await compilePtx(text);
-  const ptx = String(files[0]?.content ?? '');
-  await simulateModules(text, [ptx]);
+  return withCudaModule(textOfKernels(bound), (launch) =>
+    runs.map(({ kernel, reads, result, integers }, index) => {
+      const items = evaluateSize(rendererOf(kernel).items(kernel, integers), {});
+      const sizes = Int32Array.from([items, ...[...reads, result].map(() => 0), ...integers]);
+      return launch(nameOf(bound[index] as BoundKernel), items, [sizes, ...reads], result);
+    }),
+  );
+}
+
+/** Launches a kernel of so many blocks over arrays, in the order of its parameters, of which the result is the last; gives that. */
+export type Launch = (name: string, blocks: number, reads: readonly KernelArray[], result: Float32Array) => Float32Array;
+/** Compiles a file of CUDA C++ and loads it, on the device that tests have. */
+export async function withCudaModule<T>(text: string, use: (launch: Launch) => T): Promise<T> {
+  // A simulated driver takes what the newest compiler writes; a real one may be older.
+  const found = await findCompilers();
+  const { files } = await compilePtx(text, {
+    compilers: { ...found, compilers: found.compilers.slice(0, onHardware ? undefined : 1) },
+  });
   Object.assign(process.env, await cudaEnvironment());
   const driver = openCudaDriver();
+  const builds = files.map(({ path, content, features }) => ({
+    file: { path, bytes: content.length, sha256: '' },
+    features: features as readonly TargetFeatures['cuda'][],
+  }));
+  const { file } = chooseBuild(builds, driver.version());
+  const ptx = String(files.find(({ path }) => path === file.path)?.content);
+  await simulateModules(text, [ptx]);
   const device = driver.deviceAt(0);
   driver.useContext(driver.retainContext(device));
-  const module = driver.loadModule(new TextEncoder().encode(ptx));
   try {
-    return runs.map((run, index) => {
-      const name = nameOf(bound[index] as BoundKernel);
+    const bytes = new TextEncoder().encode(ptx);
+    const { threads } = readPtx(bytes);
+    const module = driver.loadModule(bytes);
+    const value = use((name, blocks, reads, result) => {
       const kernel = driver.functionOf(module, name);
       if (kernel === undefined) throw new RangeError(`The module has no kernel ${name}.`);
-      return launch(driver, run, kernel, threadsOf(ptx, name));
+      return launchKernel(driver, { kernel, blocks, threads: threads.get(name) ?? 0 }, reads, result);
     });
-  } finally {
     driver.unloadModule(module);
+    return value;
+  } finally {
     driver.releaseContext(device);
   }
 }
 
-function launch(driver: CudaDriver, run: KernelRun, kernel: Address, threads: number): Float32Array {
-  const { reads, result, integers } = run;
+function launchKernel(
+  driver: CudaDriver,
+  { kernel, blocks, threads }: { readonly kernel: Address; readonly blocks: number; readonly threads: number },
+  reads: readonly KernelArray[],
+  result: Float32Array,
+): Float32Array {
   const stream = driver.createStream();
-  const made: Address[] = [];
-  // One kernel at a time: pageable memory is as good as any.
-  const bytesOf = ({ buffer, byteOffset, byteLength }: KernelArray): Uint8Array<ArrayBuffer> =>
-    new Uint8Array(buffer, byteOffset, byteLength);
-  const upload = (array: KernelArray): Address => {
+  // In memory that the engine does not move, as it may small arrays.
+  const found = new Float32Array(new ArrayBuffer(result.byteLength));
+  found.set(result);
+  const arrays = [...reads, found];
+  const addresses = arrays.map((array) => {
     const address = driver.allocate(Math.max(16, array.byteLength));
-    made.push(address);
-    if (array.byteLength > 0) driver.copyToDevice(address, driver.addressOf(bytesOf(array)), array.byteLength, stream);
+    const from = driver.addressOf(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+    if (array.byteLength > 0) driver.copyToDevice(address, from, array.byteLength, stream);
     return address;
-  };
-  try {
-    const items = evaluateSize(rendererOf(run.kernel).items(run.kernel as never, integers), {});
-    const sizes = upload(Int32Array.from([items, ...[...reads, result].map(() => 0), ...integers]));
-    const buffers = [...reads, result].map(upload);
-    const parameters = new LaunchBuffer(driver);
-    parameters.fill(sizes, BigUint64Array.from(buffers));
-    driver.launch(kernel, items, threads, stream, parameters.extra);
-    // Not on the heap of the engine, which may move small arrays.
-    const found = new Float32Array(new ArrayBuffer(result.byteLength));
-    driver.copyToHost(driver.addressOf(found), buffers.at(-1) as Address, found.byteLength, stream);
-    driver.synchronise();
-    return found;
-  } finally {
-    for (const address of made) driver.free(address);
-    driver.destroyStream(stream);
-  }
+  });
+  const [sizes, ...bindings] = addresses as [Address, ...Address[]];
+  const parameters = new LaunchBuffer(driver);
+  parameters.fill(sizes, BigUint64Array.from(bindings));
+  driver.launch(kernel, blocks, threads, stream, parameters.extra);
+  driver.copyToHost(driver.addressOf(found), addresses.at(-1) as Address, found.byteLength, stream);
+  driver.synchronise();
+  for (const address of addresses) driver.free(address);
+  driver.destroyStream(stream);
+  return found;
 }

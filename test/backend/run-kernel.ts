@@ -6,10 +6,8 @@ import type { Kernel } from '../../compiler/kernel/kernel.ts';
 import { bindOperands } from '../../compiler/program/operand-bindings.ts';
 import type { BufferElementType } from '../../runtime/format/program.ts';
 import { testDevice } from '../webgpu-adapter.ts';
+import type { KernelArray } from './products.ts';
 
-/** An operand: f32, i32, bytes of quants, or halves (Uint16Array). */
-export type KernelArray =
-  Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
 export interface KernelRun {
   readonly kernel: Kernel;
   readonly reads: readonly KernelArray[];

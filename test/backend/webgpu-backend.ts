@@ -1,11 +1,11 @@
 import type { TargetFile } from '../../compiler/codegen/target.ts';
 import { webgpuTarget } from '../../compiler/codegen/wgsl/target.ts';
-import { float32ToFloat16 } from '../../compiler/weights/float16.ts';
 import { WebGpuExecutor } from '../../runtime/backends/webgpu/executor.ts';
 import { evaluateExpression } from '../../runtime/format/expression.ts';
 import { mainEntryPoint, type Program } from '../../runtime/format/program.ts';
 import { testDevice, webgpuIsThere } from '../webgpu-adapter.ts';
 import type { Backend, BackendProgram } from './conformance.ts';
+import { writeTensors } from './write-tensors.ts';
 
 /** The kernel file of one build. */
 function kernelFile(files: readonly TargetFile[]): string {
@@ -21,16 +21,7 @@ export async function instantiateOnDevice(
   tensor: (name: string) => Promise<Float32Array | Uint8Array>,
 ): Promise<BackendProgram & { readonly executor: WebGpuExecutor }> {
   const executor = await WebGpuExecutor.create(await testDevice(), program, kernelFile(files));
-  const shapes = new Map(program.weights.map((weight) => [weight.tensor, weight.shape]));
-  const isHalf = (name: string): boolean =>
-    program.weights.some(({ tensor: own, buffer }) => own === name && program.buffers[buffer]?.elementType === 'f16');
-  for (const [name, shape] of shapes) {
-    const values = await tensor(name);
-    const half = values instanceof Float32Array && isHalf(name);
-    const storage = values instanceof Uint8Array ? 'U8' : half ? 'F16' : 'F32';
-    const { buffer, byteOffset, byteLength } = half ? float32ToFloat16(values).halves : values;
-    executor.weightWriter({ name, storage, shape })?.write(new Uint8Array(buffer, byteOffset, byteLength));
-  }
+  await writeTensors(executor, program, tensor);
   return {
     executor,
     run: (dims, inputs, call) =>

@@ -2,133 +2,57 @@
 import { expect } from 'chai';
 import type { KernelFeatures } from '../../compiler/codegen/clike/kernel-builder.ts';
 import { webgpuTarget } from '../../compiler/codegen/wgsl/target.ts';
-import type { BlockGemmKernel, EpilogueStep, GemmKernel } from '../../compiler/kernel/kernel.ts';
-import { dequantise, formatBlockFormat, type BlockFormat, type BlockMatrix } from '../../compiler/weights/block-format.ts';
-import { float16ToFloat32, float32ToFloat16 } from '../../compiler/weights/float16.ts';
+import type { BlockGemmKernel, GemmKernel } from '../../compiler/kernel/kernel.ts';
+import { dequantise, formatBlockFormat, type BlockFormat } from '../../compiler/weights/block-format.ts';
 import { requires, requiresTime } from '../requirements.ts';
 import { webgpuIsThere } from '../webgpu-adapter.ts';
-import { kernelText, runKernel, type KernelArray } from './run-kernel.ts';
+import {
+  asBytes,
+  blockFormats,
+  blockRight,
+  epilogues,
+  expectedProduct,
+  firstError,
+  halfRight,
+  makeProduct,
+  numbers,
+  plainRight,
+  randomBlocks,
+  type ExpectedProduct,
+  type ProductShape,
+  type RightSide,
+} from './products.ts';
+import { kernelText, runKernel } from './run-kernel.ts';
 
-type Floats = Float32Array<ArrayBuffer>;
-let state = 1;
-function random(): number {
-  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-  return (state / 2 ** 32) * 2 - 1;
-}
-const numbers = (length: number): Floats => Float32Array.from({ length }, random);
-const asBytes = ({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array<ArrayBuffer> =>
-  new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
-
-/** The right side of a product: what the kernel reads, and its values. */
-interface RightSide {
-  readonly reads: readonly KernelArray[];
-  readonly values: ArrayLike<number>;
-  readonly kernel: Pick<GemmKernel, 'kind' | 'right'> | Pick<BlockGemmKernel, 'kind' | 'format'>;
-}
-function plainRight(columns: number, depth: number): RightSide {
-  const values = numbers(columns * depth);
-  return { reads: [values], values, kernel: { kind: 'gemm', right: 'f32' } };
-}
-function halfRight(columns: number, depth: number): RightSide {
-  const { halves } = float32ToFloat16(numbers(columns * depth));
-  const copy = Uint16Array.from(halves);
-  return { reads: [copy], values: float16ToFloat32(copy), kernel: { kind: 'gemm', right: 'f16' } };
-}
-function randomBlocks(format: BlockFormat, columns: number, depth: number): BlockMatrix {
-  const count = (columns * depth) / format.block;
-  return {
-    format,
-    shape: [columns, depth],
-    quants: Uint8Array.from({ length: (columns * depth * format.bits) / 8 }, () => Math.floor((random() + 1) * 128)),
-    scales: Float32Array.from({ length: count }, () => random() / 64),
-    minima: format.minima ? Float32Array.from({ length: count }, random) : null,
-  };
-}
-function blockRight(format: BlockFormat, columns: number, depth: number): RightSide {
-  const matrix = randomBlocks(format, columns, depth);
-  const floats = (array: Float32Array): Floats => Float32Array.from(array);
-  const reads = [asBytes(matrix.quants), floats(matrix.scales), ...(matrix.minima ? [floats(matrix.minima)] : [])];
-  return { reads, values: dequantise(matrix), kernel: { kind: 'block_gemm', format } };
-}
-const formats: readonly BlockFormat[] = [
-  ...([16, 32] as const).flatMap((block) =>
-    [false, true].flatMap((signed) => [false, true].map((minima): BlockFormat => ({ bits: 8, block, signed, minima }))),
-  ),
-  { bits: 4, block: 32, signed: false, minima: false },
-  { bits: 4, block: 32, signed: false, minima: true },
-];
-
-interface Product {
-  readonly rows: number;
-  readonly columns: number;
-  readonly depth: number;
-  readonly epilogue?: readonly EpilogueStep[];
-  /** Elements between the ends and starts of rows of left, result and residuals. */
-  readonly gap?: number;
+interface Settings extends ProductShape {
   /** Rows that the schedule is for; more than four: tiles. */
   readonly scheduledRows?: number;
   readonly features?: KernelFeatures;
-  readonly left?: Floats;
 }
 interface Computed {
   readonly found: Float32Array;
-  readonly expected: Float64Array;
-  /** Sums of magnitudes, which rounding errors are relative to. */
-  readonly magnitudes: Float64Array;
+  readonly expected: ExpectedProduct;
 }
-const activations: Readonly<Record<string, (x: number) => number>> = {
-  relu: (x) => Math.max(0, x),
-  tanh: Math.tanh,
-  silu: (x) => x / (1 + Math.exp(-x)),
-  gelu_tanh: (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
-  exp: Math.exp,
-  negate: (x) => -x,
-};
-const untouched = 12345;
 
-async function multiply(right: RightSide, product: Product): Promise<Computed> {
-  const { rows, columns, depth, epilogue = [], gap = 0, scheduledRows = rows, features } = product;
-  const left = product.left ?? numbers(rows * (depth + gap));
+async function multiply(right: RightSide, settings: Settings): Promise<Computed> {
+  const { rows, columns, depth, scheduledRows = rows, features } = settings;
+  const product = makeProduct(right, settings);
   const schedule =
-    right.kernel.kind === 'gemm' ? webgpuTarget.gemmSchedule(scheduledRows) : webgpuTarget.blockGemmSchedule(scheduledRows);
-  const pitch = columns + gap;
-  const extras = epilogue.flatMap(({ step }) =>
-    step === 'activation' ? [] : [numbers(step === 'bias' ? columns : rows * pitch)],
-  );
+    right.kernel.kind === 'gemm'
+      ? webgpuTarget.gemmSchedule(scheduledRows, columns, depth)
+      : webgpuTarget.blockGemmSchedule(scheduledRows, columns, depth);
+  const { epilogue, left, extras, result, integers } = product;
   const found = await runKernel({
     kernel: { ...right.kernel, epilogue, schedule } as GemmKernel | BlockGemmKernel,
     reads: [left, ...right.reads, ...extras],
-    result: new Float32Array(rows * pitch).fill(untouched),
-    integers: [rows, columns, depth, depth + gap, pitch, ...epilogue.flatMap(({ step }) => (step === 'residual' ? [pitch] : []))],
+    result,
+    integers,
     ...(features ? { features } : {}),
   });
-  const expected = new Float64Array(rows * pitch).fill(untouched);
-  const magnitudes = new Float64Array(rows * pitch).fill(1);
-  for (let row = 0; row < rows; row += 1) {
-    for (let column = 0; column < columns; column += 1) {
-      let [sum, magnitude] = [0, 1];
-      for (let at = 0; at < depth; at += 1) {
-        const term = (left[row * (depth + gap) + at] as number) * (right.values[column * depth + at] as number);
-        sum += term;
-        magnitude += Math.abs(term);
-      }
-      let operand = 0;
-      for (const step of epilogue) {
-        if (step.step === 'activation') sum = activations[step.op]?.(sum) ?? NaN;
-        else sum += extras[operand++]?.[step.step === 'bias' ? column : row * pitch + column] as number;
-      }
-      expected[row * pitch + column] = sum;
-      magnitudes[row * pitch + column] = magnitude + Math.abs(sum);
-    }
-  }
-  return { found, expected, magnitudes };
+  return { found, expected: expectedProduct(product) };
 }
-function expectProduct({ found, expected, magnitudes }: Computed, what: string): void {
-  const bad = found.findIndex((value, index) => {
-    const error = Math.abs(value - (expected[index] as number));
-    return !(expected[index] === untouched ? value === untouched : error <= 2e-6 * (magnitudes[index] as number));
-  });
-  expect(bad, `${what}: ${found[bad]} at ${bad}, not ${expected[bad]}`).to.equal(-1);
+function expectProduct({ found, expected }: Computed, what: string): void {
+  expect(firstError(found, expected), what).to.equal(undefined);
 }
 
 const builds: Readonly<Record<string, KernelFeatures>> = {
@@ -138,24 +62,6 @@ const builds: Readonly<Record<string, KernelFeatures>> = {
     [4, 8, 16, 32, 64].map((imitated) => [`subgroups of ${imitated}`, { subgroups: { imitated }, half: false }]),
   ),
 };
-const steps: Readonly<Record<string, readonly EpilogueStep[]>> = {
-  bias: [{ step: 'bias' }],
-  'bias, gelu': [{ step: 'bias' }, { step: 'activation', op: 'gelu_tanh' }],
-  'bias, residual': [{ step: 'bias' }, { step: 'residual' }],
-  'activation, residual, bias, residual': [
-    { step: 'activation', op: 'silu' },
-    { step: 'residual' },
-    { step: 'bias' },
-    { step: 'residual' },
-  ],
-  ...Object.fromEntries(
-    (['relu', 'tanh', 'exp', 'negate'] as const).map((op): [string, readonly EpilogueStep[]] => [
-      op,
-      [{ step: 'activation', op }],
-    ]),
-  ),
-};
-
 describe('products on WebGPU', () => {
   before(function () {
     requires(this, 'webgpu', webgpuIsThere());
@@ -196,7 +102,7 @@ describe('products on WebGPU', () => {
           );
     });
   }
-  for (const format of formats) {
+  for (const format of blockFormats) {
     it(`${formatBlockFormat(format)}: tiles and few rows are the product`, async () => {
       for (const [rows, columns, depth] of [
         [1, 17, 96],
@@ -231,13 +137,13 @@ describe('products on WebGPU', () => {
       });
     });
   }
-  for (const [what, epilogue] of Object.entries(steps)) {
+  for (const [what, epilogue] of Object.entries(epilogues)) {
     it(`${what}: an epilogue in its order, for tiles and for few rows`, async () => {
       for (const rows of [2, 35]) {
         const size = { rows, columns: 37, depth: 20, epilogue, gap: 2 };
         expectProduct(await multiply(plainRight(size.columns, size.depth), size), `${rows} rows`);
       }
-      const format = formats.at(-1) as BlockFormat;
+      const format = blockFormats.at(-1) as BlockFormat;
       const size = { rows: 6, columns: 37, depth: 64, epilogue };
       expectProduct(await multiply(blockRight(format, size.columns, size.depth), size), 'blocks');
     });
@@ -257,13 +163,17 @@ describe('products on WebGPU', () => {
       }
       return (2 / Math.sqrt(Math.PI)) * sum;
     };
-    plain.expected.forEach((x, index) => {
+    plain.expected.values.forEach((x, index) => {
       expect(found[index]).to.be.closeTo(0.5 * x * (1 + erf(x / Math.SQRT2)), 1e-5);
     });
   });
 
   it('every build gives the same bits, and gives them again', async () => {
-    for (const rightOf of [plainRight, halfRight, (n: number, d: number) => blockRight(formats.at(-1) as BlockFormat, n, d)]) {
+    for (const rightOf of [
+      plainRight,
+      halfRight,
+      (n: number, d: number) => blockRight(blockFormats.at(-1) as BlockFormat, n, d),
+    ]) {
       for (const rows of [2, 19]) {
         const size = { rows, columns: 21, depth: 352 };
         const right = rightOf(size.columns, size.depth);
@@ -281,7 +191,7 @@ describe('products on WebGPU', () => {
     for (const right of [
       plainRight(columns, depth),
       halfRight(columns, depth),
-      blockRight(formats[0] as BlockFormat, columns, 96),
+      blockRight(blockFormats[0] as BlockFormat, columns, 96),
     ]) {
       const size = right.kernel.kind === 'block_gemm' ? 96 : depth;
       const left = numbers(most * size);
@@ -308,7 +218,7 @@ describe('products on WebGPU', () => {
     const { reads, kernel } = halfRight(64, 64);
     const run = (rows: number): string =>
       kernelText({
-        kernel: { ...kernel, epilogue: [], schedule: webgpuTarget.gemmSchedule(rows) },
+        kernel: { ...kernel, epilogue: [], schedule: webgpuTarget.gemmSchedule(rows, 64, 64) },
         reads: [numbers(rows * 64), ...reads],
         result: new Float32Array(rows * 64),
         integers: [rows, 64, 64, 64, 64],

@@ -11,7 +11,7 @@
 namespace {
 constexpr std::size_t stack_bytes = 64 * 1024, guard_bytes = 4096, slot_bytes = stack_bytes + guard_bytes;
 constexpr std::size_t most_threads = 1024;
-constexpr int launch_failed = 719;
+constexpr int launch_failed = 719, illegal_address = 700;
 
 /** Calls a kernel with so many pointers: all that a kernel of kernels.cu takes. */
 template <std::size_t... index>
@@ -52,7 +52,7 @@ BlockRunner::~BlockRunner() {
   if (memory != nullptr) munmap(memory, slot_bytes * most_threads);
 }
 
-void BlockRunner::prepare(const Launch &of, ModuleInstance &with, const ThreadOrder &in_order) {
+void BlockRunner::prepare(const Launch &of, ModuleInstance &with, const ThreadOrder &in_order, const DeviceMemory &memory_of_device) {
   launch = &of;
   instance = &with;
   order = in_order;
@@ -69,6 +69,7 @@ void BlockRunner::prepare(const Launch &of, ModuleInstance &with, const ThreadOr
     view.lane = number % 32;
     view.warp = number / 32;
   }
+  if (with.checked) check.prepare(with, of.kernel, memory_of_device, warps.size());
 }
 
 bool BlockRunner::run(std::uint64_t block) {
@@ -92,6 +93,7 @@ bool BlockRunner::run(std::uint64_t block) {
   warp_index = order.kind == ThreadOrder::reverse ? warps.size() - 1 : order.kind == ThreadOrder::shuffled ? random() % warps.size() : 0;
   instance->fill_shared(launch->kernel);
   failure = Failure();
+  if (instance->checked) check.begin_block();
   if (abandoned) reset_stacks();
 
   if (sigsetjmp(recovery, 0) != 0) {
@@ -155,6 +157,7 @@ void BlockRunner::release_barrier() {
     const Thread &thread = threads[number];
     if ((warps[thread.view.warp].barrier >> thread.view.lane & 1u) == 0 || thread.line != line) explain_divergence();
   }
+  if (instance->checked) check.pass_barrier();
   for (Warp &warp : warps) {
     warp.runnable = warp.barrier;
     warp.barrier = 0;
@@ -191,10 +194,13 @@ void BlockRunner::barrier(int line) {
   park_and_switch();
 }
 
-void BlockRunner::warp(unsigned mask, int line, void *deposit, SimulatedCollective collective, bool) {
+void BlockRunner::warp(unsigned mask, int line, void *deposit, SimulatedCollective collective, bool orders_memory) {
   Thread &thread = *current;
   Warp &warp = warps[thread.view.warp];
   const std::uint32_t lane = 1u << thread.view.lane;
+  // The last warp of a block may have fewer lanes than a mask names.
+  const unsigned in_block = launch->block_size.x * launch->block_size.y * launch->block_size.z - thread.view.warp * 32;
+  if (in_block < 32) mask &= (1u << in_block) - 1;
   if ((mask & lane) == 0) fail(launch_failed, "its own lane is not in the mask of an operation of its warp in " + at_line(line));
   thread.line = line;
   thread.mask = mask;
@@ -212,6 +218,7 @@ void BlockRunner::warp(unsigned mask, int line, void *deposit, SimulatedCollecti
     deposits[index] = lanes[index].deposit;
   }
   if (collective != nullptr) collective(deposits);
+  if (orders_memory && instance->checked) check.pass_warp_barrier(thread.view.warp);
   warp.collective &= ~mask;
   warp.runnable |= mask & ~lane;
 }
@@ -225,6 +232,18 @@ void *BlockRunner::storage(std::size_t bytes) {
   }
   std::memset(thread.storage.get(), 0, bytes);
   return thread.view.storage = thread.storage.get();
+}
+
+void BlockRunner::access(const void *address, std::size_t bytes, SimulatedAccess access) {
+  const auto *byte = static_cast<const std::uint8_t *>(address);
+  if (byte >= memory && byte < memory + slot_bytes * most_threads) return;
+  // What threadIdx and blockIdx are read from.
+  const auto *views = reinterpret_cast<const std::uint8_t *>(threads.data());
+  if (byte >= views && byte < views + threads.size() * sizeof(Thread)) return;
+  const Thread &thread = *current;
+  if (thread.view.storage != nullptr && byte >= thread.storage.get() && byte < thread.storage.get() + thread.storage_bytes) return;
+  const std::string problem = check.access(thread.view, address, bytes, access);
+  if (!problem.empty()) fail(illegal_address, problem);
 }
 
 std::string BlockRunner::place(const Thread &thread) const {

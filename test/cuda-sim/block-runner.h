@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "access-check.h"
 #include "code.h"
 #include "fiber.h"
 #include "module-interface.h"
@@ -45,7 +46,7 @@ class BlockRunner {
   BlockRunner &operator=(const BlockRunner &) = delete;
 
   /** Before the blocks of a launch. `instance` is this host thread's own copy of the module. */
-  void prepare(const Launch &launch, ModuleInstance &instance, const ThreadOrder &order);
+  void prepare(const Launch &launch, ModuleInstance &instance, const ThreadOrder &order, const DeviceMemory &memory);
   /** Runs block number `block` of the grid; false where it failed, with `failure` set. */
   bool run(std::uint64_t block);
   Failure failure;
@@ -55,6 +56,7 @@ class BlockRunner {
   void warp(unsigned mask, int line, void *deposit, SimulatedCollective collective, bool orders_memory);
   [[noreturn]] void fail(int code, const std::string &sentence);
   void *storage(std::size_t bytes);
+  void access(const void *address, std::size_t bytes, SimulatedAccess access);
   /** From the handler of a signal, on whichever stack it runs. */
   [[noreturn]] void fail_from_signal(int code, const std::string &sentence);
   bool in_kernel() const { return current != nullptr; }
@@ -97,6 +99,8 @@ class BlockRunner {
   ThreadOrder order;
   std::uint64_t random_state = 1;
   std::uint64_t block_number = 0;
+
+  AccessCheck check;
 
   std::vector<Thread> threads;
   std::vector<Warp> warps;

@@ -5,6 +5,7 @@
 #include <link.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -20,11 +21,11 @@ std::vector<char> read_file(const std::string &path) {
 }
 
 /**
- * The static variables of each kernel, and of the functions in its namespace NAME_kernel: by their mangled names (Itanium C++ ABI,
+ * How many bytes of memory the library takes, and the static variables of each kernel, and of the functions in its namespace NAME_kernel: by their mangled names (Itanium C++ ABI,
  * 5.1.6, local names: _ZZ, then the function, E, then the variable).
  */
-void find_shared(const std::vector<char> &image, std::vector<KernelCode> &kernels) {
-  if (image.size() < sizeof(ElfW(Ehdr))) return;
+std::size_t read_image(const std::vector<char> &image, std::vector<KernelCode> &kernels) {
+  if (image.size() < sizeof(ElfW(Ehdr))) return 0;
   ElfW(Ehdr) header;
   std::memcpy(&header, image.data(), sizeof header);
   const auto section = [&](std::size_t index) {
@@ -32,6 +33,12 @@ void find_shared(const std::vector<char> &image, std::vector<KernelCode> &kernel
     std::memcpy(&found, image.data() + header.e_shoff + index * header.e_shentsize, sizeof found);
     return found;
   };
+  std::size_t bytes = 0;
+  for (std::size_t index = 0; index < header.e_phnum; index++) {
+    ElfW(Phdr) segment;
+    std::memcpy(&segment, image.data() + header.e_phoff + index * header.e_phentsize, sizeof segment);
+    if (segment.p_type == PT_LOAD) bytes = std::max<std::size_t>(bytes, segment.p_vaddr + segment.p_memsz);
+  }
   for (std::size_t index = 0; index < header.e_shnum; index++) {
     const ElfW(Shdr) table = section(index);
     if (table.sh_type != SHT_SYMTAB) continue;
@@ -49,6 +56,7 @@ void find_shared(const std::vector<char> &image, std::vector<KernelCode> &kernel
       }
     }
   }
+  return bytes;
 }
 }  // namespace
 
@@ -56,11 +64,15 @@ void ModuleInstance::fill_shared(std::size_t index) const {
   for (const SharedArray &array : (*kernels)[index].shared) std::memset(base + array.offset, 0xff, array.bytes);
 }
 
-std::shared_ptr<ModuleCode> ModuleCode::load(const std::string &path, const std::vector<std::string> &names, std::string &problem) {
+std::shared_ptr<ModuleCode> ModuleCode::load(const std::string &link, const std::vector<std::string> &names, std::string &problem) {
   static std::mutex all_mutex;
   // For ever, as the driver keeps what it has compiled: a module that is loaded again is there.
   static auto *all = new std::map<std::string, std::shared_ptr<ModuleCode>>();
   const std::lock_guard lock(all_mutex);
+  // A link may lead to another file than when it was loaded before.
+  char *resolved = realpath(link.c_str(), nullptr);
+  const std::string path = resolved == nullptr ? link : resolved;
+  std::free(resolved);
   std::string key = path;
   for (const std::string &name : names) key += "\n" + name;
   const auto found = all->find(key);
@@ -69,7 +81,7 @@ std::shared_ptr<ModuleCode> ModuleCode::load(const std::string &path, const std:
   auto code = std::make_shared<ModuleCode>();
   code->file = path;
   for (const std::string &name : names) code->kernels.push_back({name, {}});
-  find_shared(read_file(path), code->kernels);
+  code->image_bytes = read_image(read_file(path), code->kernels);
   auto first = std::make_unique<ModuleInstance>();
   if (!code->open(*first, path, problem)) return nullptr;
   code->instances.push_back(std::move(first));
@@ -92,6 +104,8 @@ bool ModuleCode::open(ModuleInstance &instance, const std::string &path, std::st
   }
   link_map *map = nullptr;
   dlinfo(handle, RTLD_DI_LINKMAP, &map);
+  instance.checked = dlsym(handle, "atpc_simulated_checked") != nullptr;
+  instance.image_bytes = image_bytes;
   instance.base = reinterpret_cast<std::uint8_t *>(map->l_addr);
   for (const KernelCode &kernel : kernels) {
     void *address = dlsym(handle, kernel.name.c_str());

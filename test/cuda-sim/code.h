@@ -30,7 +30,12 @@ class ModuleInstance {
  public:
   SimulatedDevice *device = nullptr;
   SimulatedThread **thread = nullptr;
+  /** Whether it tells of each access to memory. */
+  bool checked = false;
   void *kernel(std::size_t index) const { return addresses[index]; }
+  const std::vector<SharedArray> &shared(std::size_t index) const { return (*kernels)[index].shared; }
+  const std::uint8_t *image_start() const { return base; }
+  const std::uint8_t *image_end() const { return base + image_bytes; }
   /** Shared memory holds anything when a block starts: NaN here. */
   void fill_shared(std::size_t index) const;
 
@@ -38,13 +43,14 @@ class ModuleInstance {
   friend class ModuleCode;
   const std::vector<KernelCode> *kernels = nullptr;
   std::uint8_t *base = nullptr;
+  std::size_t image_bytes = 0;
   std::vector<void *> addresses;
 };
 
 class ModuleCode {
  public:
-  /** Loads the library at `path`, which must have the kernels named. Null with `problem` where it cannot. */
-  static std::shared_ptr<ModuleCode> load(const std::string &path, const std::vector<std::string> &names, std::string &problem);
+  /** Loads the library at `link`, which must have the kernels named. Null with `problem` where it cannot. */
+  static std::shared_ptr<ModuleCode> load(const std::string &link, const std::vector<std::string> &names, std::string &problem);
   /** The instance of host thread `number`; null where it cannot be loaded. */
   ModuleInstance *instance(std::size_t number);
   std::size_t kernel_index(const std::string &name) const;
@@ -53,6 +59,7 @@ class ModuleCode {
  private:
   bool open(ModuleInstance &instance, const std::string &path, std::string &problem);
   std::string file;
+  std::size_t image_bytes = 0;
   std::vector<KernelCode> kernels;
   std::mutex mutex;
   std::vector<std::unique_ptr<ModuleInstance>> instances;

@@ -101,7 +101,7 @@ struct Module : Object {
 };
 
 class Stream;
-/** A primary context. */
+/** A primary context, or one of its maker's own. */
 struct Context : Object {
   Context(int device, std::size_t bytes) : Object(Kind::context, this), device(device), memory(bytes) {}
   const int device;
@@ -117,6 +117,7 @@ struct Driver {
   std::atomic<bool> initialized{false};
   Settings settings;
   Faults faults;
+  /** Primary contexts by their device; others have a number below 0. */
   std::map<int, std::unique_ptr<Context>> contexts;
   std::map<const void *, std::shared_ptr<Object>> objects;
   /** Pinned memory by its first byte: how long it is, and whose it is. */

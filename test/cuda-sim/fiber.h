@@ -22,8 +22,7 @@ inline void fiber_prepare(Fiber &fiber, std::uint8_t *bottom, std::uint8_t *top,
   (void)bottom;
   auto **frame = reinterpret_cast<void **>(reinterpret_cast<std::uintptr_t>(top) & ~std::uintptr_t(63));
 #if defined(__x86_64__)
-  // As atpc_fiber_switch leaves it: r15, r14, r13, r12, rbx, rbp, where to return to. Where the start is
-  // jumped to, the stack is at a multiple of 16 bytes: it calls on from there (System V ABI, 3.2.2).
+  // As atpc_fiber_switch leaves it: r15, r14, r13, r12, rbx, rbp, where to return to. Two more words keep the stack aligned.
   frame -= 9;
   frame[0] = nullptr;
   frame[1] = nullptr;

@@ -20,6 +20,7 @@ void on_warp(unsigned mask, int line, void *deposit, SimulatedCollective collect
 }
 void on_fail(int code, const char *sentence) { runner->fail(code, sentence); }
 void *on_storage(unsigned long bytes) { return runner->storage(bytes); }
+void on_access(const void *address, unsigned long bytes, SimulatedAccess access) { runner->access(address, bytes, access); }
 
 // Signals. Those of a kernel become errors of the launch; all others go to whoever was there before.
 
@@ -90,7 +91,7 @@ void run_blocks(HostThread &host, Work &work, std::size_t number) {
   // Without an instance of its own the others do the work; the first is always there.
   if (instance == nullptr) return;
   host.prepare();
-  host.blocks.prepare(*work.launch, *instance, work.order);
+  host.blocks.prepare(*work.launch, *instance, work.order, work.context->memory);
   runner = &host.blocks;
   runner_context = work.context;
   for (;;) {
@@ -150,7 +151,7 @@ class Pool {
 };
 }  // namespace
 
-SimulatedDevice device_functions() { return {on_barrier, on_warp, on_fail, on_storage, nullptr}; }
+SimulatedDevice device_functions() { return {on_barrier, on_warp, on_fail, on_storage, on_access}; }
 
 int run_launch(Context &context, const std::shared_ptr<ModuleCode> &code, const Launch &launch) {
   // One launch at a time: shared memory of a block is static in its module.

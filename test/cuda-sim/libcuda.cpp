@@ -97,6 +97,15 @@ int empty_context(Context &context) {
   return count;
 }
 
+void destroy_context(int key, Context &context) {
+  const bool broken = context.error != success;
+  const int held = empty_context(context);
+  const std::lock_guard lock(driver().mutex);
+  // Nothing can be freed by its user in a context that is broken.
+  if (!broken) driver().leaked += held;
+  driver().contexts.erase(key);
+}
+
 Context *context_of(int device) {
   const std::lock_guard lock(driver().mutex);
   const auto found = driver().contexts.find(device);
@@ -238,12 +247,7 @@ API cuDevicePrimaryCtxRelease_v2(int device) {
     const std::lock_guard lock(driver().mutex);
     if (--context->retains > 0) return begun;
   }
-  const bool broken = context->error != success;
-  const int held = empty_context(*context);
-  const std::lock_guard lock(driver().mutex);
-  // Nothing can be freed by its user in a context that is broken.
-  if (!broken) driver().leaked += held;
-  driver().contexts.erase(device);
+  destroy_context(device, *context);
   return begun;
 }
 API cuDevicePrimaryCtxReset_v2(int device) {
@@ -264,6 +268,34 @@ API cuDevicePrimaryCtxGetState(int device, unsigned *flags, int *active) {
   *active = context_of(device) == nullptr ? 0 : 1;
   return success;
 }
+/** A context of its maker's own, beside the primary one. */
+API cuCtxCreate_v2(Context **context, unsigned, int device) {
+  BEGIN(cuCtxCreate_v2);
+  if (context == nullptr) return invalid_value;
+  if (!is_device(device)) return invalid_device;
+  const std::lock_guard lock(driver().mutex);
+  auto &contexts = driver().contexts;
+  const int key = std::min(0, contexts.empty() ? 0 : contexts.begin()->first) - 1;
+  auto &made = contexts[key];
+  made = std::make_unique<Context>(device, driver().settings.memory);
+  made->retains = 1;
+  *context = current_context() = made.get();
+  return success;
+}
+API cuCtxDestroy_v2(Context *context) {
+  const int begun = begin("cuCtxDestroy_v2", false);
+  int key = 0;
+  {
+    const std::lock_guard lock(driver().mutex);
+    for (const auto &[own, made] : driver().contexts)
+      if (made.get() == context) key = own;
+  }
+  if (key >= 0) return begun == success ? int(invalid_context) : begun;
+  if (current_context() == context) current_context() = nullptr;
+  destroy_context(key, *context);
+  return begun;
+}
+
 API cuCtxSetCurrent(Context *context) {
   BEGIN(cuCtxSetCurrent);
   if (context != nullptr) {
@@ -359,6 +391,12 @@ API cuSimDescribeLive(char *text, int length) {
   int total = 0;
   std::snprintf(text, std::size_t(length), "%s", describe_live(total).c_str());
   return total;
+}
+/** What released contexts still held counts no longer. */
+API cuSimForgetLeaks() {
+  const std::lock_guard lock(driver().mutex);
+  driver().leaked = 0;
+  return success;
 }
 /** What the last launch that failed did wrong. */
 API cuSimLastFailure(char *text, int length) {

@@ -34,7 +34,7 @@ describe('emitted WGSL', function () {
   this.timeout(60_000);
 
   it('is what the golden files have (after a change that is meant: npm run golden-kernels, and read the diff)', async () => {
-    for (const [name, text] of await emittedKernels()) {
+    for (const [name, text] of await emittedKernels('wgsl')) {
       expect(existsSync(folder + name), name).to.equal(true);
       expect(text === readFileSync(folder + name, 'utf8'), `${name} is as emitted`).to.equal(true);
     }

@@ -9,7 +9,8 @@ import { requires } from '../requirements.ts';
 import { webgpuIsThere } from '../webgpu-adapter.ts';
 import { expectedAnswer } from './tiny-generator.ts';
 import { expectedLogits, loadTiny, refusal, TemporaryFolder } from './tiny-package.ts';
-import { tinyWebGpuProgram, tinyWgsl, writeGeneratorWebGpu, writeTinyWebGpu } from './tiny-webgpu.ts';
+import { tinySlotProgram } from './tiny-slots.ts';
+import { tinyWgsl, writeGeneratorWebGpu, writeTinyWebGpu } from './tiny-webgpu.ts';
 
 const ids = [[2, 4, 6, 3]];
 const rounds = (count: number): { data: number[]; shape: number[] } => ({ data: [count], shape: [] });
@@ -146,16 +147,14 @@ describe('a package for WebGPU, in Node', function () {
       [
         {
           program: {
-            buffers: tinyWebGpuProgram.buffers.map((buffer) =>
-              buffer.name === 'table' ? { ...buffer, bytes: 2 ** 31 } : buffer,
-            ),
-            arenas: { ...tinyWebGpuProgram.arenas, weights: 2 ** 32 },
+            buffers: tinySlotProgram.buffers.map((buffer) => (buffer.name === 'table' ? { ...buffer, bytes: 2 ** 31 } : buffer)),
+            arenas: { ...tinySlotProgram.arenas, weights: 2 ** 32 },
           },
         },
         /ATPC-502.*weight 'table' takes 2147483648 bytes; this adapter binds at most 1073741824/,
       ],
       [
-        { program: { slots: tinyWebGpuProgram.slots?.map((slot) => ({ ...slot, bytes: 2 ** 31 })) ?? [] } },
+        { program: { slots: tinySlotProgram.slots?.map((slot) => ({ ...slot, bytes: 2 ** 31 })) ?? [] } },
         /ATPC-502.*needs a buffer of 2147483648 bytes, and 512 of weights.*binds at most 1073741824/,
       ],
     ] as const;
@@ -174,7 +173,7 @@ describe('a package for WebGPU, in Node', function () {
   });
 
   it('rejects a call for which there is no memory, and goes on with a smaller one', async () => {
-    const slots = tinyWebGpuProgram.slots?.map((slot, index) =>
+    const slots = tinySlotProgram.slots?.map((slot, index) =>
       index === 2 ? { ...slot, bytes: ['*', 2 ** 27, 'batch'] as const } : slot,
     );
     await writeTinyWebGpu(folder.file('large'), { program: slots ? { slots } : {} });

@@ -111,7 +111,7 @@ function kernel(source: KernelSource): string {
     [`namespace ${name}_kernel {`, 'struct Sizes {', ...sizes.map((size) => `  i32 ${size};`), '};'],
     ...functions.map(code),
     [
-      // At least one block on a multiprocessor: registers are not spilled to have more of them (CUDA C++ Programming Guide, 10.38).
+      // One block a multiprocessor at least: without it ptxas aims at more of them, and spills registers for it.
       `extern "C" __global__ void __launch_bounds__(${workgroupSize}, 1) ${name}(`,
       ...parameters.map((parameter, index) => `  ${parameter}${index === parameters.length - 1 ? '' : ','}`),
       ') {',

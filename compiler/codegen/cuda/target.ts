@@ -1,7 +1,7 @@
-import type { Size } from '../../../ir/size.ts';
 import type { FinishedFiles, NamedKernel, Target, TargetFile } from '../target.ts';
 import { compilePtx } from './compile-ptx.ts';
 import { cudaDialect } from './dialect.ts';
+import { gemmSchedule } from './gemm-schedules.ts';
 import { cudaAttentionSchedule } from './kernels/attention.ts';
 import { intrinsics } from './intrinsics.ts';
 import { precisions, roundings, type Precision } from './precision.ts';
@@ -9,11 +9,6 @@ import { prelude } from './prelude.ts';
 import { rendererOf } from './renderers.ts';
 
 export { precisions, type Precision };
-
-/** 128 threads with 8 x 4 sums each, and at a depth of 32 less than half of the 48 KiB of static shared memory. */
-const tiles = { rowTile: 64, columnTile: 64, threadRows: 8, threadColumns: 4 } as const;
-/** Few enough that reading the right side takes longer than multiplying: decoding. */
-const hasFewRows = (rows: Size): rows is number => typeof rows === 'number' && rows <= 4;
 
 /** CUDA, for devices of compute capability 8.0 and up. Blocks of threads are whole warps of 32. */
 function createTarget(precision: Precision): Target {
@@ -32,9 +27,9 @@ function createTarget(precision: Precision): Target {
       vectorStrides: (kernel, integers) => rendererOf(kernel).vectorStrides?.(kernel, integers) ?? [],
     },
     gemmWeights: { kind: 'rows' },
-    gemmSchedule: (rows) => (hasFewRows(rows) ? { rowTile: rows, columnTile: 8, threads: 32 } : { ...tiles, depthTile: 16 }),
-    blockGemmSchedule: (rows) =>
-      hasFewRows(rows) ? { rowTile: rows, columnTile: 16, threads: 16 } : { ...tiles, depthTile: 32 },
+    // A thread reads four or eight plain numbers of the right side at a time, or four words of quants: 16 elements or 32.
+    gemmSchedule: (...shape) => gemmSchedule(precision, shape, { run: 8, depthTile: 16 }),
+    blockGemmSchedule: (...shape) => gemmSchedule(precision, shape, { run: 32, depthTile: 32 }),
     // Assumed, of a device of a data centre at half of its f32 rate: no GPU was measured (docs/roofline.md).
     flopsPerSecond: 1e13,
     gatheredFlopsPerSecond: 2e12,

@@ -96,7 +96,12 @@ export class CudaExecutor implements Executor {
     onKernels?.(text.threads.size, text.threads.size);
     this.#stream = new StreamTools(driver, kernels);
     this.#weights = this.#memory.allocate('the weights', Number(program.arenas.weights));
-    if (hasState(program)) this.#arena.reserve(dimsAt(program, 'max'), 0);
+    if (!hasState(program)) return;
+    // What fits now fits in every call.
+    const sizes = (Object.keys(program.entryPoints) as readonly EntryPointName[]).flatMap((entry) =>
+      (['min', 'max'] as const).map((bound) => this.#planOf(entry).place(dimsAt(program, bound)).sizes.byteLength),
+    );
+    this.#arena.reserve(dimsAt(program, 'max'), Math.max(...sizes));
   }
 
   get memoryBytes(): number {

@@ -4,16 +4,13 @@ import { eventDone } from './event-wait.ts';
 import { allocateHost } from './host-memory.ts';
 
 const pieceBytes = 4 * 2 ** 20;
-interface Piece {
-  readonly memory: HostMemory;
-  /** Done when the device has read it. */
-  readonly event: Address;
-}
 /** Much data on its way to the device: one piece is filled while the device reads the other. */
 export class Uploads {
   readonly #driver: CudaDriver;
   readonly #stream: Address;
-  #pieces: readonly Piece[] = [];
+  /** The pieces, and the events that are done when the device has read them. */
+  readonly #pieces: HostMemory[] = [];
+  readonly #events: Address[] = [];
   #next = 0;
 
   constructor(driver: CudaDriver, stream: Address) {
@@ -23,9 +20,10 @@ export class Uploads {
 
   /** Waits, for as long as the device takes to read a piece at most, where both are on their way. */
   write(to: Address, bytes: Uint8Array): void {
-    if (this.#pieces.length === 0) this.#allocate();
+    while (this.#pieces.length < 2) this.#pieces.push(allocateHost(this.#driver, pieceBytes));
+    while (this.#events.length < 2) this.#events.push(this.#driver.createEvent(false));
     for (let at = 0; at < bytes.length; at += pieceBytes) {
-      const { memory, event } = this.#pieces[this.#next] as Piece;
+      const [memory, event] = [this.#pieces[this.#next] as HostMemory, this.#events[this.#next] as Address];
       this.#next = 1 - this.#next;
       while (!this.#driver.isDone(event));
       const part = bytes.subarray(at, at + pieceBytes);
@@ -34,24 +32,13 @@ export class Uploads {
       this.#driver.record(event, this.#stream);
     }
   }
-  #allocate(): void {
-    const pieces: Piece[] = [];
-    this.#pieces = pieces;
-    for (let count = 0; count < 2; count++) {
-      const memory = allocateHost(this.#driver, pieceBytes);
-      pieces.push({ memory, event: this.#driver.createEvent(false) });
-    }
-  }
   /** Resolves when all has arrived. */
   async flush(): Promise<void> {
-    for (const { event } of this.#pieces) await eventDone(this.#driver, event);
+    for (const event of this.#events) await eventDone(this.#driver, event);
   }
   /** After `flush`; what is written later allocates again. */
   dispose(): void {
-    for (const { memory, event } of this.#pieces) {
-      ignoringFailures(() => this.#driver.freeHost(memory));
-      ignoringFailures(() => this.#driver.destroyEvent(event));
-    }
-    this.#pieces = [];
+    for (const memory of this.#pieces.splice(0)) ignoringFailures(() => this.#driver.freeHost(memory));
+    for (const event of this.#events.splice(0)) ignoringFailures(() => this.#driver.destroyEvent(event));
   }
 }

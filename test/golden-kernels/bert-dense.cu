@@ -1,0 +1,1644 @@
+// Kernels for CUDA, compute capability 8.0 and up; products of f32, summed in f32.
+
+#ifndef ATPC_SIMULATED_DEVICE
+using f32 = float;
+using i32 = int;
+using u32 = unsigned int;
+using u16 = unsigned short;
+
+/* The 16-bit float in the low half of a word (PTX ISA, section 9.7.9.21, cvt). */
+static __device__ inline f32 half_to_f32(u32 bits) {
+  f32 value;
+  asm("{ .reg .f16 half; mov.b16 half, %1; cvt.f32.f16 %0, half; }" : "=f"(value) : "h"((u16)bits));
+  return value;
+}
+static __device__ inline f32 f32_of_bits(u32 bits) { return __uint_as_float(bits); }
+static __device__ inline u32 bits_of_f32(f32 value) { return __float_as_uint(value); }
+/* The value that thread lane ^ mask of the warp has; all 32 lanes come here. */
+static __device__ inline f32 shuffle_xor(f32 value, u32 mask) { return __shfl_xor_sync(0xffffffffu, value, mask); }
+#endif
+
+#pragma nv_diag_suppress 177, 550 /* declared or set, and not used by every file */
+
+template <class T> struct vec2 {
+  T x, y;
+  __device__ const T &operator[](i32 lane) const { return (&x)[lane]; }
+};
+template <class T> struct alignas(16) vec4 {
+  T x, y, z, w;
+  vec4() = default;
+  __device__ explicit vec4(T all) : x(all), y(all), z(all), w(all) {}
+  __device__ vec4(T x, T y, T z, T w) : x(x), y(y), z(z), w(w) {}
+  __device__ T &operator[](i32 lane) { return (&x)[lane]; }
+  __device__ const T &operator[](i32 lane) const { return (&x)[lane]; }
+  __device__ vec4 &operator+=(const vec4 &b) { return *this = *this + b; }
+};
+template <class T> __device__ inline vec4<T> operator+(vec4<T> a, vec4<T> b) { return {a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w}; }
+template <class T> __device__ inline vec4<T> operator-(vec4<T> a, vec4<T> b) { return {a.x - b.x, a.y - b.y, a.z - b.z, a.w - b.w}; }
+template <class T> __device__ inline vec4<T> operator*(vec4<T> a, vec4<T> b) { return {a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w}; }
+template <class T> __device__ inline vec4<T> operator/(vec4<T> a, vec4<T> b) { return {a.x / b.x, a.y / b.y, a.z / b.z, a.w / b.w}; }
+template <class T> __device__ inline vec4<T> operator+(vec4<T> a, T b) { return a + vec4<T>(b); }
+template <class T> __device__ inline vec4<T> operator-(vec4<T> a, T b) { return a - vec4<T>(b); }
+template <class T> __device__ inline vec4<T> operator*(vec4<T> a, T b) { return a * vec4<T>(b); }
+template <class T> __device__ inline vec4<T> operator/(vec4<T> a, T b) { return a / vec4<T>(b); }
+template <class T> __device__ inline vec4<T> operator*(T a, vec4<T> b) { return vec4<T>(a) * b; }
+
+template <class T> struct bits_as;
+template <> struct bits_as<f32> {
+  static __device__ f32 of(f32 value) { return value; }
+  static __device__ f32 of(i32 value) { return f32_of_bits((u32)value); }
+  static __device__ f32 of(u32 value) { return f32_of_bits(value); }
+};
+template <> struct bits_as<i32> {
+  static __device__ i32 of(f32 value) { return (i32)bits_of_f32(value); }
+  static __device__ i32 of(i32 value) { return value; }
+  static __device__ i32 of(u32 value) { return (i32)value; }
+};
+template <> struct bits_as<u32> {
+  static __device__ u32 of(f32 value) { return bits_of_f32(value); }
+  static __device__ u32 of(i32 value) { return (u32)value; }
+  static __device__ u32 of(u32 value) { return value; }
+};
+static __device__ inline vec2<f32> unpack_halves(u32 word) { return {half_to_f32(word & 0xffffu), half_to_f32(word >> 16)}; }
+
+static __device__ inline i32 maximum(i32 a, i32 b) { return a > b ? a : b; }
+static __device__ inline i32 minimum(i32 a, i32 b) { return a < b ? a : b; }
+static __device__ inline u32 maximum(u32 a, u32 b) { return a > b ? a : b; }
+static __device__ inline u32 minimum(u32 a, u32 b) { return a < b ? a : b; }
+static __device__ inline f32 maximum(f32 a, f32 b) { return fmaxf(a, b); }
+static __device__ inline f32 minimum(f32 a, f32 b) { return fminf(a, b); }
+static __device__ inline f32 absolute(f32 x) { return fabsf(x); }
+static __device__ inline i32 absolute(i32 x) { return x < 0 ? -x : x; }
+static __device__ inline f32 exponential(f32 x) { return expf(x); }
+static __device__ inline f32 logarithm(f32 x) { return logf(x); }
+static __device__ inline vec4<f32> logarithm(vec4<f32> x) { return {logf(x.x), logf(x.y), logf(x.z), logf(x.w)}; }
+static __device__ inline vec4<f32> maximum(vec4<f32> a, vec4<f32> b) { return {fmaxf(a.x, b.x), fmaxf(a.y, b.y), fmaxf(a.z, b.z), fmaxf(a.w, b.w)}; }
+static __device__ inline vec4<f32> minimum(vec4<f32> a, vec4<f32> b) { return {fminf(a.x, b.x), fminf(a.y, b.y), fminf(a.z, b.z), fminf(a.w, b.w)}; }
+static __device__ inline vec4<f32> absolute(vec4<f32> x) { return {fabsf(x.x), fabsf(x.y), fabsf(x.z), fabsf(x.w)}; }
+static __device__ inline vec4<f32> exponential(vec4<f32> x) { return {expf(x.x), expf(x.y), expf(x.z), expf(x.w)}; }
+template <class T> static __device__ inline T clamp(T x, T low, T high) { return minimum(maximum(x, low), high); }
+static __device__ inline f32 dot(vec4<f32> a, vec4<f32> b) { return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, a.x * b.x))); }
+
+/* A value of shared memory that is the same for all threads; holds a barrier before and after. */
+template <class T> static __device__ inline T uniform_load(const T &place) {
+  __syncthreads();
+  const T value = place;
+  __syncthreads();
+  return value;
+}
+
+// === kernel layer_norm ===
+// layer_norm
+// layer_norm of one row a workgroup.
+
+namespace layer_norm_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 x1_offset;
+  i32 x2_offset;
+  i32 x3_offset;
+  i32 x4_offset;
+  i32 weight_offset;
+  i32 bias_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+  i32 x1_stride_0;
+  i32 x1_stride_1;
+  i32 x1_stride_2;
+  i32 x1_stride_indirect;
+  i32 x2_stride_0;
+  i32 x2_stride_1;
+  i32 x2_stride_2;
+  i32 x3_stride_0;
+  i32 x3_stride_1;
+  i32 x3_stride_2;
+  i32 x3_stride_indirect;
+  i32 x4_stride_0;
+  i32 x4_stride_1;
+  i32 x4_stride_2;
+  i32 x4_stride_indirect;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) layer_norm(
+  const Sizes *__restrict__ sizes,
+  const i32 *__restrict__ x0_buffer,
+  const f32 *__restrict__ x1_buffer,
+  const i32 *__restrict__ x2_buffer,
+  const f32 *__restrict__ x3_buffer,
+  const f32 *__restrict__ x4_buffer,
+  const f32 *__restrict__ weight_buffer,
+  const f32 *__restrict__ bias_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ f32 exchanged[64];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 index_1 = item % sizes->extent_1;
+  const i32 rest = item / sizes->extent_1;
+  const i32 index_0 = rest;
+  const i32 row = item * sizes->extent_2;
+  f32 partial = f32();
+  for (i32 column = thread; column < sizes->extent_2; column += 64) {
+    const f32 value = ((x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 * sizes->x1_stride_1 + column + x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1] * sizes->x1_stride_indirect] + x3_buffer[sizes->x3_offset + index_0 * sizes->x3_stride_0 + index_1 * sizes->x3_stride_1 + column + x2_buffer[sizes->x2_offset + index_0 * sizes->x2_stride_0 + index_1 * sizes->x2_stride_1] * sizes->x3_stride_indirect]) + x4_buffer[sizes->x4_offset + index_0 * sizes->x4_stride_0 + index_1 * sizes->x4_stride_1 + column + index_1 * sizes->x4_stride_indirect]);
+    result_buffer[sizes->result_offset + row + column] = value;
+    partial += value;
+  }
+  f32 sum = partial;
+  i32 mask = 1;
+  const i32 lanes = i32(32);
+  while (mask < minimum(lanes, 64)) {
+    sum = sum + shuffle_xor(sum, u32(mask));
+    mask = mask * 2;
+  }
+  while (mask < 64) {
+    exchanged[thread] = sum;
+    __syncthreads();
+    sum = sum + exchanged[(thread ^ mask)];
+    __syncthreads();
+    mask = mask * 2;
+  }
+  const f32 mean = sum / f32(sizes->extent_2);
+  partial = 0.0f;
+  for (i32 column = thread; column < sizes->extent_2; column += 64) {
+    const f32 distance = result_buffer[sizes->result_offset + row + column] - mean;
+    partial += distance * distance;
+  }
+  f32 squares = partial;
+  i32 mask_2 = 1;
+  const i32 lanes_2 = i32(32);
+  while (mask_2 < minimum(lanes_2, 64)) {
+    squares = squares + shuffle_xor(squares, u32(mask_2));
+    mask_2 = mask_2 * 2;
+  }
+  while (mask_2 < 64) {
+    exchanged[thread] = squares;
+    __syncthreads();
+    squares = squares + exchanged[(thread ^ mask_2)];
+    __syncthreads();
+    mask_2 = mask_2 * 2;
+  }
+  const f32 scale = 1.0f / sqrtf(squares / f32(sizes->extent_2) + 9.999999960041972e-13f);
+  for (i32 column = thread; column < sizes->extent_2; column += 64) {
+    result_buffer[sizes->result_offset + row + column] = (result_buffer[sizes->result_offset + row + column] - mean) * scale * weight_buffer[sizes->weight_offset + column] + bias_buffer[sizes->bias_offset + column];
+  }
+}
+}
+
+// === kernel gemm_bias ===
+// gemm_bias
+// left [rows, depth] x right [columns, depth]^T, the right side of f32.
+// A tile of 64 x 64 a workgroup.
+
+namespace gemm_bias_kernel {
+struct Sizes {
+  i32 items;
+  i32 left_offset;
+  i32 right_offset;
+  i32 bias_offset;
+  i32 result_offset;
+  i32 rows;
+  i32 columns;
+  i32 depth;
+  i32 left_stride;
+  i32 result_stride;
+};
+
+static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
+  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
+}
+
+extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ left_buffer,
+  const vec4<f32> *__restrict__ right_buffer,
+  const f32 *__restrict__ bias_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ vec4<f32> left_tile[320];
+  __shared__ vec4<f32> right_tile[320];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 row_tiles = ((sizes->rows + 63) / 64);
+  const i32 first_row = item % row_tiles * 64;
+  const i32 first_column = item / row_tiles * 64;
+  const i32 thread_row = thread / 16;
+  const i32 thread_column = thread % 16;
+  f32 sum_0_0 = f32();
+  f32 sum_0_1 = f32();
+  f32 sum_0_2 = f32();
+  f32 sum_0_3 = f32();
+  f32 sum_1_0 = f32();
+  f32 sum_1_1 = f32();
+  f32 sum_1_2 = f32();
+  f32 sum_1_3 = f32();
+  f32 sum_2_0 = f32();
+  f32 sum_2_1 = f32();
+  f32 sum_2_2 = f32();
+  f32 sum_2_3 = f32();
+  f32 sum_3_0 = f32();
+  f32 sum_3_1 = f32();
+  f32 sum_3_2 = f32();
+  f32 sum_3_3 = f32();
+  f32 sum_4_0 = f32();
+  f32 sum_4_1 = f32();
+  f32 sum_4_2 = f32();
+  f32 sum_4_3 = f32();
+  f32 sum_5_0 = f32();
+  f32 sum_5_1 = f32();
+  f32 sum_5_2 = f32();
+  f32 sum_5_3 = f32();
+  f32 sum_6_0 = f32();
+  f32 sum_6_1 = f32();
+  f32 sum_6_2 = f32();
+  f32 sum_6_3 = f32();
+  f32 sum_7_0 = f32();
+  f32 sum_7_1 = f32();
+  f32 sum_7_2 = f32();
+  f32 sum_7_3 = f32();
+  for (i32 depth_start = 0; depth_start < sizes->depth; depth_start += 16) {
+    for (i32 run = thread; run < 256; run += 128) {
+      const i32 tile_row = run / 4;
+      const i32 within = run % 4 * 4;
+      const i32 place = depth_start + within;
+      const i32 at = tile_row * 5 + within / 4;
+      if (place < sizes->depth) {
+        const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+        const i32 start = row * sizes->left_stride + place;
+        left_tile[at + 0] = left_buffer[(sizes->left_offset + start) >> 2u];
+      } else {
+        left_tile[at + 0] = vec4<f32>(0.0f);
+      }
+    }
+    for (i32 run = thread; run < 256; run += 128) {
+      const i32 tile_row_2 = run / 4;
+      const i32 within_2 = run % 4 * 4;
+      const i32 place_2 = depth_start + within_2;
+      const i32 at_2 = tile_row_2 * 5 + within_2 / 4;
+      if (place_2 < sizes->depth) {
+        const i32 row_2 = minimum(first_column + tile_row_2, sizes->columns - 1);
+        const i32 start_2 = row_2 * sizes->depth + place_2;
+        right_tile[at_2 + 0] = right_buffer[(sizes->right_offset + start_2) >> 2u];
+      } else {
+        right_tile[at_2 + 0] = vec4<f32>(0.0f);
+      }
+    }
+    __syncthreads();
+    for (i32 quad = 0; quad < 4; quad += 1) {
+      const i32 left_at = thread_row * 5 + quad;
+      const i32 right_at = thread_column * 5 + quad;
+      const vec4<f32> right_0 = right_tile[right_at + 0];
+      const vec4<f32> right_1 = right_tile[right_at + 80];
+      const vec4<f32> right_2 = right_tile[right_at + 160];
+      const vec4<f32> right_3 = right_tile[right_at + 240];
+      const vec4<f32> left_0 = left_tile[left_at + 0];
+      sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
+      sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
+      sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
+      sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
+      const vec4<f32> left_1 = left_tile[left_at + 40];
+      sum_1_0 = multiply_add(left_1, right_0, sum_1_0);
+      sum_1_1 = multiply_add(left_1, right_1, sum_1_1);
+      sum_1_2 = multiply_add(left_1, right_2, sum_1_2);
+      sum_1_3 = multiply_add(left_1, right_3, sum_1_3);
+      const vec4<f32> left_2 = left_tile[left_at + 80];
+      sum_2_0 = multiply_add(left_2, right_0, sum_2_0);
+      sum_2_1 = multiply_add(left_2, right_1, sum_2_1);
+      sum_2_2 = multiply_add(left_2, right_2, sum_2_2);
+      sum_2_3 = multiply_add(left_2, right_3, sum_2_3);
+      const vec4<f32> left_3 = left_tile[left_at + 120];
+      sum_3_0 = multiply_add(left_3, right_0, sum_3_0);
+      sum_3_1 = multiply_add(left_3, right_1, sum_3_1);
+      sum_3_2 = multiply_add(left_3, right_2, sum_3_2);
+      sum_3_3 = multiply_add(left_3, right_3, sum_3_3);
+      const vec4<f32> left_4 = left_tile[left_at + 160];
+      sum_4_0 = multiply_add(left_4, right_0, sum_4_0);
+      sum_4_1 = multiply_add(left_4, right_1, sum_4_1);
+      sum_4_2 = multiply_add(left_4, right_2, sum_4_2);
+      sum_4_3 = multiply_add(left_4, right_3, sum_4_3);
+      const vec4<f32> left_5 = left_tile[left_at + 200];
+      sum_5_0 = multiply_add(left_5, right_0, sum_5_0);
+      sum_5_1 = multiply_add(left_5, right_1, sum_5_1);
+      sum_5_2 = multiply_add(left_5, right_2, sum_5_2);
+      sum_5_3 = multiply_add(left_5, right_3, sum_5_3);
+      const vec4<f32> left_6 = left_tile[left_at + 240];
+      sum_6_0 = multiply_add(left_6, right_0, sum_6_0);
+      sum_6_1 = multiply_add(left_6, right_1, sum_6_1);
+      sum_6_2 = multiply_add(left_6, right_2, sum_6_2);
+      sum_6_3 = multiply_add(left_6, right_3, sum_6_3);
+      const vec4<f32> left_7 = left_tile[left_at + 280];
+      sum_7_0 = multiply_add(left_7, right_0, sum_7_0);
+      sum_7_1 = multiply_add(left_7, right_1, sum_7_1);
+      sum_7_2 = multiply_add(left_7, right_2, sum_7_2);
+      sum_7_3 = multiply_add(left_7, right_3, sum_7_3);
+    }
+    __syncthreads();
+  }
+  const i32 column = first_column + thread_column + 0;
+  if (column < sizes->columns) {
+    const f32 bias_2 = bias_buffer[sizes->bias_offset + column];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = sum_0_0 + bias_2;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = sum_1_0 + bias_2;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = sum_2_0 + bias_2;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = sum_3_0 + bias_2;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = sum_4_0 + bias_2;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = sum_5_0 + bias_2;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = sum_6_0 + bias_2;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = sum_7_0 + bias_2;
+    }
+  }
+  const i32 column_2 = first_column + thread_column + 16;
+  if (column_2 < sizes->columns) {
+    const f32 bias_3 = bias_buffer[sizes->bias_offset + column_2];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = sum_0_1 + bias_3;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = sum_1_1 + bias_3;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = sum_2_1 + bias_3;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = sum_3_1 + bias_3;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = sum_4_1 + bias_3;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = sum_5_1 + bias_3;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = sum_6_1 + bias_3;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = sum_7_1 + bias_3;
+    }
+  }
+  const i32 column_3 = first_column + thread_column + 32;
+  if (column_3 < sizes->columns) {
+    const f32 bias_4 = bias_buffer[sizes->bias_offset + column_3];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = sum_0_2 + bias_4;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = sum_1_2 + bias_4;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = sum_2_2 + bias_4;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = sum_3_2 + bias_4;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = sum_4_2 + bias_4;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = sum_5_2 + bias_4;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = sum_6_2 + bias_4;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = sum_7_2 + bias_4;
+    }
+  }
+  const i32 column_4 = first_column + thread_column + 48;
+  if (column_4 < sizes->columns) {
+    const f32 bias_5 = bias_buffer[sizes->bias_offset + column_4];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = sum_0_3 + bias_5;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = sum_1_3 + bias_5;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = sum_2_3 + bias_5;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = sum_3_3 + bias_5;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = sum_4_3 + bias_5;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = sum_5_3 + bias_5;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = sum_6_3 + bias_5;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = sum_7_3 + bias_5;
+    }
+  }
+}
+}
+
+// === kernel map_cast ===
+// map_cast
+// One element a thread.
+
+namespace map_cast_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 result_stride_0;
+  i32 result_stride_1;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) map_cast(
+  const Sizes *__restrict__ sizes,
+  const i32 *__restrict__ x0_buffer,
+  i32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_1 = element % sizes->extent_1;
+  const i32 rest = element / sizes->extent_1;
+  const i32 index_0 = rest;
+  if (index_0 < sizes->extent_0) {
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1] = ((x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1] != 0) ? (1) : (0));
+  }
+}
+}
+
+// === kernel attention_keys ===
+// attention_keys
+// Attention of 16 queries of one head a workgroup, 64 keys at a time.
+
+namespace attention_keys_kernel {
+struct Sizes {
+  i32 items;
+  i32 query_offset;
+  i32 key_offset;
+  i32 value_offset;
+  i32 mask_offset;
+  i32 result_offset;
+  i32 batches;
+  i32 heads;
+  i32 key_heads;
+  i32 queries;
+  i32 query_batch;
+  i32 query_head;
+  i32 query_row;
+  i32 result_batch;
+  i32 result_head;
+  i32 result_row;
+  i32 keys;
+  i32 key_batch;
+  i32 key_head;
+  i32 key_row;
+  i32 value_batch;
+  i32 value_head;
+  i32 value_row;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) attention_keys(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ query_key_value_buffer,
+  const i32 *__restrict__ mask_buffer,
+  vec4<f32> *__restrict__ result_buffer
+) {
+  __shared__ vec4<f32> weights[256];
+  __shared__ vec4<f32> staged_queries[72];
+  __shared__ vec4<f32> staged_keys[264];
+  __shared__ vec4<f32> lane_values[64];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 tiles = ((sizes->queries + 15) / 16);
+  const i32 batch = item / (tiles * sizes->heads);
+  const i32 head = item / tiles % sizes->heads;
+  const i32 key_head = head / (sizes->heads / sizes->key_heads);
+  const i32 first_query = item % tiles * 16;
+  const i32 rows = minimum(16, sizes->queries - first_query);
+  const i32 row_group = thread / 16;
+  const i32 lane = thread % 16;
+  const i32 column_lane = lane % 2;
+  const i32 split = lane / 2;
+  const i32 query_start = batch * sizes->query_batch + head * sizes->query_head;
+  vec4<f32> maximum_2 = vec4<f32>((-4.999999840142846e+37f));
+  vec4<f32> total = vec4<f32>();
+  vec4<f32> sum_0_0 = vec4<f32>();
+  vec4<f32> sum_1_0 = vec4<f32>();
+  vec4<f32> sum_2_0 = vec4<f32>();
+  vec4<f32> sum_3_0 = vec4<f32>();
+  // Segment of keys
+  const i32 first_stand = first_query + sizes->keys - sizes->queries;
+  const i32 own_stand = first_stand + row_group * 4;
+  const i32 key_start = batch * sizes->key_batch + key_head * sizes->key_head;
+  const i32 value_start = batch * sizes->value_batch + key_head * sizes->value_head;
+  for (i32 tile = 0; tile < sizes->keys; tile += 64) {
+    const i32 count = minimum(64, sizes->keys - tile);
+    vec4<f32> score_0 = vec4<f32>();
+    vec4<f32> score_1 = vec4<f32>();
+    vec4<f32> score_2 = vec4<f32>();
+    vec4<f32> score_3 = vec4<f32>();
+    for (i32 column = 0; column < 8; column += 8) {
+      __syncthreads();
+      for (i32 slot = thread; slot < 32; slot += 64) {
+        const i32 row = slot / 2;
+        const i32 part = slot % 2;
+        const i32 from = query_start + (first_query + minimum(row, rows - 1)) * sizes->query_row;
+        const i32 own_column = column + part * 4;
+        staged_queries[part * 18 + row] = query_key_value_buffer[(sizes->query_offset + from + own_column) >> 2u];
+      }
+      for (i32 slot = thread; slot < 128; slot += 64) {
+        const i32 row_2 = slot / 2;
+        const i32 part_2 = slot % 2;
+        const i32 from_2 = key_start + (tile + minimum(row_2, count - 1)) * sizes->key_row;
+        const i32 own_column_2 = column + part_2 * 4;
+        staged_keys[part_2 * 66 + row_2] = query_key_value_buffer[(sizes->key_offset + from_2 + own_column_2) >> 2u];
+      }
+      __syncthreads();
+      for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
+        const vec4<f32> query_0 = staged_queries[part_3 * 18 + row_group * 4 + 0];
+        const vec4<f32> query_1 = staged_queries[part_3 * 18 + row_group * 4 + 1];
+        const vec4<f32> query_2 = staged_queries[part_3 * 18 + row_group * 4 + 2];
+        const vec4<f32> query_3 = staged_queries[part_3 * 18 + row_group * 4 + 3];
+        const vec4<f32> key_2 = staged_keys[part_3 * 66 + lane];
+        score_0 += vec4<f32>(dot(query_0, key_2), dot(query_1, key_2), dot(query_2, key_2), dot(query_3, key_2));
+        const vec4<f32> key_3 = staged_keys[part_3 * 66 + lane + 16];
+        score_1 += vec4<f32>(dot(query_0, key_3), dot(query_1, key_3), dot(query_2, key_3), dot(query_3, key_3));
+        const vec4<f32> key_4 = staged_keys[part_3 * 66 + lane + 32];
+        score_2 += vec4<f32>(dot(query_0, key_4), dot(query_1, key_4), dot(query_2, key_4), dot(query_3, key_4));
+        const vec4<f32> key_5 = staged_keys[part_3 * 66 + lane + 48];
+        score_3 += vec4<f32>(dot(query_0, key_5), dot(query_1, key_5), dot(query_2, key_5), dot(query_3, key_5));
+      }
+    }
+    const i32 key_6 = tile + lane;
+    score_0 = score_0 * 0.3535533845424652f;
+    score_0 = (((lane < count) & (mask_buffer[sizes->mask_offset + batch * sizes->keys + key_6] != 0)) ? (score_0) : (vec4<f32>((-9.999999680285692e+37f))));
+    const i32 key_7 = tile + (lane + 16);
+    score_1 = score_1 * 0.3535533845424652f;
+    score_1 = ((((lane + 16) < count) & (mask_buffer[sizes->mask_offset + batch * sizes->keys + key_7] != 0)) ? (score_1) : (vec4<f32>((-9.999999680285692e+37f))));
+    const i32 key_8 = tile + (lane + 32);
+    score_2 = score_2 * 0.3535533845424652f;
+    score_2 = ((((lane + 32) < count) & (mask_buffer[sizes->mask_offset + batch * sizes->keys + key_8] != 0)) ? (score_2) : (vec4<f32>((-9.999999680285692e+37f))));
+    const i32 key_9 = tile + (lane + 48);
+    score_3 = score_3 * 0.3535533845424652f;
+    score_3 = ((((lane + 48) < count) & (mask_buffer[sizes->mask_offset + batch * sizes->keys + key_9] != 0)) ? (score_3) : (vec4<f32>((-9.999999680285692e+37f))));
+    vec4<f32> tile_maximum = maximum(maximum(maximum(score_0, score_1), score_2), score_3);
+    lane_values[thread] = tile_maximum;
+    __syncthreads();
+    const i32 start = thread / 16 * 16;
+    vec4<f32> group_maximum = lane_values[start];
+    for (i32 other = 1; other < 16; other += 1) {
+      group_maximum = maximum(group_maximum, lane_values[start + other]);
+    }
+    const vec4<f32> raised = maximum(maximum_2, group_maximum);
+    const vec4<f32> factor = exponential(maximum_2 - raised);
+    maximum_2 = raised;
+    total = total * factor;
+    sum_0_0 = sum_0_0 * factor.x;
+    sum_1_0 = sum_1_0 * factor.y;
+    sum_2_0 = sum_2_0 * factor.z;
+    sum_3_0 = sum_3_0 * factor.w;
+    const vec4<f32> weight = exponential(score_0 - maximum_2);
+    total += weight;
+    weights[row_group * 64 + lane] = weight;
+    const vec4<f32> weight_2 = exponential(score_1 - maximum_2);
+    total += weight_2;
+    weights[row_group * 64 + (lane + 16)] = weight_2;
+    const vec4<f32> weight_3 = exponential(score_2 - maximum_2);
+    total += weight_3;
+    weights[row_group * 64 + (lane + 32)] = weight_3;
+    const vec4<f32> weight_4 = exponential(score_3 - maximum_2);
+    total += weight_4;
+    weights[row_group * 64 + (lane + 48)] = weight_4;
+    __syncthreads();
+    for (i32 number = split; number < count; number += 8) {
+      const vec4<f32> weight_5 = weights[row_group * 64 + number];
+      const i32 from_3 = value_start + (tile + number) * sizes->value_row;
+      const vec4<f32> value_0 = query_key_value_buffer[(sizes->value_offset + from_3 + column_lane * 4) >> 2u];
+      sum_0_0 += weight_5.x * value_0;
+      sum_1_0 += weight_5.y * value_0;
+      sum_2_0 += weight_5.z * value_0;
+      sum_3_0 += weight_5.w * value_0;
+    }
+  }
+  __syncthreads();
+  lane_values[thread] = total;
+  __syncthreads();
+  const i32 start_2 = thread / 16 * 16;
+  vec4<f32> row_total = lane_values[start_2];
+  for (i32 other = 1; other < 16; other += 1) {
+    row_total = row_total + lane_values[start_2 + other];
+  }
+  // a query that sees no key has a total of 0: zeros
+  const vec4<f32> inverse = vec4<f32>(((row_total.x > 0.0f) ? (1.0f / row_total.x) : (0.0f)), ((row_total.y > 0.0f) ? (1.0f / row_total.y) : (0.0f)), ((row_total.z > 0.0f) ? (1.0f / row_total.z) : (0.0f)), ((row_total.w > 0.0f) ? (1.0f / row_total.w) : (0.0f)));
+  const i32 result_start = batch * sizes->result_batch + head * sizes->result_head;
+  __syncthreads();
+  lane_values[thread] = sum_0_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 0 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 8; other += 1) {
+      sum_0_0 += lane_values[thread + other * 2];
+    }
+    const i32 place = result_start + (first_query + row_group * 4 + 0) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place) >> 2u] = sum_0_0 * inverse.x;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_1_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 1 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 8; other += 1) {
+      sum_1_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_2 = result_start + (first_query + row_group * 4 + 1) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place_2) >> 2u] = sum_1_0 * inverse.y;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_2_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 2 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 8; other += 1) {
+      sum_2_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_3 = result_start + (first_query + row_group * 4 + 2) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place_3) >> 2u] = sum_2_0 * inverse.z;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_3_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 3 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 8; other += 1) {
+      sum_3_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_4 = result_start + (first_query + row_group * 4 + 3) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place_4) >> 2u] = sum_3_0 * inverse.w;
+  }
+}
+}
+
+// === kernel gemm_bias_residual ===
+// gemm_bias_residual
+// left [rows, depth] x right [columns, depth]^T, the right side of f32.
+// A tile of 64 x 64 a workgroup.
+
+namespace gemm_bias_residual_kernel {
+struct Sizes {
+  i32 items;
+  i32 left_offset;
+  i32 right_offset;
+  i32 bias_offset;
+  i32 residual_offset;
+  i32 result_offset;
+  i32 rows;
+  i32 columns;
+  i32 depth;
+  i32 left_stride;
+  i32 result_stride;
+  i32 residual_stride;
+};
+
+static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
+  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
+}
+
+extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_residual(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ left_buffer,
+  const vec4<f32> *__restrict__ right_buffer,
+  const f32 *__restrict__ bias_buffer,
+  const f32 *__restrict__ residual_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ vec4<f32> left_tile[320];
+  __shared__ vec4<f32> right_tile[320];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 row_tiles = ((sizes->rows + 63) / 64);
+  const i32 first_row = item % row_tiles * 64;
+  const i32 first_column = item / row_tiles * 64;
+  const i32 thread_row = thread / 16;
+  const i32 thread_column = thread % 16;
+  f32 sum_0_0 = f32();
+  f32 sum_0_1 = f32();
+  f32 sum_0_2 = f32();
+  f32 sum_0_3 = f32();
+  f32 sum_1_0 = f32();
+  f32 sum_1_1 = f32();
+  f32 sum_1_2 = f32();
+  f32 sum_1_3 = f32();
+  f32 sum_2_0 = f32();
+  f32 sum_2_1 = f32();
+  f32 sum_2_2 = f32();
+  f32 sum_2_3 = f32();
+  f32 sum_3_0 = f32();
+  f32 sum_3_1 = f32();
+  f32 sum_3_2 = f32();
+  f32 sum_3_3 = f32();
+  f32 sum_4_0 = f32();
+  f32 sum_4_1 = f32();
+  f32 sum_4_2 = f32();
+  f32 sum_4_3 = f32();
+  f32 sum_5_0 = f32();
+  f32 sum_5_1 = f32();
+  f32 sum_5_2 = f32();
+  f32 sum_5_3 = f32();
+  f32 sum_6_0 = f32();
+  f32 sum_6_1 = f32();
+  f32 sum_6_2 = f32();
+  f32 sum_6_3 = f32();
+  f32 sum_7_0 = f32();
+  f32 sum_7_1 = f32();
+  f32 sum_7_2 = f32();
+  f32 sum_7_3 = f32();
+  for (i32 depth_start = 0; depth_start < sizes->depth; depth_start += 16) {
+    for (i32 run = thread; run < 256; run += 128) {
+      const i32 tile_row = run / 4;
+      const i32 within = run % 4 * 4;
+      const i32 place = depth_start + within;
+      const i32 at = tile_row * 5 + within / 4;
+      if (place < sizes->depth) {
+        const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+        const i32 start = row * sizes->left_stride + place;
+        left_tile[at + 0] = left_buffer[(sizes->left_offset + start) >> 2u];
+      } else {
+        left_tile[at + 0] = vec4<f32>(0.0f);
+      }
+    }
+    for (i32 run = thread; run < 256; run += 128) {
+      const i32 tile_row_2 = run / 4;
+      const i32 within_2 = run % 4 * 4;
+      const i32 place_2 = depth_start + within_2;
+      const i32 at_2 = tile_row_2 * 5 + within_2 / 4;
+      if (place_2 < sizes->depth) {
+        const i32 row_2 = minimum(first_column + tile_row_2, sizes->columns - 1);
+        const i32 start_2 = row_2 * sizes->depth + place_2;
+        right_tile[at_2 + 0] = right_buffer[(sizes->right_offset + start_2) >> 2u];
+      } else {
+        right_tile[at_2 + 0] = vec4<f32>(0.0f);
+      }
+    }
+    __syncthreads();
+    for (i32 quad = 0; quad < 4; quad += 1) {
+      const i32 left_at = thread_row * 5 + quad;
+      const i32 right_at = thread_column * 5 + quad;
+      const vec4<f32> right_0 = right_tile[right_at + 0];
+      const vec4<f32> right_1 = right_tile[right_at + 80];
+      const vec4<f32> right_2 = right_tile[right_at + 160];
+      const vec4<f32> right_3 = right_tile[right_at + 240];
+      const vec4<f32> left_0 = left_tile[left_at + 0];
+      sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
+      sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
+      sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
+      sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
+      const vec4<f32> left_1 = left_tile[left_at + 40];
+      sum_1_0 = multiply_add(left_1, right_0, sum_1_0);
+      sum_1_1 = multiply_add(left_1, right_1, sum_1_1);
+      sum_1_2 = multiply_add(left_1, right_2, sum_1_2);
+      sum_1_3 = multiply_add(left_1, right_3, sum_1_3);
+      const vec4<f32> left_2 = left_tile[left_at + 80];
+      sum_2_0 = multiply_add(left_2, right_0, sum_2_0);
+      sum_2_1 = multiply_add(left_2, right_1, sum_2_1);
+      sum_2_2 = multiply_add(left_2, right_2, sum_2_2);
+      sum_2_3 = multiply_add(left_2, right_3, sum_2_3);
+      const vec4<f32> left_3 = left_tile[left_at + 120];
+      sum_3_0 = multiply_add(left_3, right_0, sum_3_0);
+      sum_3_1 = multiply_add(left_3, right_1, sum_3_1);
+      sum_3_2 = multiply_add(left_3, right_2, sum_3_2);
+      sum_3_3 = multiply_add(left_3, right_3, sum_3_3);
+      const vec4<f32> left_4 = left_tile[left_at + 160];
+      sum_4_0 = multiply_add(left_4, right_0, sum_4_0);
+      sum_4_1 = multiply_add(left_4, right_1, sum_4_1);
+      sum_4_2 = multiply_add(left_4, right_2, sum_4_2);
+      sum_4_3 = multiply_add(left_4, right_3, sum_4_3);
+      const vec4<f32> left_5 = left_tile[left_at + 200];
+      sum_5_0 = multiply_add(left_5, right_0, sum_5_0);
+      sum_5_1 = multiply_add(left_5, right_1, sum_5_1);
+      sum_5_2 = multiply_add(left_5, right_2, sum_5_2);
+      sum_5_3 = multiply_add(left_5, right_3, sum_5_3);
+      const vec4<f32> left_6 = left_tile[left_at + 240];
+      sum_6_0 = multiply_add(left_6, right_0, sum_6_0);
+      sum_6_1 = multiply_add(left_6, right_1, sum_6_1);
+      sum_6_2 = multiply_add(left_6, right_2, sum_6_2);
+      sum_6_3 = multiply_add(left_6, right_3, sum_6_3);
+      const vec4<f32> left_7 = left_tile[left_at + 280];
+      sum_7_0 = multiply_add(left_7, right_0, sum_7_0);
+      sum_7_1 = multiply_add(left_7, right_1, sum_7_1);
+      sum_7_2 = multiply_add(left_7, right_2, sum_7_2);
+      sum_7_3 = multiply_add(left_7, right_3, sum_7_3);
+    }
+    __syncthreads();
+  }
+  const i32 column = first_column + thread_column + 0;
+  if (column < sizes->columns) {
+    const f32 bias_2 = bias_buffer[sizes->bias_offset + column];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = sum_0_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = sum_1_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = sum_2_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = sum_3_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = sum_4_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = sum_5_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = sum_6_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = sum_7_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column];
+    }
+  }
+  const i32 column_2 = first_column + thread_column + 16;
+  if (column_2 < sizes->columns) {
+    const f32 bias_3 = bias_buffer[sizes->bias_offset + column_2];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = sum_0_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = sum_1_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = sum_2_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = sum_3_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = sum_4_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = sum_5_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = sum_6_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = sum_7_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_2];
+    }
+  }
+  const i32 column_3 = first_column + thread_column + 32;
+  if (column_3 < sizes->columns) {
+    const f32 bias_4 = bias_buffer[sizes->bias_offset + column_3];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = sum_0_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = sum_1_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = sum_2_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = sum_3_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = sum_4_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = sum_5_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = sum_6_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = sum_7_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_3];
+    }
+  }
+  const i32 column_4 = first_column + thread_column + 48;
+  if (column_4 < sizes->columns) {
+    const f32 bias_5 = bias_buffer[sizes->bias_offset + column_4];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = sum_0_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = sum_1_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = sum_2_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = sum_3_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = sum_4_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = sum_5_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = sum_6_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = sum_7_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_4];
+    }
+  }
+}
+}
+
+// === kernel layer_norm_2 ===
+// layer_norm_2
+// layer_norm of one row a workgroup.
+
+namespace layer_norm_2_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 weight_offset;
+  i32 bias_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) layer_norm_2(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_buffer,
+  const f32 *__restrict__ weight_buffer,
+  const f32 *__restrict__ bias_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ f32 exchanged[64];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 index_1 = item % sizes->extent_1;
+  const i32 rest = item / sizes->extent_1;
+  const i32 index_0 = rest;
+  const i32 row = item * sizes->extent_2;
+  f32 partial = f32();
+  for (i32 column = thread; column < sizes->extent_2; column += 64) {
+    const f32 value = x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + column];
+    result_buffer[sizes->result_offset + row + column] = value;
+    partial += value;
+  }
+  f32 sum = partial;
+  i32 mask = 1;
+  const i32 lanes = i32(32);
+  while (mask < minimum(lanes, 64)) {
+    sum = sum + shuffle_xor(sum, u32(mask));
+    mask = mask * 2;
+  }
+  while (mask < 64) {
+    exchanged[thread] = sum;
+    __syncthreads();
+    sum = sum + exchanged[(thread ^ mask)];
+    __syncthreads();
+    mask = mask * 2;
+  }
+  const f32 mean = sum / f32(sizes->extent_2);
+  partial = 0.0f;
+  for (i32 column = thread; column < sizes->extent_2; column += 64) {
+    const f32 distance = result_buffer[sizes->result_offset + row + column] - mean;
+    partial += distance * distance;
+  }
+  f32 squares = partial;
+  i32 mask_2 = 1;
+  const i32 lanes_2 = i32(32);
+  while (mask_2 < minimum(lanes_2, 64)) {
+    squares = squares + shuffle_xor(squares, u32(mask_2));
+    mask_2 = mask_2 * 2;
+  }
+  while (mask_2 < 64) {
+    exchanged[thread] = squares;
+    __syncthreads();
+    squares = squares + exchanged[(thread ^ mask_2)];
+    __syncthreads();
+    mask_2 = mask_2 * 2;
+  }
+  const f32 scale = 1.0f / sqrtf(squares / f32(sizes->extent_2) + 9.999999960041972e-13f);
+  for (i32 column = thread; column < sizes->extent_2; column += 64) {
+    result_buffer[sizes->result_offset + row + column] = (result_buffer[sizes->result_offset + row + column] - mean) * scale * weight_buffer[sizes->weight_offset + column] + bias_buffer[sizes->bias_offset + column];
+  }
+}
+}
+
+// === kernel gemm_bias_gelu ===
+// gemm_bias_gelu
+// left [rows, depth] x right [columns, depth]^T, the right side of f32.
+// A tile of 64 x 64 a workgroup.
+
+namespace gemm_bias_gelu_kernel {
+struct Sizes {
+  i32 items;
+  i32 left_offset;
+  i32 right_offset;
+  i32 bias_offset;
+  i32 result_offset;
+  i32 rows;
+  i32 columns;
+  i32 depth;
+  i32 left_stride;
+  i32 result_stride;
+};
+
+static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
+  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
+}
+
+static __device__ f32 erf_f32(f32 x) {
+  // a rational in x; 1 from there on where it rounds to 1 in f32
+  const f32 bounded = minimum(absolute(x), 4.0f);
+  const f32 z = bounded * bounded;
+  const f32 value = minimum(bounded * fmaf(fmaf(fmaf(fmaf(fmaf(0.0000019866442926286254f, z, 0.00028451584512367845f), z, 0.0038822146598249674f), z, 0.053098198026418686f), z, 0.19352230429649353f), z, 1.1283791065216064f) / fmaf(fmaf(fmaf(fmaf(fmaf(0.00003741609907592647f, z, 0.0011852505849674344f), z, 0.015205015428364277f), z, 0.11534010618925095f), z, 0.5048372149467468f), z, 1.0f), 1.0f);
+  return ((x < 0.0f) ? (-value) : (value));
+}
+
+static __device__ f32 gelu_f32(f32 x) {
+  return 0.5f * x * (1.0f + erf_f32(x * 0.7071067690849304f));
+}
+
+extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_gelu(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ left_buffer,
+  const vec4<f32> *__restrict__ right_buffer,
+  const f32 *__restrict__ bias_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ vec4<f32> left_tile[320];
+  __shared__ vec4<f32> right_tile[320];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 row_tiles = ((sizes->rows + 63) / 64);
+  const i32 first_row = item % row_tiles * 64;
+  const i32 first_column = item / row_tiles * 64;
+  const i32 thread_row = thread / 16;
+  const i32 thread_column = thread % 16;
+  f32 sum_0_0 = f32();
+  f32 sum_0_1 = f32();
+  f32 sum_0_2 = f32();
+  f32 sum_0_3 = f32();
+  f32 sum_1_0 = f32();
+  f32 sum_1_1 = f32();
+  f32 sum_1_2 = f32();
+  f32 sum_1_3 = f32();
+  f32 sum_2_0 = f32();
+  f32 sum_2_1 = f32();
+  f32 sum_2_2 = f32();
+  f32 sum_2_3 = f32();
+  f32 sum_3_0 = f32();
+  f32 sum_3_1 = f32();
+  f32 sum_3_2 = f32();
+  f32 sum_3_3 = f32();
+  f32 sum_4_0 = f32();
+  f32 sum_4_1 = f32();
+  f32 sum_4_2 = f32();
+  f32 sum_4_3 = f32();
+  f32 sum_5_0 = f32();
+  f32 sum_5_1 = f32();
+  f32 sum_5_2 = f32();
+  f32 sum_5_3 = f32();
+  f32 sum_6_0 = f32();
+  f32 sum_6_1 = f32();
+  f32 sum_6_2 = f32();
+  f32 sum_6_3 = f32();
+  f32 sum_7_0 = f32();
+  f32 sum_7_1 = f32();
+  f32 sum_7_2 = f32();
+  f32 sum_7_3 = f32();
+  for (i32 depth_start = 0; depth_start < sizes->depth; depth_start += 16) {
+    for (i32 run = thread; run < 256; run += 128) {
+      const i32 tile_row = run / 4;
+      const i32 within = run % 4 * 4;
+      const i32 place = depth_start + within;
+      const i32 at = tile_row * 5 + within / 4;
+      if (place < sizes->depth) {
+        const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+        const i32 start = row * sizes->left_stride + place;
+        left_tile[at + 0] = left_buffer[(sizes->left_offset + start) >> 2u];
+      } else {
+        left_tile[at + 0] = vec4<f32>(0.0f);
+      }
+    }
+    for (i32 run = thread; run < 256; run += 128) {
+      const i32 tile_row_2 = run / 4;
+      const i32 within_2 = run % 4 * 4;
+      const i32 place_2 = depth_start + within_2;
+      const i32 at_2 = tile_row_2 * 5 + within_2 / 4;
+      if (place_2 < sizes->depth) {
+        const i32 row_2 = minimum(first_column + tile_row_2, sizes->columns - 1);
+        const i32 start_2 = row_2 * sizes->depth + place_2;
+        right_tile[at_2 + 0] = right_buffer[(sizes->right_offset + start_2) >> 2u];
+      } else {
+        right_tile[at_2 + 0] = vec4<f32>(0.0f);
+      }
+    }
+    __syncthreads();
+    for (i32 quad = 0; quad < 4; quad += 1) {
+      const i32 left_at = thread_row * 5 + quad;
+      const i32 right_at = thread_column * 5 + quad;
+      const vec4<f32> right_0 = right_tile[right_at + 0];
+      const vec4<f32> right_1 = right_tile[right_at + 80];
+      const vec4<f32> right_2 = right_tile[right_at + 160];
+      const vec4<f32> right_3 = right_tile[right_at + 240];
+      const vec4<f32> left_0 = left_tile[left_at + 0];
+      sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
+      sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
+      sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
+      sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
+      const vec4<f32> left_1 = left_tile[left_at + 40];
+      sum_1_0 = multiply_add(left_1, right_0, sum_1_0);
+      sum_1_1 = multiply_add(left_1, right_1, sum_1_1);
+      sum_1_2 = multiply_add(left_1, right_2, sum_1_2);
+      sum_1_3 = multiply_add(left_1, right_3, sum_1_3);
+      const vec4<f32> left_2 = left_tile[left_at + 80];
+      sum_2_0 = multiply_add(left_2, right_0, sum_2_0);
+      sum_2_1 = multiply_add(left_2, right_1, sum_2_1);
+      sum_2_2 = multiply_add(left_2, right_2, sum_2_2);
+      sum_2_3 = multiply_add(left_2, right_3, sum_2_3);
+      const vec4<f32> left_3 = left_tile[left_at + 120];
+      sum_3_0 = multiply_add(left_3, right_0, sum_3_0);
+      sum_3_1 = multiply_add(left_3, right_1, sum_3_1);
+      sum_3_2 = multiply_add(left_3, right_2, sum_3_2);
+      sum_3_3 = multiply_add(left_3, right_3, sum_3_3);
+      const vec4<f32> left_4 = left_tile[left_at + 160];
+      sum_4_0 = multiply_add(left_4, right_0, sum_4_0);
+      sum_4_1 = multiply_add(left_4, right_1, sum_4_1);
+      sum_4_2 = multiply_add(left_4, right_2, sum_4_2);
+      sum_4_3 = multiply_add(left_4, right_3, sum_4_3);
+      const vec4<f32> left_5 = left_tile[left_at + 200];
+      sum_5_0 = multiply_add(left_5, right_0, sum_5_0);
+      sum_5_1 = multiply_add(left_5, right_1, sum_5_1);
+      sum_5_2 = multiply_add(left_5, right_2, sum_5_2);
+      sum_5_3 = multiply_add(left_5, right_3, sum_5_3);
+      const vec4<f32> left_6 = left_tile[left_at + 240];
+      sum_6_0 = multiply_add(left_6, right_0, sum_6_0);
+      sum_6_1 = multiply_add(left_6, right_1, sum_6_1);
+      sum_6_2 = multiply_add(left_6, right_2, sum_6_2);
+      sum_6_3 = multiply_add(left_6, right_3, sum_6_3);
+      const vec4<f32> left_7 = left_tile[left_at + 280];
+      sum_7_0 = multiply_add(left_7, right_0, sum_7_0);
+      sum_7_1 = multiply_add(left_7, right_1, sum_7_1);
+      sum_7_2 = multiply_add(left_7, right_2, sum_7_2);
+      sum_7_3 = multiply_add(left_7, right_3, sum_7_3);
+    }
+    __syncthreads();
+  }
+  const i32 column = first_column + thread_column + 0;
+  if (column < sizes->columns) {
+    const f32 bias_2 = bias_buffer[sizes->bias_offset + column];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      const f32 value = sum_0_0 + bias_2;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = gelu_f32(value);
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      const f32 value_2 = sum_1_0 + bias_2;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = gelu_f32(value_2);
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      const f32 value_3 = sum_2_0 + bias_2;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = gelu_f32(value_3);
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      const f32 value_4 = sum_3_0 + bias_2;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = gelu_f32(value_4);
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      const f32 value_5 = sum_4_0 + bias_2;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = gelu_f32(value_5);
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      const f32 value_6 = sum_5_0 + bias_2;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = gelu_f32(value_6);
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      const f32 value_7 = sum_6_0 + bias_2;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = gelu_f32(value_7);
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      const f32 value_8 = sum_7_0 + bias_2;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = gelu_f32(value_8);
+    }
+  }
+  const i32 column_2 = first_column + thread_column + 16;
+  if (column_2 < sizes->columns) {
+    const f32 bias_3 = bias_buffer[sizes->bias_offset + column_2];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      const f32 value_9 = sum_0_1 + bias_3;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = gelu_f32(value_9);
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      const f32 value_10 = sum_1_1 + bias_3;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = gelu_f32(value_10);
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      const f32 value_11 = sum_2_1 + bias_3;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = gelu_f32(value_11);
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      const f32 value_12 = sum_3_1 + bias_3;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = gelu_f32(value_12);
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      const f32 value_13 = sum_4_1 + bias_3;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = gelu_f32(value_13);
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      const f32 value_14 = sum_5_1 + bias_3;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = gelu_f32(value_14);
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      const f32 value_15 = sum_6_1 + bias_3;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = gelu_f32(value_15);
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      const f32 value_16 = sum_7_1 + bias_3;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = gelu_f32(value_16);
+    }
+  }
+  const i32 column_3 = first_column + thread_column + 32;
+  if (column_3 < sizes->columns) {
+    const f32 bias_4 = bias_buffer[sizes->bias_offset + column_3];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      const f32 value_17 = sum_0_2 + bias_4;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = gelu_f32(value_17);
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      const f32 value_18 = sum_1_2 + bias_4;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = gelu_f32(value_18);
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      const f32 value_19 = sum_2_2 + bias_4;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = gelu_f32(value_19);
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      const f32 value_20 = sum_3_2 + bias_4;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = gelu_f32(value_20);
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      const f32 value_21 = sum_4_2 + bias_4;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = gelu_f32(value_21);
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      const f32 value_22 = sum_5_2 + bias_4;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = gelu_f32(value_22);
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      const f32 value_23 = sum_6_2 + bias_4;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = gelu_f32(value_23);
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      const f32 value_24 = sum_7_2 + bias_4;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = gelu_f32(value_24);
+    }
+  }
+  const i32 column_4 = first_column + thread_column + 48;
+  if (column_4 < sizes->columns) {
+    const f32 bias_5 = bias_buffer[sizes->bias_offset + column_4];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      const f32 value_25 = sum_0_3 + bias_5;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = gelu_f32(value_25);
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      const f32 value_26 = sum_1_3 + bias_5;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = gelu_f32(value_26);
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      const f32 value_27 = sum_2_3 + bias_5;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = gelu_f32(value_27);
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      const f32 value_28 = sum_3_3 + bias_5;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = gelu_f32(value_28);
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      const f32 value_29 = sum_4_3 + bias_5;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = gelu_f32(value_29);
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      const f32 value_30 = sum_5_3 + bias_5;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = gelu_f32(value_30);
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      const f32 value_31 = sum_6_3 + bias_5;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = gelu_f32(value_31);
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      const f32 value_32 = sum_7_3 + bias_5;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = gelu_f32(value_32);
+    }
+  }
+}
+}
+
+// === kernel map_cast_2 ===
+// map_cast_2
+// One element a thread.
+
+namespace map_cast_2_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 result_stride_0;
+  i32 result_stride_1;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) map_cast_2(
+  const Sizes *__restrict__ sizes,
+  const i32 *__restrict__ x0_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_1 = element % sizes->extent_1;
+  const i32 rest = element / sizes->extent_1;
+  const i32 index_0 = rest;
+  if (index_0 < sizes->extent_0) {
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1] = f32(x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1]);
+  }
+}
+}
+
+// === kernel sum_multiply ===
+// sum_multiply
+// One sum over the last axis of the nest a thread.
+
+namespace sum_multiply_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 x1_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 extent_r;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+  i32 x0_stride_r;
+  i32 x1_stride_0;
+  i32 x1_stride_1;
+  i32 x1_stride_2;
+  i32 x1_stride_r;
+  i32 result_stride_0;
+  i32 result_stride_1;
+  i32 result_stride_2;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) sum_multiply(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_buffer,
+  const f32 *__restrict__ x1_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_2 = element % sizes->extent_2;
+  const i32 rest = element / sizes->extent_2;
+  const i32 index_1 = rest % sizes->extent_1;
+  const i32 rest_2 = rest / sizes->extent_1;
+  const i32 index_0 = rest_2;
+  if (index_0 < sizes->extent_0) {
+    f32 reduced = 0.0f;
+    for (i32 r = 0; r < sizes->extent_r; r += 1) {
+      reduced = reduced + (x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + index_2 + r * sizes->x0_stride_r] * x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 * sizes->x1_stride_1 + r * sizes->x1_stride_r]);
+    }
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2] = reduced;
+  }
+}
+}
+
+// === kernel sum_copy ===
+// sum_copy
+// One sum over the last axis of the nest a thread.
+
+namespace sum_copy_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 extent_r;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+  i32 x0_stride_r;
+  i32 result_stride_0;
+  i32 result_stride_1;
+  i32 result_stride_2;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) sum_copy(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_2 = element % sizes->extent_2;
+  const i32 rest = element / sizes->extent_2;
+  const i32 index_1 = rest % sizes->extent_1;
+  const i32 rest_2 = rest / sizes->extent_1;
+  const i32 index_0 = rest_2;
+  if (index_0 < sizes->extent_0) {
+    f32 reduced = 0.0f;
+    for (i32 r = 0; r < sizes->extent_r; r += 1) {
+      reduced = reduced + x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + r * sizes->x0_stride_r];
+    }
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2] = reduced;
+  }
+}
+}
+
+// === kernel map_maximum_divide ===
+// map_maximum_divide
+// One element a thread.
+
+namespace map_maximum_divide_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 x1_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+  i32 x1_stride_0;
+  i32 x1_stride_1;
+  i32 x1_stride_2;
+  i32 result_stride_0;
+  i32 result_stride_1;
+  i32 result_stride_2;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) map_maximum_divide(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_buffer,
+  const f32 *__restrict__ x1_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_2 = element % sizes->extent_2;
+  const i32 rest = element / sizes->extent_2;
+  const i32 index_1 = rest % sizes->extent_1;
+  const i32 rest_2 = rest / sizes->extent_1;
+  const i32 index_0 = rest_2;
+  if (index_0 < sizes->extent_0) {
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2] = (x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + index_2] / maximum(x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 * sizes->x1_stride_1], 9.999999717180685e-10f));
+  }
+}
+}
+
+// === kernel sum_multiply_2 ===
+// sum_multiply_2
+// One sum over the last axis of the nest a thread.
+
+namespace sum_multiply_2_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_r;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_r;
+  i32 result_stride_0;
+  i32 result_stride_1;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) sum_multiply_2(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_1 = element % sizes->extent_1;
+  const i32 rest = element / sizes->extent_1;
+  const i32 index_0 = rest;
+  if (index_0 < sizes->extent_0) {
+    f32 reduced = 0.0f;
+    for (i32 r = 0; r < sizes->extent_r; r += 1) {
+      const f32 shared_value = x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + r * sizes->x0_stride_r];
+      reduced = reduced + (shared_value * shared_value);
+    }
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1] = reduced;
+  }
+}
+}
+
+// === kernel map_sqrt_maximum_divide ===
+// map_sqrt_maximum_divide
+// One element a thread.
+
+namespace map_sqrt_maximum_divide_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 x1_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x1_stride_0;
+  i32 x1_stride_1;
+  i32 result_stride_0;
+  i32 result_stride_1;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) map_sqrt_maximum_divide(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_buffer,
+  const f32 *__restrict__ x1_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_1 = element % sizes->extent_1;
+  const i32 rest = element / sizes->extent_1;
+  const i32 index_0 = rest;
+  if (index_0 < sizes->extent_0) {
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1] = (x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1] / maximum(sqrtf(x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0]), 9.999999960041972e-13f));
+  }
+}
+}

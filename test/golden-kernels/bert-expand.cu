@@ -1,0 +1,2854 @@
+// Kernels for CUDA, compute capability 8.0 and up; products of f32, summed in f32.
+
+#ifndef ATPC_SIMULATED_DEVICE
+using f32 = float;
+using i32 = int;
+using u32 = unsigned int;
+using u16 = unsigned short;
+
+/* The 16-bit float in the low half of a word (PTX ISA, section 9.7.9.21, cvt). */
+static __device__ inline f32 half_to_f32(u32 bits) {
+  f32 value;
+  asm("{ .reg .f16 half; mov.b16 half, %1; cvt.f32.f16 %0, half; }" : "=f"(value) : "h"((u16)bits));
+  return value;
+}
+static __device__ inline f32 f32_of_bits(u32 bits) { return __uint_as_float(bits); }
+static __device__ inline u32 bits_of_f32(f32 value) { return __float_as_uint(value); }
+/* The value that thread lane ^ mask of the warp has; all 32 lanes come here. */
+static __device__ inline f32 shuffle_xor(f32 value, u32 mask) { return __shfl_xor_sync(0xffffffffu, value, mask); }
+#endif
+
+#pragma nv_diag_suppress 177, 550 /* declared or set, and not used by every file */
+
+template <class T> struct vec2 {
+  T x, y;
+  __device__ const T &operator[](i32 lane) const { return (&x)[lane]; }
+};
+template <class T> struct alignas(16) vec4 {
+  T x, y, z, w;
+  vec4() = default;
+  __device__ explicit vec4(T all) : x(all), y(all), z(all), w(all) {}
+  __device__ vec4(T x, T y, T z, T w) : x(x), y(y), z(z), w(w) {}
+  __device__ T &operator[](i32 lane) { return (&x)[lane]; }
+  __device__ const T &operator[](i32 lane) const { return (&x)[lane]; }
+  __device__ vec4 &operator+=(const vec4 &b) { return *this = *this + b; }
+};
+template <class T> __device__ inline vec4<T> operator+(vec4<T> a, vec4<T> b) { return {a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w}; }
+template <class T> __device__ inline vec4<T> operator-(vec4<T> a, vec4<T> b) { return {a.x - b.x, a.y - b.y, a.z - b.z, a.w - b.w}; }
+template <class T> __device__ inline vec4<T> operator*(vec4<T> a, vec4<T> b) { return {a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w}; }
+template <class T> __device__ inline vec4<T> operator/(vec4<T> a, vec4<T> b) { return {a.x / b.x, a.y / b.y, a.z / b.z, a.w / b.w}; }
+template <class T> __device__ inline vec4<T> operator+(vec4<T> a, T b) { return a + vec4<T>(b); }
+template <class T> __device__ inline vec4<T> operator-(vec4<T> a, T b) { return a - vec4<T>(b); }
+template <class T> __device__ inline vec4<T> operator*(vec4<T> a, T b) { return a * vec4<T>(b); }
+template <class T> __device__ inline vec4<T> operator/(vec4<T> a, T b) { return a / vec4<T>(b); }
+template <class T> __device__ inline vec4<T> operator*(T a, vec4<T> b) { return vec4<T>(a) * b; }
+
+template <class T> struct bits_as;
+template <> struct bits_as<f32> {
+  static __device__ f32 of(f32 value) { return value; }
+  static __device__ f32 of(i32 value) { return f32_of_bits((u32)value); }
+  static __device__ f32 of(u32 value) { return f32_of_bits(value); }
+};
+template <> struct bits_as<i32> {
+  static __device__ i32 of(f32 value) { return (i32)bits_of_f32(value); }
+  static __device__ i32 of(i32 value) { return value; }
+  static __device__ i32 of(u32 value) { return (i32)value; }
+};
+template <> struct bits_as<u32> {
+  static __device__ u32 of(f32 value) { return bits_of_f32(value); }
+  static __device__ u32 of(i32 value) { return (u32)value; }
+  static __device__ u32 of(u32 value) { return value; }
+};
+static __device__ inline vec2<f32> unpack_halves(u32 word) { return {half_to_f32(word & 0xffffu), half_to_f32(word >> 16)}; }
+
+static __device__ inline i32 maximum(i32 a, i32 b) { return a > b ? a : b; }
+static __device__ inline i32 minimum(i32 a, i32 b) { return a < b ? a : b; }
+static __device__ inline u32 maximum(u32 a, u32 b) { return a > b ? a : b; }
+static __device__ inline u32 minimum(u32 a, u32 b) { return a < b ? a : b; }
+static __device__ inline f32 maximum(f32 a, f32 b) { return fmaxf(a, b); }
+static __device__ inline f32 minimum(f32 a, f32 b) { return fminf(a, b); }
+static __device__ inline f32 absolute(f32 x) { return fabsf(x); }
+static __device__ inline i32 absolute(i32 x) { return x < 0 ? -x : x; }
+static __device__ inline f32 exponential(f32 x) { return expf(x); }
+static __device__ inline f32 logarithm(f32 x) { return logf(x); }
+static __device__ inline vec4<f32> logarithm(vec4<f32> x) { return {logf(x.x), logf(x.y), logf(x.z), logf(x.w)}; }
+static __device__ inline vec4<f32> maximum(vec4<f32> a, vec4<f32> b) { return {fmaxf(a.x, b.x), fmaxf(a.y, b.y), fmaxf(a.z, b.z), fmaxf(a.w, b.w)}; }
+static __device__ inline vec4<f32> minimum(vec4<f32> a, vec4<f32> b) { return {fminf(a.x, b.x), fminf(a.y, b.y), fminf(a.z, b.z), fminf(a.w, b.w)}; }
+static __device__ inline vec4<f32> absolute(vec4<f32> x) { return {fabsf(x.x), fabsf(x.y), fabsf(x.z), fabsf(x.w)}; }
+static __device__ inline vec4<f32> exponential(vec4<f32> x) { return {expf(x.x), expf(x.y), expf(x.z), expf(x.w)}; }
+template <class T> static __device__ inline T clamp(T x, T low, T high) { return minimum(maximum(x, low), high); }
+static __device__ inline f32 dot(vec4<f32> a, vec4<f32> b) { return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, a.x * b.x))); }
+
+/* A value of shared memory that is the same for all threads; holds a barrier before and after. */
+template <class T> static __device__ inline T uniform_load(const T &place) {
+  __syncthreads();
+  const T value = place;
+  __syncthreads();
+  return value;
+}
+
+// === kernel layer_norm ===
+// layer_norm
+// layer_norm of one row a workgroup.
+
+namespace layer_norm_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 x1_offset;
+  i32 x2_offset;
+  i32 x3_offset;
+  i32 x4_offset;
+  i32 weight_offset;
+  i32 bias_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+  i32 x1_stride_0;
+  i32 x1_stride_1;
+  i32 x1_stride_2;
+  i32 x1_stride_indirect;
+  i32 x2_stride_0;
+  i32 x2_stride_1;
+  i32 x2_stride_2;
+  i32 x3_stride_0;
+  i32 x3_stride_1;
+  i32 x3_stride_2;
+  i32 x3_stride_indirect;
+  i32 x4_stride_0;
+  i32 x4_stride_1;
+  i32 x4_stride_2;
+  i32 x4_stride_indirect;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) layer_norm(
+  const Sizes *__restrict__ sizes,
+  const i32 *__restrict__ x0_buffer,
+  const f32 *__restrict__ x1_buffer,
+  const i32 *__restrict__ x2_buffer,
+  const f32 *__restrict__ x3_buffer,
+  const f32 *__restrict__ x4_buffer,
+  const f32 *__restrict__ weight_buffer,
+  const f32 *__restrict__ bias_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ f32 exchanged[64];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 index_1 = item % sizes->extent_1;
+  const i32 rest = item / sizes->extent_1;
+  const i32 index_0 = rest;
+  const i32 row = item * sizes->extent_2;
+  f32 partial = f32();
+  for (i32 column = thread; column < sizes->extent_2; column += 64) {
+    const f32 value = ((x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 * sizes->x1_stride_1 + column + x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1] * sizes->x1_stride_indirect] + x3_buffer[sizes->x3_offset + index_0 * sizes->x3_stride_0 + index_1 * sizes->x3_stride_1 + column + x2_buffer[sizes->x2_offset + index_0 * sizes->x2_stride_0 + index_1 * sizes->x2_stride_1] * sizes->x3_stride_indirect]) + x4_buffer[sizes->x4_offset + index_0 * sizes->x4_stride_0 + index_1 * sizes->x4_stride_1 + column + index_1 * sizes->x4_stride_indirect]);
+    result_buffer[sizes->result_offset + row + column] = value;
+    partial += value;
+  }
+  f32 sum = partial;
+  i32 mask = 1;
+  const i32 lanes = i32(32);
+  while (mask < minimum(lanes, 64)) {
+    sum = sum + shuffle_xor(sum, u32(mask));
+    mask = mask * 2;
+  }
+  while (mask < 64) {
+    exchanged[thread] = sum;
+    __syncthreads();
+    sum = sum + exchanged[(thread ^ mask)];
+    __syncthreads();
+    mask = mask * 2;
+  }
+  const f32 mean = sum / f32(sizes->extent_2);
+  partial = 0.0f;
+  for (i32 column = thread; column < sizes->extent_2; column += 64) {
+    const f32 distance = result_buffer[sizes->result_offset + row + column] - mean;
+    partial += distance * distance;
+  }
+  f32 squares = partial;
+  i32 mask_2 = 1;
+  const i32 lanes_2 = i32(32);
+  while (mask_2 < minimum(lanes_2, 64)) {
+    squares = squares + shuffle_xor(squares, u32(mask_2));
+    mask_2 = mask_2 * 2;
+  }
+  while (mask_2 < 64) {
+    exchanged[thread] = squares;
+    __syncthreads();
+    squares = squares + exchanged[(thread ^ mask_2)];
+    __syncthreads();
+    mask_2 = mask_2 * 2;
+  }
+  const f32 scale = 1.0f / sqrtf(squares / f32(sizes->extent_2) + 9.999999960041972e-13f);
+  for (i32 column = thread; column < sizes->extent_2; column += 64) {
+    result_buffer[sizes->result_offset + row + column] = (result_buffer[sizes->result_offset + row + column] - mean) * scale * weight_buffer[sizes->weight_offset + column] + bias_buffer[sizes->bias_offset + column];
+  }
+}
+}
+
+// === kernel gemm_bias ===
+// gemm_bias
+// left [rows, depth] x right [columns, depth]^T, the right side of f32.
+// A tile of 64 x 64 a workgroup.
+
+namespace gemm_bias_kernel {
+struct Sizes {
+  i32 items;
+  i32 left_offset;
+  i32 right_offset;
+  i32 bias_offset;
+  i32 result_offset;
+  i32 rows;
+  i32 columns;
+  i32 depth;
+  i32 left_stride;
+  i32 result_stride;
+};
+
+static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
+  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
+}
+
+extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ left_buffer,
+  const vec4<f32> *__restrict__ right_buffer,
+  const f32 *__restrict__ bias_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ vec4<f32> left_tile[320];
+  __shared__ vec4<f32> right_tile[320];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 row_tiles = ((sizes->rows + 63) / 64);
+  const i32 first_row = item % row_tiles * 64;
+  const i32 first_column = item / row_tiles * 64;
+  const i32 thread_row = thread / 16;
+  const i32 thread_column = thread % 16;
+  f32 sum_0_0 = f32();
+  f32 sum_0_1 = f32();
+  f32 sum_0_2 = f32();
+  f32 sum_0_3 = f32();
+  f32 sum_1_0 = f32();
+  f32 sum_1_1 = f32();
+  f32 sum_1_2 = f32();
+  f32 sum_1_3 = f32();
+  f32 sum_2_0 = f32();
+  f32 sum_2_1 = f32();
+  f32 sum_2_2 = f32();
+  f32 sum_2_3 = f32();
+  f32 sum_3_0 = f32();
+  f32 sum_3_1 = f32();
+  f32 sum_3_2 = f32();
+  f32 sum_3_3 = f32();
+  f32 sum_4_0 = f32();
+  f32 sum_4_1 = f32();
+  f32 sum_4_2 = f32();
+  f32 sum_4_3 = f32();
+  f32 sum_5_0 = f32();
+  f32 sum_5_1 = f32();
+  f32 sum_5_2 = f32();
+  f32 sum_5_3 = f32();
+  f32 sum_6_0 = f32();
+  f32 sum_6_1 = f32();
+  f32 sum_6_2 = f32();
+  f32 sum_6_3 = f32();
+  f32 sum_7_0 = f32();
+  f32 sum_7_1 = f32();
+  f32 sum_7_2 = f32();
+  f32 sum_7_3 = f32();
+  for (i32 depth_start = 0; depth_start < sizes->depth; depth_start += 16) {
+    for (i32 run = thread; run < 256; run += 128) {
+      const i32 tile_row = run / 4;
+      const i32 within = run % 4 * 4;
+      const i32 place = depth_start + within;
+      const i32 at = tile_row * 5 + within / 4;
+      if (place < sizes->depth) {
+        const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+        const i32 start = row * sizes->left_stride + place;
+        left_tile[at + 0] = left_buffer[(sizes->left_offset + start) >> 2u];
+      } else {
+        left_tile[at + 0] = vec4<f32>(0.0f);
+      }
+    }
+    for (i32 run = thread; run < 256; run += 128) {
+      const i32 tile_row_2 = run / 4;
+      const i32 within_2 = run % 4 * 4;
+      const i32 place_2 = depth_start + within_2;
+      const i32 at_2 = tile_row_2 * 5 + within_2 / 4;
+      if (place_2 < sizes->depth) {
+        const i32 row_2 = minimum(first_column + tile_row_2, sizes->columns - 1);
+        const i32 start_2 = row_2 * sizes->depth + place_2;
+        right_tile[at_2 + 0] = right_buffer[(sizes->right_offset + start_2) >> 2u];
+      } else {
+        right_tile[at_2 + 0] = vec4<f32>(0.0f);
+      }
+    }
+    __syncthreads();
+    for (i32 quad = 0; quad < 4; quad += 1) {
+      const i32 left_at = thread_row * 5 + quad;
+      const i32 right_at = thread_column * 5 + quad;
+      const vec4<f32> right_0 = right_tile[right_at + 0];
+      const vec4<f32> right_1 = right_tile[right_at + 80];
+      const vec4<f32> right_2 = right_tile[right_at + 160];
+      const vec4<f32> right_3 = right_tile[right_at + 240];
+      const vec4<f32> left_0 = left_tile[left_at + 0];
+      sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
+      sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
+      sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
+      sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
+      const vec4<f32> left_1 = left_tile[left_at + 40];
+      sum_1_0 = multiply_add(left_1, right_0, sum_1_0);
+      sum_1_1 = multiply_add(left_1, right_1, sum_1_1);
+      sum_1_2 = multiply_add(left_1, right_2, sum_1_2);
+      sum_1_3 = multiply_add(left_1, right_3, sum_1_3);
+      const vec4<f32> left_2 = left_tile[left_at + 80];
+      sum_2_0 = multiply_add(left_2, right_0, sum_2_0);
+      sum_2_1 = multiply_add(left_2, right_1, sum_2_1);
+      sum_2_2 = multiply_add(left_2, right_2, sum_2_2);
+      sum_2_3 = multiply_add(left_2, right_3, sum_2_3);
+      const vec4<f32> left_3 = left_tile[left_at + 120];
+      sum_3_0 = multiply_add(left_3, right_0, sum_3_0);
+      sum_3_1 = multiply_add(left_3, right_1, sum_3_1);
+      sum_3_2 = multiply_add(left_3, right_2, sum_3_2);
+      sum_3_3 = multiply_add(left_3, right_3, sum_3_3);
+      const vec4<f32> left_4 = left_tile[left_at + 160];
+      sum_4_0 = multiply_add(left_4, right_0, sum_4_0);
+      sum_4_1 = multiply_add(left_4, right_1, sum_4_1);
+      sum_4_2 = multiply_add(left_4, right_2, sum_4_2);
+      sum_4_3 = multiply_add(left_4, right_3, sum_4_3);
+      const vec4<f32> left_5 = left_tile[left_at + 200];
+      sum_5_0 = multiply_add(left_5, right_0, sum_5_0);
+      sum_5_1 = multiply_add(left_5, right_1, sum_5_1);
+      sum_5_2 = multiply_add(left_5, right_2, sum_5_2);
+      sum_5_3 = multiply_add(left_5, right_3, sum_5_3);
+      const vec4<f32> left_6 = left_tile[left_at + 240];
+      sum_6_0 = multiply_add(left_6, right_0, sum_6_0);
+      sum_6_1 = multiply_add(left_6, right_1, sum_6_1);
+      sum_6_2 = multiply_add(left_6, right_2, sum_6_2);
+      sum_6_3 = multiply_add(left_6, right_3, sum_6_3);
+      const vec4<f32> left_7 = left_tile[left_at + 280];
+      sum_7_0 = multiply_add(left_7, right_0, sum_7_0);
+      sum_7_1 = multiply_add(left_7, right_1, sum_7_1);
+      sum_7_2 = multiply_add(left_7, right_2, sum_7_2);
+      sum_7_3 = multiply_add(left_7, right_3, sum_7_3);
+    }
+    __syncthreads();
+  }
+  const i32 column = first_column + thread_column + 0;
+  if (column < sizes->columns) {
+    const f32 bias_2 = bias_buffer[sizes->bias_offset + column];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = sum_0_0 + bias_2;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = sum_1_0 + bias_2;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = sum_2_0 + bias_2;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = sum_3_0 + bias_2;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = sum_4_0 + bias_2;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = sum_5_0 + bias_2;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = sum_6_0 + bias_2;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = sum_7_0 + bias_2;
+    }
+  }
+  const i32 column_2 = first_column + thread_column + 16;
+  if (column_2 < sizes->columns) {
+    const f32 bias_3 = bias_buffer[sizes->bias_offset + column_2];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = sum_0_1 + bias_3;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = sum_1_1 + bias_3;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = sum_2_1 + bias_3;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = sum_3_1 + bias_3;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = sum_4_1 + bias_3;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = sum_5_1 + bias_3;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = sum_6_1 + bias_3;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = sum_7_1 + bias_3;
+    }
+  }
+  const i32 column_3 = first_column + thread_column + 32;
+  if (column_3 < sizes->columns) {
+    const f32 bias_4 = bias_buffer[sizes->bias_offset + column_3];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = sum_0_2 + bias_4;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = sum_1_2 + bias_4;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = sum_2_2 + bias_4;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = sum_3_2 + bias_4;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = sum_4_2 + bias_4;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = sum_5_2 + bias_4;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = sum_6_2 + bias_4;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = sum_7_2 + bias_4;
+    }
+  }
+  const i32 column_4 = first_column + thread_column + 48;
+  if (column_4 < sizes->columns) {
+    const f32 bias_5 = bias_buffer[sizes->bias_offset + column_4];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = sum_0_3 + bias_5;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = sum_1_3 + bias_5;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = sum_2_3 + bias_5;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = sum_3_3 + bias_5;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = sum_4_3 + bias_5;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = sum_5_3 + bias_5;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = sum_6_3 + bias_5;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = sum_7_3 + bias_5;
+    }
+  }
+}
+}
+
+// === kernel map_cast ===
+// map_cast
+// One element a thread.
+
+namespace map_cast_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 result_stride_0;
+  i32 result_stride_1;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) map_cast(
+  const Sizes *__restrict__ sizes,
+  const i32 *__restrict__ x0_buffer,
+  i32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_1 = element % sizes->extent_1;
+  const i32 rest = element / sizes->extent_1;
+  const i32 index_0 = rest;
+  if (index_0 < sizes->extent_0) {
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1] = ((x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1] != 0) ? (1) : (0));
+  }
+}
+}
+
+// === kernel sum_cast ===
+// sum_cast
+// One sum over the last axis of the nest a thread.
+
+namespace sum_cast_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_r;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_r;
+  i32 result_stride_0;
+  i32 result_stride_1;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) sum_cast(
+  const Sizes *__restrict__ sizes,
+  const i32 *__restrict__ x0_buffer,
+  i32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_1 = element % sizes->extent_1;
+  const i32 rest = element / sizes->extent_1;
+  const i32 index_0 = rest;
+  if (index_0 < sizes->extent_0) {
+    i32 reduced = 0;
+    for (i32 r = 0; r < sizes->extent_r; r += 1) {
+      reduced = reduced + x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + r * sizes->x0_stride_r];
+    }
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1] = reduced;
+  }
+}
+}
+
+// === kernel cluster ===
+// cluster
+// k-means of 128 unpadded tokens at most of one key/value head a workgroup.
+
+namespace cluster_kernel {
+struct Sizes {
+  i32 items;
+  i32 key_offset;
+  i32 value_offset;
+  i32 mask_offset;
+  i32 order_offset;
+  i32 offsets_offset;
+  i32 mean_key_offset;
+  i32 mean_value_offset;
+  i32 log_mass_offset;
+  i32 radius_offset;
+  i32 batches;
+  i32 key_heads;
+  i32 keys;
+  i32 clusters;
+  i32 key_batch;
+  i32 key_head;
+  i32 key_row;
+  i32 value_batch;
+  i32 value_head;
+  i32 value_row;
+};
+
+static __device__ i32 floor_divide(i32 a, i32 b) {
+  const i32 rest = a % b;
+  return a / b - ((rest != 0 && (rest < 0) != (b < 0)) ? (1) : (0));
+}
+
+extern "C" __global__ void __launch_bounds__(128, 1) cluster(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ key_value_buffer,
+  const i32 *__restrict__ mask_buffer,
+  u32 *__restrict__ order_offsets_mean_key_mean_value_log_mass_radius_buffer
+) {
+  __shared__ i32 positions[128];
+  __shared__ i32 token_counts[129];
+  __shared__ vec4<f32> centres[32];
+  __shared__ f32 half_squares[16];
+  __shared__ i32 assignment[128];
+  __shared__ i32 members[128];
+  __shared__ i32 starts[33];
+  __shared__ f32 distances[128];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 blocks = ((sizes->keys + 127) / 128);
+  const i32 block = item % blocks;
+  const i32 head = item / blocks;
+  const i32 batch = head / sizes->key_heads;
+  const i32 first = block * 128;
+  const i32 mask_row = batch * sizes->keys;
+  // the tokens of the block; padded ones stand at the end of the order
+  const i32 piece = ((sizes->keys + 127) / 128);
+  const i32 begin = thread * piece;
+  const i32 end = minimum(begin + piece, sizes->keys);
+  i32 own_tokens = i32();
+  for (i32 position = begin; position < end; position += 1) {
+    own_tokens += ((mask_buffer[sizes->mask_offset + mask_row + position] != 0) ? (1) : (0));
+  }
+  token_counts[thread] = own_tokens;
+  __syncthreads();
+  i32 tokens_before = i32();
+  for (i32 other = 0; other < thread; other += 1) {
+    tokens_before += token_counts[other];
+  }
+  if (thread == 127) {
+    token_counts[128] = tokens_before + own_tokens;
+  }
+  __syncthreads();
+  const i32 tokens = uniform_load(token_counts[128]);
+  const i32 order_of_head = head * sizes->keys;
+  i32 rank = tokens_before;
+  for (i32 position = begin; position < end; position += 1) {
+    if (mask_buffer[sizes->mask_offset + mask_row + position] != 0) {
+      if (rank >= first && rank < first + 128) {
+        positions[rank - first] = position;
+      }
+      rank += 1;
+    } else {
+      if ((position - rank) >= first && (position - rank) < first + 128) {
+        order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->order_offset + order_of_head + tokens + (position - rank)] = bits_as<u32>::of(position);
+      }
+    }
+  }
+  __syncthreads();
+  const i32 count = clamp(tokens - first, 0, 128);
+  const i32 used = ((count > 0) ? (clamp(maximum(1, floor_divide((count + 2), 4)), 1, 32)) : (0));
+  const i32 start = minimum(first, tokens);
+  const i32 first_offset = head * (sizes->clusters + 1) + block * 32;
+  const i32 key_rows = batch * sizes->key_batch + head % sizes->key_heads * sizes->key_head;
+  const i32 value_rows = batch * sizes->value_batch + head % sizes->key_heads * sizes->value_head;
+  const i32 first_cluster = head * sizes->clusters + block * 32;
+  // centres start at tokens floor((2 j + 1) n / 2 C)
+  for (i32 slot = thread; slot < used * 2; slot += 128) {
+    const i32 row = slot / 2;
+    const i32 part = slot % 2;
+    const i32 token = (2 * row + 1) * count / (2 * used);
+    const vec4<f32> lanes = key_value_buffer[(sizes->key_offset + key_rows + positions[token] * sizes->key_row + part * 4) >> 2u];
+    order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_key_offset + (first_cluster + row) * 8 + part * 4] = bits_as<u32>::of(lanes.x);
+    order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_key_offset + (first_cluster + row) * 8 + part * 4 + 1] = bits_as<u32>::of(lanes.y);
+    order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_key_offset + (first_cluster + row) * 8 + part * 4 + 2] = bits_as<u32>::of(lanes.z);
+    order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_key_offset + (first_cluster + row) * 8 + part * 4 + 3] = bits_as<u32>::of(lanes.w);
+  }
+  for (i32 iteration = 0; iteration < 5; iteration += 1) {
+    if (iteration > 0) {
+      // the means of the members; an empty cluster keeps its centre
+      for (i32 slot = thread; slot < used * 2; slot += 128) {
+        const i32 row_2 = slot / 2;
+        const i32 part_2 = slot % 2;
+        const i32 from = starts[row_2];
+        const i32 to = starts[row_2 + 1];
+        if (to > from) {
+          vec4<f32> sum = vec4<f32>();
+          for (i32 place = from; place < to; place += 1) {
+            sum += key_value_buffer[(sizes->key_offset + key_rows + positions[members[place]] * sizes->key_row + part_2 * 4) >> 2u];
+          }
+          const vec4<f32> lanes_2 = sum / f32(maximum(to - from, 1));
+          order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_key_offset + (first_cluster + row_2) * 8 + part_2 * 4] = bits_as<u32>::of(lanes_2.x);
+          order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_key_offset + (first_cluster + row_2) * 8 + part_2 * 4 + 1] = bits_as<u32>::of(lanes_2.y);
+          order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_key_offset + (first_cluster + row_2) * 8 + part_2 * 4 + 2] = bits_as<u32>::of(lanes_2.z);
+          order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_key_offset + (first_cluster + row_2) * 8 + part_2 * 4 + 3] = bits_as<u32>::of(lanes_2.w);
+        }
+      }
+    }
+    __syncthreads();
+    for (i32 base = 0; base < count; base += 128) {
+      const i32 token_2 = base + thread;
+      i32 best = i32();
+      f32 least = 3.0000000054977558e+38f;
+      for (i32 first_centre = 0; first_centre < used; first_centre += 16) {
+        const i32 centres_left = used - first_centre;
+        for (i32 slot = thread; slot < 32; slot += 128) {
+          const i32 tile_row = slot / 2;
+          vec4<f32> tile_part = vec4<f32>();
+          if (tile_row < centres_left) {
+            tile_part = vec4<f32>(bits_as<f32>::of(order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_key_offset + (first_cluster + first_centre + tile_row) * 8 + (slot % 2) * 4]), bits_as<f32>::of(order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_key_offset + (first_cluster + first_centre + tile_row) * 8 + (slot % 2) * 4 + 1]), bits_as<f32>::of(order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_key_offset + (first_cluster + first_centre + tile_row) * 8 + (slot % 2) * 4 + 2]), bits_as<f32>::of(order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_key_offset + (first_cluster + first_centre + tile_row) * 8 + (slot % 2) * 4 + 3]));
+          }
+          centres[slot] = tile_part;
+        }
+        __syncthreads();
+        // |c|^2 / 2 - k.c orders as the distance does
+        for (i32 row_3 = thread; row_3 < 16; row_3 += 128) {
+          f32 square = f32();
+          for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
+            const vec4<f32> own = centres[row_3 * 2 + part_3];
+            square += dot(own, own);
+          }
+          half_squares[row_3] = ((row_3 < centres_left) ? (0.5f * square) : (3.0000000054977558e+38f));
+        }
+        __syncthreads();
+        if (token_2 < count) {
+          const i32 key_row_start = key_rows + positions[token_2] * sizes->key_row;
+          f32 product = f32();
+          f32 product_2 = f32();
+          f32 product_3 = f32();
+          f32 product_4 = f32();
+          f32 product_5 = f32();
+          f32 product_6 = f32();
+          f32 product_7 = f32();
+          f32 product_8 = f32();
+          f32 product_9 = f32();
+          f32 product_10 = f32();
+          f32 product_11 = f32();
+          f32 product_12 = f32();
+          f32 product_13 = f32();
+          f32 product_14 = f32();
+          f32 product_15 = f32();
+          f32 product_16 = f32();
+          for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
+            const vec4<f32> own_2 = key_value_buffer[(sizes->key_offset + key_row_start + part_3 * 4) >> 2u];
+            product += dot(own_2, centres[0 + part_3]);
+            product_2 += dot(own_2, centres[2 + part_3]);
+            product_3 += dot(own_2, centres[4 + part_3]);
+            product_4 += dot(own_2, centres[6 + part_3]);
+            product_5 += dot(own_2, centres[8 + part_3]);
+            product_6 += dot(own_2, centres[10 + part_3]);
+            product_7 += dot(own_2, centres[12 + part_3]);
+            product_8 += dot(own_2, centres[14 + part_3]);
+            product_9 += dot(own_2, centres[16 + part_3]);
+            product_10 += dot(own_2, centres[18 + part_3]);
+            product_11 += dot(own_2, centres[20 + part_3]);
+            product_12 += dot(own_2, centres[22 + part_3]);
+            product_13 += dot(own_2, centres[24 + part_3]);
+            product_14 += dot(own_2, centres[26 + part_3]);
+            product_15 += dot(own_2, centres[28 + part_3]);
+            product_16 += dot(own_2, centres[30 + part_3]);
+          }
+          const f32 distance = half_squares[0] - product;
+          if (distance < least) {
+            least = distance;
+            best = first_centre + 0;
+          }
+          const f32 distance_2 = half_squares[1] - product_2;
+          if (distance_2 < least) {
+            least = distance_2;
+            best = first_centre + 1;
+          }
+          const f32 distance_3 = half_squares[2] - product_3;
+          if (distance_3 < least) {
+            least = distance_3;
+            best = first_centre + 2;
+          }
+          const f32 distance_4 = half_squares[3] - product_4;
+          if (distance_4 < least) {
+            least = distance_4;
+            best = first_centre + 3;
+          }
+          const f32 distance_5 = half_squares[4] - product_5;
+          if (distance_5 < least) {
+            least = distance_5;
+            best = first_centre + 4;
+          }
+          const f32 distance_6 = half_squares[5] - product_6;
+          if (distance_6 < least) {
+            least = distance_6;
+            best = first_centre + 5;
+          }
+          const f32 distance_7 = half_squares[6] - product_7;
+          if (distance_7 < least) {
+            least = distance_7;
+            best = first_centre + 6;
+          }
+          const f32 distance_8 = half_squares[7] - product_8;
+          if (distance_8 < least) {
+            least = distance_8;
+            best = first_centre + 7;
+          }
+          const f32 distance_9 = half_squares[8] - product_9;
+          if (distance_9 < least) {
+            least = distance_9;
+            best = first_centre + 8;
+          }
+          const f32 distance_10 = half_squares[9] - product_10;
+          if (distance_10 < least) {
+            least = distance_10;
+            best = first_centre + 9;
+          }
+          const f32 distance_11 = half_squares[10] - product_11;
+          if (distance_11 < least) {
+            least = distance_11;
+            best = first_centre + 10;
+          }
+          const f32 distance_12 = half_squares[11] - product_12;
+          if (distance_12 < least) {
+            least = distance_12;
+            best = first_centre + 11;
+          }
+          const f32 distance_13 = half_squares[12] - product_13;
+          if (distance_13 < least) {
+            least = distance_13;
+            best = first_centre + 12;
+          }
+          const f32 distance_14 = half_squares[13] - product_14;
+          if (distance_14 < least) {
+            least = distance_14;
+            best = first_centre + 13;
+          }
+          const f32 distance_15 = half_squares[14] - product_15;
+          if (distance_15 < least) {
+            least = distance_15;
+            best = first_centre + 14;
+          }
+          const f32 distance_16 = half_squares[15] - product_16;
+          if (distance_16 < least) {
+            least = distance_16;
+            best = first_centre + 15;
+          }
+        }
+        __syncthreads();
+      }
+      if (token_2 < count) {
+        assignment[token_2] = best;
+      }
+    }
+    __syncthreads();
+    // stable order by cluster
+    for (i32 token_3 = thread; token_3 < count; token_3 += 128) {
+      const i32 own_cluster = assignment[token_3];
+      i32 place = i32();
+      for (i32 other = 0; other < count; other += 1) {
+        const i32 cluster = assignment[other];
+        place += ((cluster < own_cluster || (cluster == own_cluster && other < token_3)) ? (1) : (0));
+      }
+      members[place] = token_3;
+    }
+    for (i32 cluster_2 = thread; cluster_2 < 33; cluster_2 += 128) {
+      i32 before = i32();
+      for (i32 other = 0; other < count; other += 1) {
+        before += ((assignment[other] < cluster_2) ? (1) : (0));
+      }
+      starts[cluster_2] = before;
+    }
+    __syncthreads();
+  }
+  // means; zeros of the empty
+  for (i32 slot = thread; slot < 32 * 2; slot += 128) {
+    const i32 row_3 = slot / 2;
+    const i32 part_3 = slot % 2;
+    const i32 from_2 = starts[row_3];
+    const i32 to_2 = starts[row_3 + 1];
+    vec4<f32> sum_2 = vec4<f32>();
+    for (i32 place_2 = from_2; place_2 < to_2; place_2 += 1) {
+      sum_2 += key_value_buffer[(sizes->key_offset + key_rows + positions[members[place_2]] * sizes->key_row + part_3 * 4) >> 2u];
+    }
+    const vec4<f32> lanes_3 = sum_2 / f32(maximum(to_2 - from_2, 1));
+    order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_key_offset + (first_cluster + row_3) * 8 + part_3 * 4] = bits_as<u32>::of(lanes_3.x);
+    order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_key_offset + (first_cluster + row_3) * 8 + part_3 * 4 + 1] = bits_as<u32>::of(lanes_3.y);
+    order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_key_offset + (first_cluster + row_3) * 8 + part_3 * 4 + 2] = bits_as<u32>::of(lanes_3.z);
+    order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_key_offset + (first_cluster + row_3) * 8 + part_3 * 4 + 3] = bits_as<u32>::of(lanes_3.w);
+  }
+  for (i32 slot = thread; slot < 32 * 2; slot += 128) {
+    const i32 row_4 = slot / 2;
+    const i32 part_4 = slot % 2;
+    const i32 from_3 = starts[row_4];
+    const i32 to_3 = starts[row_4 + 1];
+    vec4<f32> sum_3 = vec4<f32>();
+    for (i32 place_2 = from_3; place_2 < to_3; place_2 += 1) {
+      sum_3 += key_value_buffer[(sizes->value_offset + value_rows + positions[members[place_2]] * sizes->value_row + part_4 * 4) >> 2u];
+    }
+    const vec4<f32> lanes_4 = sum_3 / f32(maximum(to_3 - from_3, 1));
+    order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_value_offset + (first_cluster + row_4) * 8 + part_4 * 4] = bits_as<u32>::of(lanes_4.x);
+    order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_value_offset + (first_cluster + row_4) * 8 + part_4 * 4 + 1] = bits_as<u32>::of(lanes_4.y);
+    order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_value_offset + (first_cluster + row_4) * 8 + part_4 * 4 + 2] = bits_as<u32>::of(lanes_4.z);
+    order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_value_offset + (first_cluster + row_4) * 8 + part_4 * 4 + 3] = bits_as<u32>::of(lanes_4.w);
+  }
+  __syncthreads();
+  for (i32 place_2 = thread; place_2 < count; place_2 += 128) {
+    const i32 token_3 = members[place_2];
+    const i32 key_row_start_2 = key_rows + positions[token_3] * sizes->key_row;
+    const i32 centre = (first_cluster + assignment[token_3]) * 8;
+    f32 sum_4 = f32();
+    for (i32 part_5 = 0; part_5 < 2; part_5 += 1) {
+      const vec4<f32> difference = key_value_buffer[(sizes->key_offset + key_row_start_2 + part_5 * 4) >> 2u] - vec4<f32>(bits_as<f32>::of(order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_key_offset + centre + part_5 * 4]), bits_as<f32>::of(order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_key_offset + centre + part_5 * 4 + 1]), bits_as<f32>::of(order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_key_offset + centre + part_5 * 4 + 2]), bits_as<f32>::of(order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->mean_key_offset + centre + part_5 * 4 + 3]));
+      sum_4 += dot(difference, difference);
+    }
+    distances[place_2] = sum_4;
+  }
+  __syncthreads();
+  for (i32 cluster_2 = thread; cluster_2 < 32; cluster_2 += 128) {
+    const i32 from_4 = starts[cluster_2];
+    const i32 to_4 = starts[cluster_2 + 1];
+    const f32 size = f32(maximum(to_4 - from_4, 1));
+    f32 sum_5 = f32();
+    for (i32 place_2 = from_4; place_2 < to_4; place_2 += 1) {
+      sum_5 += distances[place_2];
+    }
+    order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->radius_offset + first_cluster + cluster_2] = bits_as<u32>::of(sum_5 / size);
+    order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->log_mass_offset + first_cluster + cluster_2] = bits_as<u32>::of(((to_4 > from_4) ? (logarithm(size)) : (f32_of_bits(0xff800000u))));
+    order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->offsets_offset + first_offset + cluster_2] = bits_as<u32>::of(start + from_4);
+  }
+  for (i32 place_2 = thread; place_2 < count; place_2 += 128) {
+    order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->order_offset + order_of_head + start + place_2] = bits_as<u32>::of(positions[members[place_2]]);
+  }
+  if (block == blocks - 1 && thread == 0) {
+    order_offsets_mean_key_mean_value_log_mass_radius_buffer[sizes->offsets_offset + first_offset + 32] = bits_as<u32>::of(tokens);
+  }
+}
+}
+
+// === kernel map_gather ===
+// map_gather
+// One element a thread.
+
+namespace map_gather_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 x1_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 extent_3;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+  i32 x0_stride_3;
+  i32 x1_stride_0;
+  i32 x1_stride_1;
+  i32 x1_stride_2;
+  i32 x1_stride_3;
+  i32 x1_stride_indirect;
+  i32 result_stride_0;
+  i32 result_stride_1;
+  i32 result_stride_2;
+  i32 result_stride_3;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) map_gather(
+  const Sizes *__restrict__ sizes,
+  const i32 *__restrict__ x0_buffer,
+  const f32 *__restrict__ x1_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_3 = element % sizes->extent_3;
+  const i32 rest = element / sizes->extent_3;
+  const i32 index_2 = rest % sizes->extent_2;
+  const i32 rest_2 = rest / sizes->extent_2;
+  const i32 index_1 = rest_2 % sizes->extent_1;
+  const i32 rest_3 = rest_2 / sizes->extent_1;
+  const i32 index_0 = rest_3;
+  if (index_0 < sizes->extent_0) {
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2 * sizes->result_stride_2 + index_3] = x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 * sizes->x1_stride_1 + index_2 * sizes->x1_stride_2 + index_3 + x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + index_2 * sizes->x0_stride_2] * sizes->x1_stride_indirect];
+  }
+}
+}
+
+// === kernel attention_keys_expand ===
+// attention_keys_expand
+// Attention of 16 queries of one head a workgroup, 64 keys at a time.
+
+namespace attention_keys_expand_kernel {
+struct Sizes {
+  i32 items;
+  i32 query_offset;
+  i32 segment_0_key_offset;
+  i32 segment_0_value_offset;
+  i32 segment_0_mask_offset;
+  i32 segment_0_tokens_offset;
+  i32 segment_1_mean_key_offset;
+  i32 segment_1_mean_value_offset;
+  i32 segment_1_log_mass_offset;
+  i32 segment_1_radius_offset;
+  i32 segment_1_offsets_offset;
+  i32 segment_1_sorted_key_offset;
+  i32 segment_1_sorted_value_offset;
+  i32 segment_1_tokens_offset;
+  i32 result_offset;
+  i32 batches;
+  i32 heads;
+  i32 key_heads;
+  i32 queries;
+  i32 query_batch;
+  i32 query_head;
+  i32 query_row;
+  i32 result_batch;
+  i32 result_head;
+  i32 result_row;
+  i32 segment_0_keys;
+  i32 segment_0_key_batch;
+  i32 segment_0_key_head;
+  i32 segment_0_key_row;
+  i32 segment_0_value_batch;
+  i32 segment_0_value_head;
+  i32 segment_0_value_row;
+  i32 segment_1_clusters;
+  i32 segment_1_capacity;
+  i32 segment_1_keys;
+};
+
+static __device__ i32 floor_divide(i32 a, i32 b) {
+  const i32 rest = a % b;
+  return a / b - ((rest != 0 && (rest < 0) != (b < 0)) ? (1) : (0));
+}
+
+static __device__ i32 ordered_integer(f32 x) {
+  const i32 bits = bits_as<i32>::of(x);
+  return bits ^ ((bits >> 31u) & 2147483647);
+}
+
+static __device__ f32 ordered_float(i32 key) {
+  return bits_as<f32>::of(key ^ ((key >> 31u) & 2147483647));
+}
+
+extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ query_segment_0_key_segment_0_value_buffer,
+  const i32 *__restrict__ segment_0_mask_buffer,
+  const i32 *__restrict__ segment_0_tokens_segment_1_tokens_buffer,
+  const u32 *__restrict__ segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer,
+  const vec4<f32> *__restrict__ segment_1_sorted_key_buffer,
+  const vec4<f32> *__restrict__ segment_1_sorted_value_buffer,
+  vec4<f32> *__restrict__ result_buffer,
+  f32 *__restrict__ scratch
+) {
+  __shared__ vec4<f32> weights[256];
+  __shared__ i32 broadcast[1];
+  __shared__ vec4<f32> staged_queries[72];
+  __shared__ vec4<f32> staged_keys[264];
+  __shared__ vec4<f32> lane_values[64];
+  __shared__ f32 group_rankings[256];
+  __shared__ f32 largest_rankings[64];
+  __shared__ i32 pending[4];
+  __shared__ f32 thresholds[1];
+  __shared__ i32 ends_of_equals[1];
+  __shared__ i32 flags[64];
+  __shared__ i32 cluster_ends[64];
+  __shared__ i32 cluster_shifts[64];
+  __shared__ i32 cluster_numbers[64];
+  __shared__ i32 token_rows[64];
+  __shared__ i32 token_clusters[64];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 tiles = ((sizes->queries + 15) / 16);
+  const i32 batch = item / (tiles * sizes->heads);
+  const i32 head = item / tiles % sizes->heads;
+  const i32 key_head = head / (sizes->heads / sizes->key_heads);
+  const i32 first_query = item % tiles * 16;
+  const i32 rows = minimum(16, sizes->queries - first_query);
+  const i32 row_group = thread / 16;
+  const i32 lane = thread % 16;
+  const i32 column_lane = lane % 2;
+  const i32 split = lane / 2;
+  const i32 query_start = batch * sizes->query_batch + head * sizes->query_head;
+  vec4<f32> maximum_2 = vec4<f32>((-4.999999840142846e+37f));
+  vec4<f32> total = vec4<f32>();
+  vec4<f32> sum_0_0 = vec4<f32>();
+  vec4<f32> sum_1_0 = vec4<f32>();
+  vec4<f32> sum_2_0 = vec4<f32>();
+  vec4<f32> sum_3_0 = vec4<f32>();
+  const i32 scratch_start = item * (sizes->segment_1_capacity * 2);
+  // Segment 0: keys
+  if (thread == 0) {
+    broadcast[0] = segment_0_tokens_segment_1_tokens_buffer[sizes->segment_0_tokens_offset + batch];
+  }
+  const i32 tokens_here = uniform_load(broadcast[0]);
+  if (tokens_here < 64) {
+    const i32 first_stand = first_query + sizes->segment_0_keys - sizes->queries;
+    const i32 own_stand = first_stand + row_group * 4;
+    const i32 segment_0_key_start = batch * sizes->segment_0_key_batch + key_head * sizes->segment_0_key_head;
+    const i32 segment_0_value_start = batch * sizes->segment_0_value_batch + key_head * sizes->segment_0_value_head;
+    for (i32 tile = 0; tile < sizes->segment_0_keys; tile += 64) {
+      const i32 count = minimum(64, sizes->segment_0_keys - tile);
+      vec4<f32> score_0 = vec4<f32>();
+      vec4<f32> score_1 = vec4<f32>();
+      vec4<f32> score_2 = vec4<f32>();
+      vec4<f32> score_3 = vec4<f32>();
+      for (i32 column = 0; column < 8; column += 8) {
+        __syncthreads();
+        for (i32 slot = thread; slot < 32; slot += 64) {
+          const i32 row = slot / 2;
+          const i32 part = slot % 2;
+          const i32 from = query_start + (first_query + minimum(row, rows - 1)) * sizes->query_row;
+          const i32 own_column = column + part * 4;
+          staged_queries[part * 18 + row] = query_segment_0_key_segment_0_value_buffer[(sizes->query_offset + from + own_column) >> 2u];
+        }
+        for (i32 slot = thread; slot < 128; slot += 64) {
+          const i32 row_2 = slot / 2;
+          const i32 part_2 = slot % 2;
+          const i32 from_2 = segment_0_key_start + (tile + minimum(row_2, count - 1)) * sizes->segment_0_key_row;
+          const i32 own_column_2 = column + part_2 * 4;
+          staged_keys[part_2 * 66 + row_2] = query_segment_0_key_segment_0_value_buffer[(sizes->segment_0_key_offset + from_2 + own_column_2) >> 2u];
+        }
+        __syncthreads();
+        for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
+          const vec4<f32> query_0 = staged_queries[part_3 * 18 + row_group * 4 + 0];
+          const vec4<f32> query_1 = staged_queries[part_3 * 18 + row_group * 4 + 1];
+          const vec4<f32> query_2 = staged_queries[part_3 * 18 + row_group * 4 + 2];
+          const vec4<f32> query_3 = staged_queries[part_3 * 18 + row_group * 4 + 3];
+          const vec4<f32> key = staged_keys[part_3 * 66 + lane];
+          score_0 += vec4<f32>(dot(query_0, key), dot(query_1, key), dot(query_2, key), dot(query_3, key));
+          const vec4<f32> key_2 = staged_keys[part_3 * 66 + lane + 16];
+          score_1 += vec4<f32>(dot(query_0, key_2), dot(query_1, key_2), dot(query_2, key_2), dot(query_3, key_2));
+          const vec4<f32> key_3 = staged_keys[part_3 * 66 + lane + 32];
+          score_2 += vec4<f32>(dot(query_0, key_3), dot(query_1, key_3), dot(query_2, key_3), dot(query_3, key_3));
+          const vec4<f32> key_4 = staged_keys[part_3 * 66 + lane + 48];
+          score_3 += vec4<f32>(dot(query_0, key_4), dot(query_1, key_4), dot(query_2, key_4), dot(query_3, key_4));
+        }
+      }
+      const i32 key_5 = tile + lane;
+      score_0 = score_0 * 0.3535533845424652f;
+      score_0 = (((lane < count) & (segment_0_mask_buffer[sizes->segment_0_mask_offset + batch * sizes->segment_0_keys + key_5] != 0)) ? (score_0) : (vec4<f32>((-9.999999680285692e+37f))));
+      const i32 key_6 = tile + (lane + 16);
+      score_1 = score_1 * 0.3535533845424652f;
+      score_1 = ((((lane + 16) < count) & (segment_0_mask_buffer[sizes->segment_0_mask_offset + batch * sizes->segment_0_keys + key_6] != 0)) ? (score_1) : (vec4<f32>((-9.999999680285692e+37f))));
+      const i32 key_7 = tile + (lane + 32);
+      score_2 = score_2 * 0.3535533845424652f;
+      score_2 = ((((lane + 32) < count) & (segment_0_mask_buffer[sizes->segment_0_mask_offset + batch * sizes->segment_0_keys + key_7] != 0)) ? (score_2) : (vec4<f32>((-9.999999680285692e+37f))));
+      const i32 key_8 = tile + (lane + 48);
+      score_3 = score_3 * 0.3535533845424652f;
+      score_3 = ((((lane + 48) < count) & (segment_0_mask_buffer[sizes->segment_0_mask_offset + batch * sizes->segment_0_keys + key_8] != 0)) ? (score_3) : (vec4<f32>((-9.999999680285692e+37f))));
+      vec4<f32> tile_maximum = maximum(maximum(maximum(score_0, score_1), score_2), score_3);
+      lane_values[thread] = tile_maximum;
+      __syncthreads();
+      const i32 start = thread / 16 * 16;
+      vec4<f32> group_maximum = lane_values[start];
+      for (i32 other = 1; other < 16; other += 1) {
+        group_maximum = maximum(group_maximum, lane_values[start + other]);
+      }
+      const vec4<f32> raised = maximum(maximum_2, group_maximum);
+      const vec4<f32> factor = exponential(maximum_2 - raised);
+      maximum_2 = raised;
+      total = total * factor;
+      sum_0_0 = sum_0_0 * factor.x;
+      sum_1_0 = sum_1_0 * factor.y;
+      sum_2_0 = sum_2_0 * factor.z;
+      sum_3_0 = sum_3_0 * factor.w;
+      const vec4<f32> weight = exponential(score_0 - maximum_2);
+      total += weight;
+      weights[row_group * 64 + lane] = weight;
+      const vec4<f32> weight_2 = exponential(score_1 - maximum_2);
+      total += weight_2;
+      weights[row_group * 64 + (lane + 16)] = weight_2;
+      const vec4<f32> weight_3 = exponential(score_2 - maximum_2);
+      total += weight_3;
+      weights[row_group * 64 + (lane + 32)] = weight_3;
+      const vec4<f32> weight_4 = exponential(score_3 - maximum_2);
+      total += weight_4;
+      weights[row_group * 64 + (lane + 48)] = weight_4;
+      __syncthreads();
+      for (i32 number = split; number < count; number += 8) {
+        const vec4<f32> weight_5 = weights[row_group * 64 + number];
+        const i32 from_3 = segment_0_value_start + (tile + number) * sizes->segment_0_value_row;
+        const vec4<f32> value_0 = query_segment_0_key_segment_0_value_buffer[(sizes->segment_0_value_offset + from_3 + column_lane * 4) >> 2u];
+        sum_0_0 += weight_5.x * value_0;
+        sum_1_0 += weight_5.y * value_0;
+        sum_2_0 += weight_5.z * value_0;
+        sum_3_0 += weight_5.w * value_0;
+      }
+    }
+  }
+  // Segment 1: clusters
+  if (sizes->segment_1_clusters > 0) {
+    if (thread == 0) {
+      broadcast[0] = segment_0_tokens_segment_1_tokens_buffer[sizes->segment_1_tokens_offset + batch];
+    }
+    const i32 tokens_here_2 = uniform_load(broadcast[0]);
+    if (tokens_here_2 >= 64) {
+      const i32 head_index = batch * sizes->key_heads + key_head;
+      const i32 first_cluster = head_index * sizes->segment_1_capacity;
+      const i32 unpadded = segment_0_tokens_segment_1_tokens_buffer[sizes->segment_1_tokens_offset + batch];
+      if (thread == 0) {
+        broadcast[0] = maximum(1, floor_divide(((unpadded * 3) + 16), 32));
+      }
+      const i32 wanted = uniform_load(broadcast[0]);
+      if (wanted <= 0) {
+        for (i32 tile = 0; tile < sizes->segment_1_clusters; tile += 64) {
+          const i32 count_2 = minimum(64, sizes->segment_1_clusters - tile);
+          vec4<f32> score_0_2 = vec4<f32>();
+          vec4<f32> score_1_2 = vec4<f32>();
+          vec4<f32> score_2_2 = vec4<f32>();
+          vec4<f32> score_3_2 = vec4<f32>();
+          for (i32 column = 0; column < 8; column += 8) {
+            __syncthreads();
+            for (i32 slot = thread; slot < 32; slot += 64) {
+              const i32 row_3 = slot / 2;
+              const i32 part_3 = slot % 2;
+              const i32 from_4 = query_start + (first_query + minimum(row_3, rows - 1)) * sizes->query_row;
+              const i32 own_column_3 = column + part_3 * 4;
+              staged_queries[part_3 * 18 + row_3] = query_segment_0_key_segment_0_value_buffer[(sizes->query_offset + from_4 + own_column_3) >> 2u];
+            }
+            for (i32 slot = thread; slot < 128; slot += 64) {
+              const i32 row_4 = slot / 2;
+              const i32 part_4 = slot % 2;
+              const i32 from_5 = (first_cluster + (tile + minimum(row_4, count_2 - 1))) * 8;
+              const i32 own_column_4 = column + part_4 * 4;
+              staged_keys[part_4 * 66 + row_4] = vec4<f32>(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_5 + own_column_4]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_5 + own_column_4 + 1]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_5 + own_column_4 + 2]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_5 + own_column_4 + 3]));
+            }
+            __syncthreads();
+            for (i32 part_5 = 0; part_5 < 2; part_5 += 1) {
+              const vec4<f32> query_0_2 = staged_queries[part_5 * 18 + row_group * 4 + 0];
+              const vec4<f32> query_1_2 = staged_queries[part_5 * 18 + row_group * 4 + 1];
+              const vec4<f32> query_2_2 = staged_queries[part_5 * 18 + row_group * 4 + 2];
+              const vec4<f32> query_3_2 = staged_queries[part_5 * 18 + row_group * 4 + 3];
+              const vec4<f32> key_9 = staged_keys[part_5 * 66 + lane];
+              score_0_2 += vec4<f32>(dot(query_0_2, key_9), dot(query_1_2, key_9), dot(query_2_2, key_9), dot(query_3_2, key_9));
+              const vec4<f32> key_10 = staged_keys[part_5 * 66 + lane + 16];
+              score_1_2 += vec4<f32>(dot(query_0_2, key_10), dot(query_1_2, key_10), dot(query_2_2, key_10), dot(query_3_2, key_10));
+              const vec4<f32> key_11 = staged_keys[part_5 * 66 + lane + 32];
+              score_2_2 += vec4<f32>(dot(query_0_2, key_11), dot(query_1_2, key_11), dot(query_2_2, key_11), dot(query_3_2, key_11));
+              const vec4<f32> key_12 = staged_keys[part_5 * 66 + lane + 48];
+              score_3_2 += vec4<f32>(dot(query_0_2, key_12), dot(query_1_2, key_12), dot(query_2_2, key_12), dot(query_3_2, key_12));
+            }
+          }
+          const i32 key_13 = tile + lane;
+          score_0_2 = score_0_2 * 0.3535533845424652f + vec4<f32>(maximum(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + key_13]), (-9.999999680285692e+37f)));
+          score_0_2 = ((lane < count_2) ? (score_0_2) : (vec4<f32>((-9.999999680285692e+37f))));
+          const i32 key_14 = tile + (lane + 16);
+          score_1_2 = score_1_2 * 0.3535533845424652f + vec4<f32>(maximum(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + key_14]), (-9.999999680285692e+37f)));
+          score_1_2 = (((lane + 16) < count_2) ? (score_1_2) : (vec4<f32>((-9.999999680285692e+37f))));
+          const i32 key_15 = tile + (lane + 32);
+          score_2_2 = score_2_2 * 0.3535533845424652f + vec4<f32>(maximum(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + key_15]), (-9.999999680285692e+37f)));
+          score_2_2 = (((lane + 32) < count_2) ? (score_2_2) : (vec4<f32>((-9.999999680285692e+37f))));
+          const i32 key_16 = tile + (lane + 48);
+          score_3_2 = score_3_2 * 0.3535533845424652f + vec4<f32>(maximum(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + key_16]), (-9.999999680285692e+37f)));
+          score_3_2 = (((lane + 48) < count_2) ? (score_3_2) : (vec4<f32>((-9.999999680285692e+37f))));
+          vec4<f32> tile_maximum_2 = maximum(maximum(maximum(score_0_2, score_1_2), score_2_2), score_3_2);
+          lane_values[thread] = tile_maximum_2;
+          __syncthreads();
+          const i32 start_2 = thread / 16 * 16;
+          vec4<f32> group_maximum_2 = lane_values[start_2];
+          for (i32 other = 1; other < 16; other += 1) {
+            group_maximum_2 = maximum(group_maximum_2, lane_values[start_2 + other]);
+          }
+          const vec4<f32> raised_2 = maximum(maximum_2, group_maximum_2);
+          const vec4<f32> factor_2 = exponential(maximum_2 - raised_2);
+          maximum_2 = raised_2;
+          total = total * factor_2;
+          sum_0_0 = sum_0_0 * factor_2.x;
+          sum_1_0 = sum_1_0 * factor_2.y;
+          sum_2_0 = sum_2_0 * factor_2.z;
+          sum_3_0 = sum_3_0 * factor_2.w;
+          const vec4<f32> weight_6 = exponential(score_0_2 - maximum_2);
+          total += weight_6;
+          weights[row_group * 64 + lane] = weight_6;
+          const vec4<f32> weight_7 = exponential(score_1_2 - maximum_2);
+          total += weight_7;
+          weights[row_group * 64 + (lane + 16)] = weight_7;
+          const vec4<f32> weight_8 = exponential(score_2_2 - maximum_2);
+          total += weight_8;
+          weights[row_group * 64 + (lane + 32)] = weight_8;
+          const vec4<f32> weight_9 = exponential(score_3_2 - maximum_2);
+          total += weight_9;
+          weights[row_group * 64 + (lane + 48)] = weight_9;
+          __syncthreads();
+          for (i32 number = split; number < count_2; number += 8) {
+            const vec4<f32> weight_10 = weights[row_group * 64 + number];
+            const i32 from_6 = (first_cluster + (tile + number)) * 8;
+            const vec4<f32> value_0_2 = vec4<f32>(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_value_offset + from_6 + column_lane * 4]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_value_offset + from_6 + column_lane * 4 + 1]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_value_offset + from_6 + column_lane * 4 + 2]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_value_offset + from_6 + column_lane * 4 + 3]));
+            sum_0_0 += weight_10.x * value_0_2;
+            sum_1_0 += weight_10.y * value_0_2;
+            sum_2_0 += weight_10.z * value_0_2;
+            sum_3_0 += weight_10.w * value_0_2;
+          }
+        }
+      } else {
+        vec4<f32> squares = vec4<f32>();
+        const i32 query_start_2 = query_start + (first_query + minimum((row_group * 4 + 0), rows - 1)) * sizes->query_row;
+        for (i32 column = 0; column < 8; column += 1) {
+          const f32 element = query_segment_0_key_segment_0_value_buffer[(sizes->query_offset + query_start_2 + column) >> 2u][(sizes->query_offset + query_start_2 + column) & 3];
+          squares.x += element * element;
+        }
+        const i32 query_start_3 = query_start + (first_query + minimum((row_group * 4 + 1), rows - 1)) * sizes->query_row;
+        for (i32 column = 0; column < 8; column += 1) {
+          const f32 element_2 = query_segment_0_key_segment_0_value_buffer[(sizes->query_offset + query_start_3 + column) >> 2u][(sizes->query_offset + query_start_3 + column) & 3];
+          squares.y += element_2 * element_2;
+        }
+        const i32 query_start_4 = query_start + (first_query + minimum((row_group * 4 + 2), rows - 1)) * sizes->query_row;
+        for (i32 column = 0; column < 8; column += 1) {
+          const f32 element_3 = query_segment_0_key_segment_0_value_buffer[(sizes->query_offset + query_start_4 + column) >> 2u][(sizes->query_offset + query_start_4 + column) & 3];
+          squares.z += element_3 * element_3;
+        }
+        const i32 query_start_5 = query_start + (first_query + minimum((row_group * 4 + 3), rows - 1)) * sizes->query_row;
+        for (i32 column = 0; column < 8; column += 1) {
+          const f32 element_4 = query_segment_0_key_segment_0_value_buffer[(sizes->query_offset + query_start_5 + column) >> 2u][(sizes->query_offset + query_start_5 + column) & 3];
+          squares.w += element_4 * element_4;
+        }
+        vec4<f32> top = vec4<f32>((-3.0000000054977558e+38f));
+        vec4<f32> own_sum = vec4<f32>();
+        for (i32 tile = 0; tile < sizes->segment_1_clusters; tile += 64) {
+          const i32 count_3 = minimum(64, sizes->segment_1_clusters - tile);
+          vec4<f32> score_0_3 = vec4<f32>();
+          vec4<f32> score_1_3 = vec4<f32>();
+          vec4<f32> score_2_3 = vec4<f32>();
+          vec4<f32> score_3_3 = vec4<f32>();
+          for (i32 column = 0; column < 8; column += 8) {
+            __syncthreads();
+            for (i32 slot = thread; slot < 32; slot += 64) {
+              const i32 row_5 = slot / 2;
+              const i32 part_5 = slot % 2;
+              const i32 from_7 = query_start + (first_query + minimum(row_5, rows - 1)) * sizes->query_row;
+              const i32 own_column_5 = column + part_5 * 4;
+              staged_queries[part_5 * 18 + row_5] = query_segment_0_key_segment_0_value_buffer[(sizes->query_offset + from_7 + own_column_5) >> 2u];
+            }
+            for (i32 slot = thread; slot < 128; slot += 64) {
+              const i32 row_6 = slot / 2;
+              const i32 part_6 = slot % 2;
+              const i32 from_8 = (first_cluster + (tile + minimum(row_6, count_3 - 1))) * 8;
+              const i32 own_column_6 = column + part_6 * 4;
+              staged_keys[part_6 * 66 + row_6] = vec4<f32>(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_8 + own_column_6]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_8 + own_column_6 + 1]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_8 + own_column_6 + 2]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_8 + own_column_6 + 3]));
+            }
+            __syncthreads();
+            for (i32 part_7 = 0; part_7 < 2; part_7 += 1) {
+              const vec4<f32> query_0_3 = staged_queries[part_7 * 18 + row_group * 4 + 0];
+              const vec4<f32> query_1_3 = staged_queries[part_7 * 18 + row_group * 4 + 1];
+              const vec4<f32> query_2_3 = staged_queries[part_7 * 18 + row_group * 4 + 2];
+              const vec4<f32> query_3_3 = staged_queries[part_7 * 18 + row_group * 4 + 3];
+              const vec4<f32> key_17 = staged_keys[part_7 * 66 + lane];
+              score_0_3 += vec4<f32>(dot(query_0_3, key_17), dot(query_1_3, key_17), dot(query_2_3, key_17), dot(query_3_3, key_17));
+              const vec4<f32> key_18 = staged_keys[part_7 * 66 + lane + 16];
+              score_1_3 += vec4<f32>(dot(query_0_3, key_18), dot(query_1_3, key_18), dot(query_2_3, key_18), dot(query_3_3, key_18));
+              const vec4<f32> key_19 = staged_keys[part_7 * 66 + lane + 32];
+              score_2_3 += vec4<f32>(dot(query_0_3, key_19), dot(query_1_3, key_19), dot(query_2_3, key_19), dot(query_3_3, key_19));
+              const vec4<f32> key_20 = staged_keys[part_7 * 66 + lane + 48];
+              score_3_3 += vec4<f32>(dot(query_0_3, key_20), dot(query_1_3, key_20), dot(query_2_3, key_20), dot(query_3_3, key_20));
+            }
+          }
+          if (lane < count_3) {
+            const i32 cluster = tile + lane;
+            const f32 spread = 0.0078125f * bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_radius_offset + first_cluster + cluster]);
+            vec4<f32> estimate = vec4<f32>((-3.0000000054977558e+38f));
+            if (!(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + cluster]) < (-9.999999680285692e+37f))) {
+              estimate = score_0_3 * 0.3535533845424652f + vec4<f32>(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + cluster])) + squares * spread;
+            }
+            const vec4<f32> raised_3 = maximum(top, estimate);
+            own_sum = own_sum * exponential(top - raised_3) + exponential(estimate - raised_3);
+            top = raised_3;
+          }
+          if ((lane + 16) < count_3) {
+            const i32 cluster_2 = tile + (lane + 16);
+            const f32 spread_2 = 0.0078125f * bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_radius_offset + first_cluster + cluster_2]);
+            vec4<f32> estimate_2 = vec4<f32>((-3.0000000054977558e+38f));
+            if (!(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + cluster_2]) < (-9.999999680285692e+37f))) {
+              estimate_2 = score_1_3 * 0.3535533845424652f + vec4<f32>(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + cluster_2])) + squares * spread_2;
+            }
+            const vec4<f32> raised_4 = maximum(top, estimate_2);
+            own_sum = own_sum * exponential(top - raised_4) + exponential(estimate_2 - raised_4);
+            top = raised_4;
+          }
+          if ((lane + 32) < count_3) {
+            const i32 cluster_3 = tile + (lane + 32);
+            const f32 spread_3 = 0.0078125f * bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_radius_offset + first_cluster + cluster_3]);
+            vec4<f32> estimate_3 = vec4<f32>((-3.0000000054977558e+38f));
+            if (!(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + cluster_3]) < (-9.999999680285692e+37f))) {
+              estimate_3 = score_2_3 * 0.3535533845424652f + vec4<f32>(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + cluster_3])) + squares * spread_3;
+            }
+            const vec4<f32> raised_5 = maximum(top, estimate_3);
+            own_sum = own_sum * exponential(top - raised_5) + exponential(estimate_3 - raised_5);
+            top = raised_5;
+          }
+          if ((lane + 48) < count_3) {
+            const i32 cluster_4 = tile + (lane + 48);
+            const f32 spread_4 = 0.0078125f * bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_radius_offset + first_cluster + cluster_4]);
+            vec4<f32> estimate_4 = vec4<f32>((-3.0000000054977558e+38f));
+            if (!(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + cluster_4]) < (-9.999999680285692e+37f))) {
+              estimate_4 = score_3_3 * 0.3535533845424652f + vec4<f32>(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + cluster_4])) + squares * spread_4;
+            }
+            const vec4<f32> raised_6 = maximum(top, estimate_4);
+            own_sum = own_sum * exponential(top - raised_6) + exponential(estimate_4 - raised_6);
+            top = raised_6;
+          }
+        }
+        __syncthreads();
+        lane_values[thread] = top;
+        __syncthreads();
+        const i32 start_3 = thread / 16 * 16;
+        vec4<f32> largest = lane_values[start_3];
+        for (i32 other = 1; other < 16; other += 1) {
+          largest = maximum(largest, lane_values[start_3 + other]);
+        }
+        __syncthreads();
+        lane_values[thread] = own_sum * exponential(top - largest);
+        __syncthreads();
+        const i32 start_4 = thread / 16 * 16;
+        vec4<f32> estimates_sum = lane_values[start_4];
+        for (i32 other = 1; other < 16; other += 1) {
+          estimates_sum = estimates_sum + lane_values[start_4 + other];
+        }
+        // padded queries have no say where there are others
+        const vec4<f32> offset = vec4<f32>((((first_query >= unpadded || first_query + row_group * 4 + 0 < unpadded) && squares.x > 0.0f) ? (0.5f * logarithm(squares.x) - largest.x - logarithm(estimates_sum.x)) : ((((first_query >= unpadded || first_query + row_group * 4 + 0 < unpadded)) ? ((-9.999999933815813e+36f)) : ((-9.999999680285692e+37f))))), (((first_query >= unpadded || first_query + row_group * 4 + 1 < unpadded) && squares.y > 0.0f) ? (0.5f * logarithm(squares.y) - largest.y - logarithm(estimates_sum.y)) : ((((first_query >= unpadded || first_query + row_group * 4 + 1 < unpadded)) ? ((-9.999999933815813e+36f)) : ((-9.999999680285692e+37f))))), (((first_query >= unpadded || first_query + row_group * 4 + 2 < unpadded) && squares.z > 0.0f) ? (0.5f * logarithm(squares.z) - largest.z - logarithm(estimates_sum.z)) : ((((first_query >= unpadded || first_query + row_group * 4 + 2 < unpadded)) ? ((-9.999999933815813e+36f)) : ((-9.999999680285692e+37f))))), (((first_query >= unpadded || first_query + row_group * 4 + 3 < unpadded) && squares.w > 0.0f) ? (0.5f * logarithm(squares.w) - largest.w - logarithm(estimates_sum.w)) : ((((first_query >= unpadded || first_query + row_group * 4 + 3 < unpadded)) ? ((-9.999999933815813e+36f)) : ((-9.999999680285692e+37f))))));
+        f32 largest_ranking = (-3.0000000054977558e+38f);
+        for (i32 tile = 0; tile < sizes->segment_1_clusters; tile += 64) {
+          const i32 count_4 = minimum(64, sizes->segment_1_clusters - tile);
+          vec4<f32> score_0_4 = vec4<f32>();
+          vec4<f32> score_1_4 = vec4<f32>();
+          vec4<f32> score_2_4 = vec4<f32>();
+          vec4<f32> score_3_4 = vec4<f32>();
+          for (i32 column = 0; column < 8; column += 8) {
+            __syncthreads();
+            for (i32 slot = thread; slot < 32; slot += 64) {
+              const i32 row_7 = slot / 2;
+              const i32 part_7 = slot % 2;
+              const i32 from_9 = query_start + (first_query + minimum(row_7, rows - 1)) * sizes->query_row;
+              const i32 own_column_7 = column + part_7 * 4;
+              staged_queries[part_7 * 18 + row_7] = query_segment_0_key_segment_0_value_buffer[(sizes->query_offset + from_9 + own_column_7) >> 2u];
+            }
+            for (i32 slot = thread; slot < 128; slot += 64) {
+              const i32 row_8 = slot / 2;
+              const i32 part_8 = slot % 2;
+              const i32 from_10 = (first_cluster + (tile + minimum(row_8, count_4 - 1))) * 8;
+              const i32 own_column_8 = column + part_8 * 4;
+              staged_keys[part_8 * 66 + row_8] = vec4<f32>(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_10 + own_column_8]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_10 + own_column_8 + 1]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_10 + own_column_8 + 2]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_10 + own_column_8 + 3]));
+            }
+            __syncthreads();
+            for (i32 part_9 = 0; part_9 < 2; part_9 += 1) {
+              const vec4<f32> query_0_4 = staged_queries[part_9 * 18 + row_group * 4 + 0];
+              const vec4<f32> query_1_4 = staged_queries[part_9 * 18 + row_group * 4 + 1];
+              const vec4<f32> query_2_4 = staged_queries[part_9 * 18 + row_group * 4 + 2];
+              const vec4<f32> query_3_4 = staged_queries[part_9 * 18 + row_group * 4 + 3];
+              const vec4<f32> key_21 = staged_keys[part_9 * 66 + lane];
+              score_0_4 += vec4<f32>(dot(query_0_4, key_21), dot(query_1_4, key_21), dot(query_2_4, key_21), dot(query_3_4, key_21));
+              const vec4<f32> key_22 = staged_keys[part_9 * 66 + lane + 16];
+              score_1_4 += vec4<f32>(dot(query_0_4, key_22), dot(query_1_4, key_22), dot(query_2_4, key_22), dot(query_3_4, key_22));
+              const vec4<f32> key_23 = staged_keys[part_9 * 66 + lane + 32];
+              score_2_4 += vec4<f32>(dot(query_0_4, key_23), dot(query_1_4, key_23), dot(query_2_4, key_23), dot(query_3_4, key_23));
+              const vec4<f32> key_24 = staged_keys[part_9 * 66 + lane + 48];
+              score_3_4 += vec4<f32>(dot(query_0_4, key_24), dot(query_1_4, key_24), dot(query_2_4, key_24), dot(query_3_4, key_24));
+            }
+          }
+          if (lane < count_4) {
+            const i32 cluster_5 = tile + lane;
+            const f32 spread_5 = 0.0078125f * bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_radius_offset + first_cluster + cluster_5]);
+            vec4<f32> estimate_5 = vec4<f32>((-3.0000000054977558e+38f));
+            if (!(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + cluster_5]) < (-9.999999680285692e+37f))) {
+              estimate_5 = score_0_4 * 0.3535533845424652f + vec4<f32>(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + cluster_5])) + squares * spread_5;
+            }
+            const vec4<f32> ranked = estimate_5 + offset;
+            group_rankings[row_group * 64 + lane] = maximum(maximum(maximum(ranked.x, ranked.y), ranked.z), ranked.w);
+          }
+          if ((lane + 16) < count_4) {
+            const i32 cluster_6 = tile + (lane + 16);
+            const f32 spread_6 = 0.0078125f * bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_radius_offset + first_cluster + cluster_6]);
+            vec4<f32> estimate_6 = vec4<f32>((-3.0000000054977558e+38f));
+            if (!(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + cluster_6]) < (-9.999999680285692e+37f))) {
+              estimate_6 = score_1_4 * 0.3535533845424652f + vec4<f32>(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + cluster_6])) + squares * spread_6;
+            }
+            const vec4<f32> ranked_2 = estimate_6 + offset;
+            group_rankings[row_group * 64 + (lane + 16)] = maximum(maximum(maximum(ranked_2.x, ranked_2.y), ranked_2.z), ranked_2.w);
+          }
+          if ((lane + 32) < count_4) {
+            const i32 cluster_7 = tile + (lane + 32);
+            const f32 spread_7 = 0.0078125f * bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_radius_offset + first_cluster + cluster_7]);
+            vec4<f32> estimate_7 = vec4<f32>((-3.0000000054977558e+38f));
+            if (!(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + cluster_7]) < (-9.999999680285692e+37f))) {
+              estimate_7 = score_2_4 * 0.3535533845424652f + vec4<f32>(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + cluster_7])) + squares * spread_7;
+            }
+            const vec4<f32> ranked_3 = estimate_7 + offset;
+            group_rankings[row_group * 64 + (lane + 32)] = maximum(maximum(maximum(ranked_3.x, ranked_3.y), ranked_3.z), ranked_3.w);
+          }
+          if ((lane + 48) < count_4) {
+            const i32 cluster_8 = tile + (lane + 48);
+            const f32 spread_8 = 0.0078125f * bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_radius_offset + first_cluster + cluster_8]);
+            vec4<f32> estimate_8 = vec4<f32>((-3.0000000054977558e+38f));
+            if (!(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + cluster_8]) < (-9.999999680285692e+37f))) {
+              estimate_8 = score_3_4 * 0.3535533845424652f + vec4<f32>(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + cluster_8])) + squares * spread_8;
+            }
+            const vec4<f32> ranked_4 = estimate_8 + offset;
+            group_rankings[row_group * 64 + (lane + 48)] = maximum(maximum(maximum(ranked_4.x, ranked_4.y), ranked_4.z), ranked_4.w);
+          }
+          __syncthreads();
+          for (i32 number = thread; number < count_4; number += 64) {
+            const i32 cluster_9 = tile + number;
+            const f32 radius = bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_radius_offset + first_cluster + cluster_9]);
+            const f32 ranking = ((bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + cluster_9]) < (-9.999999680285692e+37f)) ? ((-3.0000000054977558e+38f)) : (maximum(maximum(maximum(group_rankings[0 + number], group_rankings[64 + number]), group_rankings[128 + number]), group_rankings[192 + number]) + ((radius > 0.0f) ? (0.5f * logarithm(radius)) : ((-9.999999933815813e+36f)))));
+            scratch[(scratch_start) + cluster_9 * 1] = ranking;
+            largest_ranking = maximum(largest_ranking, ranking);
+          }
+        }
+        __syncthreads();
+        __syncthreads();
+        largest_rankings[thread] = largest_ranking;
+        __syncthreads();
+        for (i32 other = 0; other < 64; other += 1) {
+          largest_ranking = maximum(largest_ranking, largest_rankings[other]);
+        }
+        vec4<f32> own_count = vec4<f32>();
+        for (i32 index_2 = lane; index_2 < sizes->segment_1_clusters; index_2 += 16) {
+          const f32 ranked_5 = scratch[(scratch_start) + index_2 * 1];
+          own_count.x += ((ranked_5 > (-3.0000000054977558e+38f)) ? (1.0f) : (0.0f));
+        }
+        __syncthreads();
+        lane_values[thread] = own_count;
+        __syncthreads();
+        const i32 start_5 = thread / 16 * 16;
+        vec4<f32> all_counts = lane_values[start_5];
+        for (i32 other = 1; other < 16; other += 1) {
+          all_counts = all_counts + lane_values[start_5 + other];
+        }
+        const i32 counted = i32(all_counts.x);
+        f32 threshold = (-3.0000000054977558e+38f);
+        i32 equals = i32();
+        bool is_done = counted <= wanted;
+        i32 low = ordered_integer((-3.0000000054977558e+38f));
+        i32 high = ordered_integer(largest_ranking);
+        i32 above = i32();
+        if (lane == 0) {
+          pending[row_group] = ((!is_done) ? (1) : (0));
+        }
+        __syncthreads();
+        if (thread == 0) {
+          broadcast[0] = pending[0] + pending[1] + pending[2] + pending[3];
+        }
+        const i32 how_many = uniform_load(broadcast[0]);
+        i32 pending_choices = how_many;
+        while (pending_choices > 0) {
+          const i32 middle = (low & high) + ((low ^ high) >> 1u);
+          const f32 middle_value = ordered_float(middle);
+          vec4<f32> own_count_2 = vec4<f32>();
+          for (i32 index_2 = lane; index_2 < sizes->segment_1_clusters; index_2 += 16) {
+            const f32 ranked_6 = scratch[(scratch_start) + index_2 * 1];
+            own_count_2.x += ((ranked_6 > middle_value) ? (1.0f) : (0.0f));
+          }
+          __syncthreads();
+          lane_values[thread] = own_count_2;
+          __syncthreads();
+          const i32 start_6 = thread / 16 * 16;
+          vec4<f32> all_counts_2 = lane_values[start_6];
+          for (i32 other = 1; other < 16; other += 1) {
+            all_counts_2 = all_counts_2 + lane_values[start_6 + other];
+          }
+          const i32 counted_2 = i32(all_counts_2.x);
+          if (!is_done) {
+            if (counted_2 > wanted) {
+              low = middle;
+            }
+            if (counted_2 <= wanted) {
+              high = middle;
+              above = counted_2;
+            }
+            if (counted_2 == wanted || low + 1 >= high) {
+              is_done = true;
+              threshold = ordered_float(high);
+              equals = wanted - above;
+            }
+          }
+          if (lane == 0) {
+            pending[row_group] = ((!is_done) ? (1) : (0));
+          }
+          __syncthreads();
+          if (thread == 0) {
+            broadcast[0] = pending[0] + pending[1] + pending[2] + pending[3];
+          }
+          const i32 how_many_2 = uniform_load(broadcast[0]);
+          pending_choices = how_many_2;
+        }
+        i32 end_of_equals = i32();
+        if (lane == 0) {
+          pending[row_group] = ((equals > 0) ? (1) : (0));
+        }
+        __syncthreads();
+        if (thread == 0) {
+          broadcast[0] = pending[0] + pending[1] + pending[2] + pending[3];
+        }
+        const i32 how_many_3 = uniform_load(broadcast[0]);
+        if (how_many_3 > 0) {
+          // of those that equal the threshold, the first
+          i32 first = i32();
+          end_of_equals = sizes->segment_1_clusters;
+          i32 width = sizes->segment_1_clusters;
+          while (width > 1) {
+            const i32 middle_2 = (first + end_of_equals) / 2;
+            vec4<f32> own_count_3 = vec4<f32>();
+            for (i32 index_2 = lane; index_2 < sizes->segment_1_clusters; index_2 += 16) {
+              const f32 ranked_7 = scratch[(scratch_start) + index_2 * 1];
+              own_count_3.x += ((ranked_7 == threshold && index_2 < middle_2) ? (1.0f) : (0.0f));
+            }
+            __syncthreads();
+            lane_values[thread] = own_count_3;
+            __syncthreads();
+            const i32 start_7 = thread / 16 * 16;
+            vec4<f32> all_counts_3 = lane_values[start_7];
+            for (i32 other = 1; other < 16; other += 1) {
+              all_counts_3 = all_counts_3 + lane_values[start_7 + other];
+            }
+            const i32 counted_3 = i32(all_counts_3.x);
+            if (counted_3 >= equals) {
+              end_of_equals = middle_2;
+            } else {
+              first = middle_2;
+            }
+            width = (width + 1) / 2;
+          }
+          end_of_equals = ((equals > 0) ? (end_of_equals) : (0));
+        }
+        for (i32 tile = 0; tile < sizes->segment_1_clusters; tile += 64) {
+          const i32 count_5 = minimum(64, sizes->segment_1_clusters - tile);
+          vec4<f32> score_0_5 = vec4<f32>();
+          vec4<f32> score_1_5 = vec4<f32>();
+          vec4<f32> score_2_5 = vec4<f32>();
+          vec4<f32> score_3_5 = vec4<f32>();
+          for (i32 column = 0; column < 8; column += 8) {
+            __syncthreads();
+            for (i32 slot = thread; slot < 32; slot += 64) {
+              const i32 row_9 = slot / 2;
+              const i32 part_9 = slot % 2;
+              const i32 from_11 = query_start + (first_query + minimum(row_9, rows - 1)) * sizes->query_row;
+              const i32 own_column_9 = column + part_9 * 4;
+              staged_queries[part_9 * 18 + row_9] = query_segment_0_key_segment_0_value_buffer[(sizes->query_offset + from_11 + own_column_9) >> 2u];
+            }
+            for (i32 slot = thread; slot < 128; slot += 64) {
+              const i32 row_10 = slot / 2;
+              const i32 part_10 = slot % 2;
+              const i32 from_12 = (first_cluster + (tile + minimum(row_10, count_5 - 1))) * 8;
+              const i32 own_column_10 = column + part_10 * 4;
+              staged_keys[part_10 * 66 + row_10] = vec4<f32>(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_12 + own_column_10]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_12 + own_column_10 + 1]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_12 + own_column_10 + 2]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_12 + own_column_10 + 3]));
+            }
+            __syncthreads();
+            for (i32 part_11 = 0; part_11 < 2; part_11 += 1) {
+              const vec4<f32> query_0_5 = staged_queries[part_11 * 18 + row_group * 4 + 0];
+              const vec4<f32> query_1_5 = staged_queries[part_11 * 18 + row_group * 4 + 1];
+              const vec4<f32> query_2_5 = staged_queries[part_11 * 18 + row_group * 4 + 2];
+              const vec4<f32> query_3_5 = staged_queries[part_11 * 18 + row_group * 4 + 3];
+              const vec4<f32> key_25 = staged_keys[part_11 * 66 + lane];
+              score_0_5 += vec4<f32>(dot(query_0_5, key_25), dot(query_1_5, key_25), dot(query_2_5, key_25), dot(query_3_5, key_25));
+              const vec4<f32> key_26 = staged_keys[part_11 * 66 + lane + 16];
+              score_1_5 += vec4<f32>(dot(query_0_5, key_26), dot(query_1_5, key_26), dot(query_2_5, key_26), dot(query_3_5, key_26));
+              const vec4<f32> key_27 = staged_keys[part_11 * 66 + lane + 32];
+              score_2_5 += vec4<f32>(dot(query_0_5, key_27), dot(query_1_5, key_27), dot(query_2_5, key_27), dot(query_3_5, key_27));
+              const vec4<f32> key_28 = staged_keys[part_11 * 66 + lane + 48];
+              score_3_5 += vec4<f32>(dot(query_0_5, key_28), dot(query_1_5, key_28), dot(query_2_5, key_28), dot(query_3_5, key_28));
+            }
+          }
+          const i32 key_29 = tile + lane;
+          score_0_5 = score_0_5 * 0.3535533845424652f + vec4<f32>(maximum(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + key_29]), (-9.999999680285692e+37f)));
+          score_0_5 = (((lane < count_5) & (!(scratch[(scratch_start) + key_29 * 1] > threshold || (scratch[(scratch_start) + key_29 * 1] == threshold && key_29 < end_of_equals)))) ? (score_0_5) : (vec4<f32>((-9.999999680285692e+37f))));
+          const i32 key_30 = tile + (lane + 16);
+          score_1_5 = score_1_5 * 0.3535533845424652f + vec4<f32>(maximum(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + key_30]), (-9.999999680285692e+37f)));
+          score_1_5 = ((((lane + 16) < count_5) & (!(scratch[(scratch_start) + key_30 * 1] > threshold || (scratch[(scratch_start) + key_30 * 1] == threshold && key_30 < end_of_equals)))) ? (score_1_5) : (vec4<f32>((-9.999999680285692e+37f))));
+          const i32 key_31 = tile + (lane + 32);
+          score_2_5 = score_2_5 * 0.3535533845424652f + vec4<f32>(maximum(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + key_31]), (-9.999999680285692e+37f)));
+          score_2_5 = ((((lane + 32) < count_5) & (!(scratch[(scratch_start) + key_31 * 1] > threshold || (scratch[(scratch_start) + key_31 * 1] == threshold && key_31 < end_of_equals)))) ? (score_2_5) : (vec4<f32>((-9.999999680285692e+37f))));
+          const i32 key_32 = tile + (lane + 48);
+          score_3_5 = score_3_5 * 0.3535533845424652f + vec4<f32>(maximum(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + key_32]), (-9.999999680285692e+37f)));
+          score_3_5 = ((((lane + 48) < count_5) & (!(scratch[(scratch_start) + key_32 * 1] > threshold || (scratch[(scratch_start) + key_32 * 1] == threshold && key_32 < end_of_equals)))) ? (score_3_5) : (vec4<f32>((-9.999999680285692e+37f))));
+          vec4<f32> tile_maximum_3 = maximum(maximum(maximum(score_0_5, score_1_5), score_2_5), score_3_5);
+          lane_values[thread] = tile_maximum_3;
+          __syncthreads();
+          const i32 start_8 = thread / 16 * 16;
+          vec4<f32> group_maximum_3 = lane_values[start_8];
+          for (i32 other = 1; other < 16; other += 1) {
+            group_maximum_3 = maximum(group_maximum_3, lane_values[start_8 + other]);
+          }
+          const vec4<f32> raised_7 = maximum(maximum_2, group_maximum_3);
+          const vec4<f32> factor_3 = exponential(maximum_2 - raised_7);
+          maximum_2 = raised_7;
+          total = total * factor_3;
+          sum_0_0 = sum_0_0 * factor_3.x;
+          sum_1_0 = sum_1_0 * factor_3.y;
+          sum_2_0 = sum_2_0 * factor_3.z;
+          sum_3_0 = sum_3_0 * factor_3.w;
+          const vec4<f32> weight_11 = exponential(score_0_5 - maximum_2);
+          total += weight_11;
+          weights[row_group * 64 + lane] = weight_11;
+          const vec4<f32> weight_12 = exponential(score_1_5 - maximum_2);
+          total += weight_12;
+          weights[row_group * 64 + (lane + 16)] = weight_12;
+          const vec4<f32> weight_13 = exponential(score_2_5 - maximum_2);
+          total += weight_13;
+          weights[row_group * 64 + (lane + 32)] = weight_13;
+          const vec4<f32> weight_14 = exponential(score_3_5 - maximum_2);
+          total += weight_14;
+          weights[row_group * 64 + (lane + 48)] = weight_14;
+          __syncthreads();
+          for (i32 number = split; number < count_5; number += 8) {
+            const vec4<f32> weight_15 = weights[row_group * 64 + number];
+            const i32 from_13 = (first_cluster + (tile + number)) * 8;
+            const vec4<f32> value_0_3 = vec4<f32>(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_value_offset + from_13 + column_lane * 4]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_value_offset + from_13 + column_lane * 4 + 1]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_value_offset + from_13 + column_lane * 4 + 2]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_value_offset + from_13 + column_lane * 4 + 3]));
+            sum_0_0 += weight_15.x * value_0_3;
+            sum_1_0 += weight_15.y * value_0_3;
+            sum_2_0 += weight_15.z * value_0_3;
+            sum_3_0 += weight_15.w * value_0_3;
+          }
+        }
+        const i32 sorted_key_first = head_index * sizes->segment_1_keys;
+        const i32 sorted_value_first = head_index * sizes->segment_1_keys;
+        if (thread == 0) {
+          thresholds[0] = threshold;
+          ends_of_equals[0] = end_of_equals;
+        }
+        __syncthreads();
+        __syncthreads();
+        i32 listed = i32();
+        for (i32 first_2 = 0; first_2 < sizes->segment_1_clusters; first_2 += 64) {
+          const i32 cluster_10 = first_2 + thread;
+          i32 flag = i32();
+          if (cluster_10 < sizes->segment_1_clusters) {
+            for (i32 chooser = 0; chooser < 1; chooser += 1) {
+              const f32 ranking_2 = scratch[(scratch_start) + cluster_10 * 1 + chooser];
+              if ((ranking_2 > thresholds[chooser] || (ranking_2 == thresholds[chooser] && cluster_10 < ends_of_equals[chooser]))) {
+                flag = 1;
+              }
+            }
+          }
+          flags[thread] = flag;
+          __syncthreads();
+          i32 place = listed;
+          for (i32 other = 0; other < 64; other += 1) {
+            listed += flags[other];
+            if (other < thread) {
+              place += flags[other];
+            }
+          }
+          if (flag == 1) {
+            scratch[(scratch_start) + 1 * sizes->segment_1_capacity + place] = f32(cluster_10);
+          }
+          __syncthreads();
+        }
+        __syncthreads();
+        if (thread == 0) {
+          broadcast[0] = listed;
+        }
+        const i32 chosen_clusters = uniform_load(broadcast[0]);
+        for (i32 run = 0; run < chosen_clusters; run += 64) {
+          // as many clusters as there are threads: how many tokens they have, one behind the other
+          i32 size = i32();
+          i32 first_token = i32();
+          __syncthreads();
+          if (run + thread < chosen_clusters) {
+            const i32 cluster_11 = i32(scratch[(scratch_start) + 1 * sizes->segment_1_capacity + run + thread]);
+            cluster_numbers[thread] = cluster_11;
+            first_token = bits_as<i32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_offsets_offset + head_index * (sizes->segment_1_capacity + 1) + cluster_11]);
+            size = bits_as<i32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_offsets_offset + head_index * (sizes->segment_1_capacity + 1) + cluster_11 + 1]) - first_token;
+          }
+          cluster_ends[thread] = size;
+          __syncthreads();
+          i32 before = i32();
+          for (i32 other = 0; other < thread; other += 1) {
+            before += cluster_ends[other];
+          }
+          __syncthreads();
+          cluster_ends[thread] = before + size;
+          cluster_shifts[thread] = first_token - before;
+          const i32 total_2 = uniform_load(cluster_ends[63]);
+          for (i32 tile = 0; tile < total_2; tile += 64) {
+            const i32 count_6 = minimum(64, total_2 - tile);
+            for (i32 slot = thread; slot < count_6; slot += 64) {
+              const i32 token = tile + slot;
+              i32 place_2 = i32();
+              if (cluster_ends[place_2 + 31] <= token) {
+                place_2 += 32;
+              }
+              if (cluster_ends[place_2 + 15] <= token) {
+                place_2 += 16;
+              }
+              if (cluster_ends[place_2 + 7] <= token) {
+                place_2 += 8;
+              }
+              if (cluster_ends[place_2 + 3] <= token) {
+                place_2 += 4;
+              }
+              if (cluster_ends[place_2 + 1] <= token) {
+                place_2 += 2;
+              }
+              if (cluster_ends[place_2 + 0] <= token) {
+                place_2 += 1;
+              }
+              token_rows[slot] = cluster_shifts[place_2] + token;
+              token_clusters[slot] = cluster_numbers[place_2];
+            }
+            __syncthreads();
+            vec4<f32> score_0_6 = vec4<f32>();
+            vec4<f32> score_1_6 = vec4<f32>();
+            vec4<f32> score_2_6 = vec4<f32>();
+            vec4<f32> score_3_6 = vec4<f32>();
+            for (i32 column = 0; column < 8; column += 8) {
+              __syncthreads();
+              for (i32 slot = thread; slot < 32; slot += 64) {
+                const i32 row_11 = slot / 2;
+                const i32 part_11 = slot % 2;
+                const i32 from_14 = query_start + (first_query + minimum(row_11, rows - 1)) * sizes->query_row;
+                const i32 own_column_11 = column + part_11 * 4;
+                staged_queries[part_11 * 18 + row_11] = query_segment_0_key_segment_0_value_buffer[(sizes->query_offset + from_14 + own_column_11) >> 2u];
+              }
+              for (i32 slot = thread; slot < 128; slot += 64) {
+                const i32 row_12 = slot / 2;
+                const i32 part_12 = slot % 2;
+                const i32 from_15 = (sorted_key_first + token_rows[(0 + minimum(row_12, count_6 - 1))]) * 8;
+                const i32 own_column_12 = column + part_12 * 4;
+                staged_keys[part_12 * 66 + row_12] = segment_1_sorted_key_buffer[(sizes->segment_1_sorted_key_offset + from_15 + own_column_12) >> 2u];
+              }
+              __syncthreads();
+              for (i32 part_13 = 0; part_13 < 2; part_13 += 1) {
+                const vec4<f32> query_0_6 = staged_queries[part_13 * 18 + row_group * 4 + 0];
+                const vec4<f32> query_1_6 = staged_queries[part_13 * 18 + row_group * 4 + 1];
+                const vec4<f32> query_2_6 = staged_queries[part_13 * 18 + row_group * 4 + 2];
+                const vec4<f32> query_3_6 = staged_queries[part_13 * 18 + row_group * 4 + 3];
+                const vec4<f32> key_33 = staged_keys[part_13 * 66 + lane];
+                score_0_6 += vec4<f32>(dot(query_0_6, key_33), dot(query_1_6, key_33), dot(query_2_6, key_33), dot(query_3_6, key_33));
+                const vec4<f32> key_34 = staged_keys[part_13 * 66 + lane + 16];
+                score_1_6 += vec4<f32>(dot(query_0_6, key_34), dot(query_1_6, key_34), dot(query_2_6, key_34), dot(query_3_6, key_34));
+                const vec4<f32> key_35 = staged_keys[part_13 * 66 + lane + 32];
+                score_2_6 += vec4<f32>(dot(query_0_6, key_35), dot(query_1_6, key_35), dot(query_2_6, key_35), dot(query_3_6, key_35));
+                const vec4<f32> key_36 = staged_keys[part_13 * 66 + lane + 48];
+                score_3_6 += vec4<f32>(dot(query_0_6, key_36), dot(query_1_6, key_36), dot(query_2_6, key_36), dot(query_3_6, key_36));
+              }
+            }
+            const bool is_inside = lane < count_6;
+            score_0_6 = vec4<f32>(((is_inside) ? (score_0_6.x * 0.3535533845424652f) : ((-9.999999680285692e+37f))), ((is_inside) ? (score_0_6.y * 0.3535533845424652f) : ((-9.999999680285692e+37f))), ((is_inside) ? (score_0_6.z * 0.3535533845424652f) : ((-9.999999680285692e+37f))), ((is_inside) ? (score_0_6.w * 0.3535533845424652f) : ((-9.999999680285692e+37f))));
+            const bool is_inside_2 = (lane + 16) < count_6;
+            score_1_6 = vec4<f32>(((is_inside_2) ? (score_1_6.x * 0.3535533845424652f) : ((-9.999999680285692e+37f))), ((is_inside_2) ? (score_1_6.y * 0.3535533845424652f) : ((-9.999999680285692e+37f))), ((is_inside_2) ? (score_1_6.z * 0.3535533845424652f) : ((-9.999999680285692e+37f))), ((is_inside_2) ? (score_1_6.w * 0.3535533845424652f) : ((-9.999999680285692e+37f))));
+            const bool is_inside_3 = (lane + 32) < count_6;
+            score_2_6 = vec4<f32>(((is_inside_3) ? (score_2_6.x * 0.3535533845424652f) : ((-9.999999680285692e+37f))), ((is_inside_3) ? (score_2_6.y * 0.3535533845424652f) : ((-9.999999680285692e+37f))), ((is_inside_3) ? (score_2_6.z * 0.3535533845424652f) : ((-9.999999680285692e+37f))), ((is_inside_3) ? (score_2_6.w * 0.3535533845424652f) : ((-9.999999680285692e+37f))));
+            const bool is_inside_4 = (lane + 48) < count_6;
+            score_3_6 = vec4<f32>(((is_inside_4) ? (score_3_6.x * 0.3535533845424652f) : ((-9.999999680285692e+37f))), ((is_inside_4) ? (score_3_6.y * 0.3535533845424652f) : ((-9.999999680285692e+37f))), ((is_inside_4) ? (score_3_6.z * 0.3535533845424652f) : ((-9.999999680285692e+37f))), ((is_inside_4) ? (score_3_6.w * 0.3535533845424652f) : ((-9.999999680285692e+37f))));
+            vec4<f32> tile_maximum_4 = maximum(maximum(maximum(score_0_6, score_1_6), score_2_6), score_3_6);
+            lane_values[thread] = tile_maximum_4;
+            __syncthreads();
+            const i32 start_9 = thread / 16 * 16;
+            vec4<f32> group_maximum_4 = lane_values[start_9];
+            for (i32 other = 1; other < 16; other += 1) {
+              group_maximum_4 = maximum(group_maximum_4, lane_values[start_9 + other]);
+            }
+            const vec4<f32> raised_8 = maximum(maximum_2, group_maximum_4);
+            const vec4<f32> factor_4 = exponential(maximum_2 - raised_8);
+            maximum_2 = raised_8;
+            total = total * factor_4;
+            sum_0_0 = sum_0_0 * factor_4.x;
+            sum_1_0 = sum_1_0 * factor_4.y;
+            sum_2_0 = sum_2_0 * factor_4.z;
+            sum_3_0 = sum_3_0 * factor_4.w;
+            const vec4<f32> weight_16 = exponential(score_0_6 - maximum_2);
+            total += weight_16;
+            weights[row_group * 64 + lane] = weight_16;
+            const vec4<f32> weight_17 = exponential(score_1_6 - maximum_2);
+            total += weight_17;
+            weights[row_group * 64 + (lane + 16)] = weight_17;
+            const vec4<f32> weight_18 = exponential(score_2_6 - maximum_2);
+            total += weight_18;
+            weights[row_group * 64 + (lane + 32)] = weight_18;
+            const vec4<f32> weight_19 = exponential(score_3_6 - maximum_2);
+            total += weight_19;
+            weights[row_group * 64 + (lane + 48)] = weight_19;
+            __syncthreads();
+            for (i32 number = split; number < count_6; number += 8) {
+              const vec4<f32> weight_20 = weights[row_group * 64 + number];
+              const i32 from_16 = (sorted_value_first + token_rows[number]) * 8;
+              const vec4<f32> value_0_4 = segment_1_sorted_value_buffer[(sizes->segment_1_sorted_value_offset + from_16 + column_lane * 4) >> 2u];
+              sum_0_0 += weight_20.x * value_0_4;
+              sum_1_0 += weight_20.y * value_0_4;
+              sum_2_0 += weight_20.z * value_0_4;
+              sum_3_0 += weight_20.w * value_0_4;
+            }
+            __syncthreads();
+          }
+        }
+      }
+    }
+  }
+  __syncthreads();
+  lane_values[thread] = total;
+  __syncthreads();
+  const i32 start_10 = thread / 16 * 16;
+  vec4<f32> row_total = lane_values[start_10];
+  for (i32 other = 1; other < 16; other += 1) {
+    row_total = row_total + lane_values[start_10 + other];
+  }
+  // a query that sees no key has a total of 0: zeros
+  const vec4<f32> inverse = vec4<f32>(((row_total.x > 0.0f) ? (1.0f / row_total.x) : (0.0f)), ((row_total.y > 0.0f) ? (1.0f / row_total.y) : (0.0f)), ((row_total.z > 0.0f) ? (1.0f / row_total.z) : (0.0f)), ((row_total.w > 0.0f) ? (1.0f / row_total.w) : (0.0f)));
+  const i32 result_start = batch * sizes->result_batch + head * sizes->result_head;
+  __syncthreads();
+  lane_values[thread] = sum_0_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 0 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 8; other += 1) {
+      sum_0_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_3 = result_start + (first_query + row_group * 4 + 0) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place_3) >> 2u] = sum_0_0 * inverse.x;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_1_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 1 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 8; other += 1) {
+      sum_1_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_4 = result_start + (first_query + row_group * 4 + 1) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place_4) >> 2u] = sum_1_0 * inverse.y;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_2_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 2 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 8; other += 1) {
+      sum_2_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_5 = result_start + (first_query + row_group * 4 + 2) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place_5) >> 2u] = sum_2_0 * inverse.z;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_3_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 3 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 8; other += 1) {
+      sum_3_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_6 = result_start + (first_query + row_group * 4 + 3) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place_6) >> 2u] = sum_3_0 * inverse.w;
+  }
+}
+}
+
+// === kernel gemm_bias_residual ===
+// gemm_bias_residual
+// left [rows, depth] x right [columns, depth]^T, the right side of f32.
+// A tile of 64 x 64 a workgroup.
+
+namespace gemm_bias_residual_kernel {
+struct Sizes {
+  i32 items;
+  i32 left_offset;
+  i32 right_offset;
+  i32 bias_offset;
+  i32 residual_offset;
+  i32 result_offset;
+  i32 rows;
+  i32 columns;
+  i32 depth;
+  i32 left_stride;
+  i32 result_stride;
+  i32 residual_stride;
+};
+
+static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
+  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
+}
+
+extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_residual(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ left_buffer,
+  const vec4<f32> *__restrict__ right_buffer,
+  const f32 *__restrict__ bias_buffer,
+  const f32 *__restrict__ residual_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ vec4<f32> left_tile[320];
+  __shared__ vec4<f32> right_tile[320];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 row_tiles = ((sizes->rows + 63) / 64);
+  const i32 first_row = item % row_tiles * 64;
+  const i32 first_column = item / row_tiles * 64;
+  const i32 thread_row = thread / 16;
+  const i32 thread_column = thread % 16;
+  f32 sum_0_0 = f32();
+  f32 sum_0_1 = f32();
+  f32 sum_0_2 = f32();
+  f32 sum_0_3 = f32();
+  f32 sum_1_0 = f32();
+  f32 sum_1_1 = f32();
+  f32 sum_1_2 = f32();
+  f32 sum_1_3 = f32();
+  f32 sum_2_0 = f32();
+  f32 sum_2_1 = f32();
+  f32 sum_2_2 = f32();
+  f32 sum_2_3 = f32();
+  f32 sum_3_0 = f32();
+  f32 sum_3_1 = f32();
+  f32 sum_3_2 = f32();
+  f32 sum_3_3 = f32();
+  f32 sum_4_0 = f32();
+  f32 sum_4_1 = f32();
+  f32 sum_4_2 = f32();
+  f32 sum_4_3 = f32();
+  f32 sum_5_0 = f32();
+  f32 sum_5_1 = f32();
+  f32 sum_5_2 = f32();
+  f32 sum_5_3 = f32();
+  f32 sum_6_0 = f32();
+  f32 sum_6_1 = f32();
+  f32 sum_6_2 = f32();
+  f32 sum_6_3 = f32();
+  f32 sum_7_0 = f32();
+  f32 sum_7_1 = f32();
+  f32 sum_7_2 = f32();
+  f32 sum_7_3 = f32();
+  for (i32 depth_start = 0; depth_start < sizes->depth; depth_start += 16) {
+    for (i32 run = thread; run < 256; run += 128) {
+      const i32 tile_row = run / 4;
+      const i32 within = run % 4 * 4;
+      const i32 place = depth_start + within;
+      const i32 at = tile_row * 5 + within / 4;
+      if (place < sizes->depth) {
+        const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+        const i32 start = row * sizes->left_stride + place;
+        left_tile[at + 0] = left_buffer[(sizes->left_offset + start) >> 2u];
+      } else {
+        left_tile[at + 0] = vec4<f32>(0.0f);
+      }
+    }
+    for (i32 run = thread; run < 256; run += 128) {
+      const i32 tile_row_2 = run / 4;
+      const i32 within_2 = run % 4 * 4;
+      const i32 place_2 = depth_start + within_2;
+      const i32 at_2 = tile_row_2 * 5 + within_2 / 4;
+      if (place_2 < sizes->depth) {
+        const i32 row_2 = minimum(first_column + tile_row_2, sizes->columns - 1);
+        const i32 start_2 = row_2 * sizes->depth + place_2;
+        right_tile[at_2 + 0] = right_buffer[(sizes->right_offset + start_2) >> 2u];
+      } else {
+        right_tile[at_2 + 0] = vec4<f32>(0.0f);
+      }
+    }
+    __syncthreads();
+    for (i32 quad = 0; quad < 4; quad += 1) {
+      const i32 left_at = thread_row * 5 + quad;
+      const i32 right_at = thread_column * 5 + quad;
+      const vec4<f32> right_0 = right_tile[right_at + 0];
+      const vec4<f32> right_1 = right_tile[right_at + 80];
+      const vec4<f32> right_2 = right_tile[right_at + 160];
+      const vec4<f32> right_3 = right_tile[right_at + 240];
+      const vec4<f32> left_0 = left_tile[left_at + 0];
+      sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
+      sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
+      sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
+      sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
+      const vec4<f32> left_1 = left_tile[left_at + 40];
+      sum_1_0 = multiply_add(left_1, right_0, sum_1_0);
+      sum_1_1 = multiply_add(left_1, right_1, sum_1_1);
+      sum_1_2 = multiply_add(left_1, right_2, sum_1_2);
+      sum_1_3 = multiply_add(left_1, right_3, sum_1_3);
+      const vec4<f32> left_2 = left_tile[left_at + 80];
+      sum_2_0 = multiply_add(left_2, right_0, sum_2_0);
+      sum_2_1 = multiply_add(left_2, right_1, sum_2_1);
+      sum_2_2 = multiply_add(left_2, right_2, sum_2_2);
+      sum_2_3 = multiply_add(left_2, right_3, sum_2_3);
+      const vec4<f32> left_3 = left_tile[left_at + 120];
+      sum_3_0 = multiply_add(left_3, right_0, sum_3_0);
+      sum_3_1 = multiply_add(left_3, right_1, sum_3_1);
+      sum_3_2 = multiply_add(left_3, right_2, sum_3_2);
+      sum_3_3 = multiply_add(left_3, right_3, sum_3_3);
+      const vec4<f32> left_4 = left_tile[left_at + 160];
+      sum_4_0 = multiply_add(left_4, right_0, sum_4_0);
+      sum_4_1 = multiply_add(left_4, right_1, sum_4_1);
+      sum_4_2 = multiply_add(left_4, right_2, sum_4_2);
+      sum_4_3 = multiply_add(left_4, right_3, sum_4_3);
+      const vec4<f32> left_5 = left_tile[left_at + 200];
+      sum_5_0 = multiply_add(left_5, right_0, sum_5_0);
+      sum_5_1 = multiply_add(left_5, right_1, sum_5_1);
+      sum_5_2 = multiply_add(left_5, right_2, sum_5_2);
+      sum_5_3 = multiply_add(left_5, right_3, sum_5_3);
+      const vec4<f32> left_6 = left_tile[left_at + 240];
+      sum_6_0 = multiply_add(left_6, right_0, sum_6_0);
+      sum_6_1 = multiply_add(left_6, right_1, sum_6_1);
+      sum_6_2 = multiply_add(left_6, right_2, sum_6_2);
+      sum_6_3 = multiply_add(left_6, right_3, sum_6_3);
+      const vec4<f32> left_7 = left_tile[left_at + 280];
+      sum_7_0 = multiply_add(left_7, right_0, sum_7_0);
+      sum_7_1 = multiply_add(left_7, right_1, sum_7_1);
+      sum_7_2 = multiply_add(left_7, right_2, sum_7_2);
+      sum_7_3 = multiply_add(left_7, right_3, sum_7_3);
+    }
+    __syncthreads();
+  }
+  const i32 column = first_column + thread_column + 0;
+  if (column < sizes->columns) {
+    const f32 bias_2 = bias_buffer[sizes->bias_offset + column];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = sum_0_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = sum_1_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = sum_2_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = sum_3_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = sum_4_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = sum_5_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = sum_6_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = sum_7_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column];
+    }
+  }
+  const i32 column_2 = first_column + thread_column + 16;
+  if (column_2 < sizes->columns) {
+    const f32 bias_3 = bias_buffer[sizes->bias_offset + column_2];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = sum_0_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = sum_1_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = sum_2_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = sum_3_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = sum_4_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = sum_5_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = sum_6_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = sum_7_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_2];
+    }
+  }
+  const i32 column_3 = first_column + thread_column + 32;
+  if (column_3 < sizes->columns) {
+    const f32 bias_4 = bias_buffer[sizes->bias_offset + column_3];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = sum_0_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = sum_1_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = sum_2_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = sum_3_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = sum_4_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = sum_5_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = sum_6_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = sum_7_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_3];
+    }
+  }
+  const i32 column_4 = first_column + thread_column + 48;
+  if (column_4 < sizes->columns) {
+    const f32 bias_5 = bias_buffer[sizes->bias_offset + column_4];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = sum_0_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = sum_1_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = sum_2_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = sum_3_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = sum_4_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = sum_5_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = sum_6_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = sum_7_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_4];
+    }
+  }
+}
+}
+
+// === kernel layer_norm_2 ===
+// layer_norm_2
+// layer_norm of one row a workgroup.
+
+namespace layer_norm_2_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 weight_offset;
+  i32 bias_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) layer_norm_2(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_buffer,
+  const f32 *__restrict__ weight_buffer,
+  const f32 *__restrict__ bias_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ f32 exchanged[64];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 index_1 = item % sizes->extent_1;
+  const i32 rest = item / sizes->extent_1;
+  const i32 index_0 = rest;
+  const i32 row = item * sizes->extent_2;
+  f32 partial = f32();
+  for (i32 column = thread; column < sizes->extent_2; column += 64) {
+    const f32 value = x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + column];
+    result_buffer[sizes->result_offset + row + column] = value;
+    partial += value;
+  }
+  f32 sum = partial;
+  i32 mask = 1;
+  const i32 lanes = i32(32);
+  while (mask < minimum(lanes, 64)) {
+    sum = sum + shuffle_xor(sum, u32(mask));
+    mask = mask * 2;
+  }
+  while (mask < 64) {
+    exchanged[thread] = sum;
+    __syncthreads();
+    sum = sum + exchanged[(thread ^ mask)];
+    __syncthreads();
+    mask = mask * 2;
+  }
+  const f32 mean = sum / f32(sizes->extent_2);
+  partial = 0.0f;
+  for (i32 column = thread; column < sizes->extent_2; column += 64) {
+    const f32 distance = result_buffer[sizes->result_offset + row + column] - mean;
+    partial += distance * distance;
+  }
+  f32 squares = partial;
+  i32 mask_2 = 1;
+  const i32 lanes_2 = i32(32);
+  while (mask_2 < minimum(lanes_2, 64)) {
+    squares = squares + shuffle_xor(squares, u32(mask_2));
+    mask_2 = mask_2 * 2;
+  }
+  while (mask_2 < 64) {
+    exchanged[thread] = squares;
+    __syncthreads();
+    squares = squares + exchanged[(thread ^ mask_2)];
+    __syncthreads();
+    mask_2 = mask_2 * 2;
+  }
+  const f32 scale = 1.0f / sqrtf(squares / f32(sizes->extent_2) + 9.999999960041972e-13f);
+  for (i32 column = thread; column < sizes->extent_2; column += 64) {
+    result_buffer[sizes->result_offset + row + column] = (result_buffer[sizes->result_offset + row + column] - mean) * scale * weight_buffer[sizes->weight_offset + column] + bias_buffer[sizes->bias_offset + column];
+  }
+}
+}
+
+// === kernel gemm_bias_gelu ===
+// gemm_bias_gelu
+// left [rows, depth] x right [columns, depth]^T, the right side of f32.
+// A tile of 64 x 64 a workgroup.
+
+namespace gemm_bias_gelu_kernel {
+struct Sizes {
+  i32 items;
+  i32 left_offset;
+  i32 right_offset;
+  i32 bias_offset;
+  i32 result_offset;
+  i32 rows;
+  i32 columns;
+  i32 depth;
+  i32 left_stride;
+  i32 result_stride;
+};
+
+static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
+  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
+}
+
+static __device__ f32 erf_f32(f32 x) {
+  // a rational in x; 1 from there on where it rounds to 1 in f32
+  const f32 bounded = minimum(absolute(x), 4.0f);
+  const f32 z = bounded * bounded;
+  const f32 value = minimum(bounded * fmaf(fmaf(fmaf(fmaf(fmaf(0.0000019866442926286254f, z, 0.00028451584512367845f), z, 0.0038822146598249674f), z, 0.053098198026418686f), z, 0.19352230429649353f), z, 1.1283791065216064f) / fmaf(fmaf(fmaf(fmaf(fmaf(0.00003741609907592647f, z, 0.0011852505849674344f), z, 0.015205015428364277f), z, 0.11534010618925095f), z, 0.5048372149467468f), z, 1.0f), 1.0f);
+  return ((x < 0.0f) ? (-value) : (value));
+}
+
+static __device__ f32 gelu_f32(f32 x) {
+  return 0.5f * x * (1.0f + erf_f32(x * 0.7071067690849304f));
+}
+
+extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_gelu(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ left_buffer,
+  const vec4<f32> *__restrict__ right_buffer,
+  const f32 *__restrict__ bias_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ vec4<f32> left_tile[320];
+  __shared__ vec4<f32> right_tile[320];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 row_tiles = ((sizes->rows + 63) / 64);
+  const i32 first_row = item % row_tiles * 64;
+  const i32 first_column = item / row_tiles * 64;
+  const i32 thread_row = thread / 16;
+  const i32 thread_column = thread % 16;
+  f32 sum_0_0 = f32();
+  f32 sum_0_1 = f32();
+  f32 sum_0_2 = f32();
+  f32 sum_0_3 = f32();
+  f32 sum_1_0 = f32();
+  f32 sum_1_1 = f32();
+  f32 sum_1_2 = f32();
+  f32 sum_1_3 = f32();
+  f32 sum_2_0 = f32();
+  f32 sum_2_1 = f32();
+  f32 sum_2_2 = f32();
+  f32 sum_2_3 = f32();
+  f32 sum_3_0 = f32();
+  f32 sum_3_1 = f32();
+  f32 sum_3_2 = f32();
+  f32 sum_3_3 = f32();
+  f32 sum_4_0 = f32();
+  f32 sum_4_1 = f32();
+  f32 sum_4_2 = f32();
+  f32 sum_4_3 = f32();
+  f32 sum_5_0 = f32();
+  f32 sum_5_1 = f32();
+  f32 sum_5_2 = f32();
+  f32 sum_5_3 = f32();
+  f32 sum_6_0 = f32();
+  f32 sum_6_1 = f32();
+  f32 sum_6_2 = f32();
+  f32 sum_6_3 = f32();
+  f32 sum_7_0 = f32();
+  f32 sum_7_1 = f32();
+  f32 sum_7_2 = f32();
+  f32 sum_7_3 = f32();
+  for (i32 depth_start = 0; depth_start < sizes->depth; depth_start += 16) {
+    for (i32 run = thread; run < 256; run += 128) {
+      const i32 tile_row = run / 4;
+      const i32 within = run % 4 * 4;
+      const i32 place = depth_start + within;
+      const i32 at = tile_row * 5 + within / 4;
+      if (place < sizes->depth) {
+        const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+        const i32 start = row * sizes->left_stride + place;
+        left_tile[at + 0] = left_buffer[(sizes->left_offset + start) >> 2u];
+      } else {
+        left_tile[at + 0] = vec4<f32>(0.0f);
+      }
+    }
+    for (i32 run = thread; run < 256; run += 128) {
+      const i32 tile_row_2 = run / 4;
+      const i32 within_2 = run % 4 * 4;
+      const i32 place_2 = depth_start + within_2;
+      const i32 at_2 = tile_row_2 * 5 + within_2 / 4;
+      if (place_2 < sizes->depth) {
+        const i32 row_2 = minimum(first_column + tile_row_2, sizes->columns - 1);
+        const i32 start_2 = row_2 * sizes->depth + place_2;
+        right_tile[at_2 + 0] = right_buffer[(sizes->right_offset + start_2) >> 2u];
+      } else {
+        right_tile[at_2 + 0] = vec4<f32>(0.0f);
+      }
+    }
+    __syncthreads();
+    for (i32 quad = 0; quad < 4; quad += 1) {
+      const i32 left_at = thread_row * 5 + quad;
+      const i32 right_at = thread_column * 5 + quad;
+      const vec4<f32> right_0 = right_tile[right_at + 0];
+      const vec4<f32> right_1 = right_tile[right_at + 80];
+      const vec4<f32> right_2 = right_tile[right_at + 160];
+      const vec4<f32> right_3 = right_tile[right_at + 240];
+      const vec4<f32> left_0 = left_tile[left_at + 0];
+      sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
+      sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
+      sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
+      sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
+      const vec4<f32> left_1 = left_tile[left_at + 40];
+      sum_1_0 = multiply_add(left_1, right_0, sum_1_0);
+      sum_1_1 = multiply_add(left_1, right_1, sum_1_1);
+      sum_1_2 = multiply_add(left_1, right_2, sum_1_2);
+      sum_1_3 = multiply_add(left_1, right_3, sum_1_3);
+      const vec4<f32> left_2 = left_tile[left_at + 80];
+      sum_2_0 = multiply_add(left_2, right_0, sum_2_0);
+      sum_2_1 = multiply_add(left_2, right_1, sum_2_1);
+      sum_2_2 = multiply_add(left_2, right_2, sum_2_2);
+      sum_2_3 = multiply_add(left_2, right_3, sum_2_3);
+      const vec4<f32> left_3 = left_tile[left_at + 120];
+      sum_3_0 = multiply_add(left_3, right_0, sum_3_0);
+      sum_3_1 = multiply_add(left_3, right_1, sum_3_1);
+      sum_3_2 = multiply_add(left_3, right_2, sum_3_2);
+      sum_3_3 = multiply_add(left_3, right_3, sum_3_3);
+      const vec4<f32> left_4 = left_tile[left_at + 160];
+      sum_4_0 = multiply_add(left_4, right_0, sum_4_0);
+      sum_4_1 = multiply_add(left_4, right_1, sum_4_1);
+      sum_4_2 = multiply_add(left_4, right_2, sum_4_2);
+      sum_4_3 = multiply_add(left_4, right_3, sum_4_3);
+      const vec4<f32> left_5 = left_tile[left_at + 200];
+      sum_5_0 = multiply_add(left_5, right_0, sum_5_0);
+      sum_5_1 = multiply_add(left_5, right_1, sum_5_1);
+      sum_5_2 = multiply_add(left_5, right_2, sum_5_2);
+      sum_5_3 = multiply_add(left_5, right_3, sum_5_3);
+      const vec4<f32> left_6 = left_tile[left_at + 240];
+      sum_6_0 = multiply_add(left_6, right_0, sum_6_0);
+      sum_6_1 = multiply_add(left_6, right_1, sum_6_1);
+      sum_6_2 = multiply_add(left_6, right_2, sum_6_2);
+      sum_6_3 = multiply_add(left_6, right_3, sum_6_3);
+      const vec4<f32> left_7 = left_tile[left_at + 280];
+      sum_7_0 = multiply_add(left_7, right_0, sum_7_0);
+      sum_7_1 = multiply_add(left_7, right_1, sum_7_1);
+      sum_7_2 = multiply_add(left_7, right_2, sum_7_2);
+      sum_7_3 = multiply_add(left_7, right_3, sum_7_3);
+    }
+    __syncthreads();
+  }
+  const i32 column = first_column + thread_column + 0;
+  if (column < sizes->columns) {
+    const f32 bias_2 = bias_buffer[sizes->bias_offset + column];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      const f32 value = sum_0_0 + bias_2;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = gelu_f32(value);
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      const f32 value_2 = sum_1_0 + bias_2;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = gelu_f32(value_2);
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      const f32 value_3 = sum_2_0 + bias_2;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = gelu_f32(value_3);
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      const f32 value_4 = sum_3_0 + bias_2;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = gelu_f32(value_4);
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      const f32 value_5 = sum_4_0 + bias_2;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = gelu_f32(value_5);
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      const f32 value_6 = sum_5_0 + bias_2;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = gelu_f32(value_6);
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      const f32 value_7 = sum_6_0 + bias_2;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = gelu_f32(value_7);
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      const f32 value_8 = sum_7_0 + bias_2;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = gelu_f32(value_8);
+    }
+  }
+  const i32 column_2 = first_column + thread_column + 16;
+  if (column_2 < sizes->columns) {
+    const f32 bias_3 = bias_buffer[sizes->bias_offset + column_2];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      const f32 value_9 = sum_0_1 + bias_3;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = gelu_f32(value_9);
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      const f32 value_10 = sum_1_1 + bias_3;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = gelu_f32(value_10);
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      const f32 value_11 = sum_2_1 + bias_3;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = gelu_f32(value_11);
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      const f32 value_12 = sum_3_1 + bias_3;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = gelu_f32(value_12);
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      const f32 value_13 = sum_4_1 + bias_3;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = gelu_f32(value_13);
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      const f32 value_14 = sum_5_1 + bias_3;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = gelu_f32(value_14);
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      const f32 value_15 = sum_6_1 + bias_3;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = gelu_f32(value_15);
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      const f32 value_16 = sum_7_1 + bias_3;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = gelu_f32(value_16);
+    }
+  }
+  const i32 column_3 = first_column + thread_column + 32;
+  if (column_3 < sizes->columns) {
+    const f32 bias_4 = bias_buffer[sizes->bias_offset + column_3];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      const f32 value_17 = sum_0_2 + bias_4;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = gelu_f32(value_17);
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      const f32 value_18 = sum_1_2 + bias_4;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = gelu_f32(value_18);
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      const f32 value_19 = sum_2_2 + bias_4;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = gelu_f32(value_19);
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      const f32 value_20 = sum_3_2 + bias_4;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = gelu_f32(value_20);
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      const f32 value_21 = sum_4_2 + bias_4;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = gelu_f32(value_21);
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      const f32 value_22 = sum_5_2 + bias_4;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = gelu_f32(value_22);
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      const f32 value_23 = sum_6_2 + bias_4;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = gelu_f32(value_23);
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      const f32 value_24 = sum_7_2 + bias_4;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = gelu_f32(value_24);
+    }
+  }
+  const i32 column_4 = first_column + thread_column + 48;
+  if (column_4 < sizes->columns) {
+    const f32 bias_5 = bias_buffer[sizes->bias_offset + column_4];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      const f32 value_25 = sum_0_3 + bias_5;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = gelu_f32(value_25);
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      const f32 value_26 = sum_1_3 + bias_5;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = gelu_f32(value_26);
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      const f32 value_27 = sum_2_3 + bias_5;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = gelu_f32(value_27);
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      const f32 value_28 = sum_3_3 + bias_5;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = gelu_f32(value_28);
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      const f32 value_29 = sum_4_3 + bias_5;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = gelu_f32(value_29);
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      const f32 value_30 = sum_5_3 + bias_5;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = gelu_f32(value_30);
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      const f32 value_31 = sum_6_3 + bias_5;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = gelu_f32(value_31);
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      const f32 value_32 = sum_7_3 + bias_5;
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = gelu_f32(value_32);
+    }
+  }
+}
+}
+
+// === kernel map_cast_2 ===
+// map_cast_2
+// One element a thread.
+
+namespace map_cast_2_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 result_stride_0;
+  i32 result_stride_1;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) map_cast_2(
+  const Sizes *__restrict__ sizes,
+  const i32 *__restrict__ x0_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_1 = element % sizes->extent_1;
+  const i32 rest = element / sizes->extent_1;
+  const i32 index_0 = rest;
+  if (index_0 < sizes->extent_0) {
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1] = f32(x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1]);
+  }
+}
+}
+
+// === kernel sum_multiply ===
+// sum_multiply
+// One sum over the last axis of the nest a thread.
+
+namespace sum_multiply_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 x1_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 extent_r;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+  i32 x0_stride_r;
+  i32 x1_stride_0;
+  i32 x1_stride_1;
+  i32 x1_stride_2;
+  i32 x1_stride_r;
+  i32 result_stride_0;
+  i32 result_stride_1;
+  i32 result_stride_2;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) sum_multiply(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_buffer,
+  const f32 *__restrict__ x1_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_2 = element % sizes->extent_2;
+  const i32 rest = element / sizes->extent_2;
+  const i32 index_1 = rest % sizes->extent_1;
+  const i32 rest_2 = rest / sizes->extent_1;
+  const i32 index_0 = rest_2;
+  if (index_0 < sizes->extent_0) {
+    f32 reduced = 0.0f;
+    for (i32 r = 0; r < sizes->extent_r; r += 1) {
+      reduced = reduced + (x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + index_2 + r * sizes->x0_stride_r] * x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 * sizes->x1_stride_1 + r * sizes->x1_stride_r]);
+    }
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2] = reduced;
+  }
+}
+}
+
+// === kernel sum_copy ===
+// sum_copy
+// One sum over the last axis of the nest a thread.
+
+namespace sum_copy_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 extent_r;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+  i32 x0_stride_r;
+  i32 result_stride_0;
+  i32 result_stride_1;
+  i32 result_stride_2;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) sum_copy(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_2 = element % sizes->extent_2;
+  const i32 rest = element / sizes->extent_2;
+  const i32 index_1 = rest % sizes->extent_1;
+  const i32 rest_2 = rest / sizes->extent_1;
+  const i32 index_0 = rest_2;
+  if (index_0 < sizes->extent_0) {
+    f32 reduced = 0.0f;
+    for (i32 r = 0; r < sizes->extent_r; r += 1) {
+      reduced = reduced + x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + r * sizes->x0_stride_r];
+    }
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2] = reduced;
+  }
+}
+}
+
+// === kernel map_maximum_divide ===
+// map_maximum_divide
+// One element a thread.
+
+namespace map_maximum_divide_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 x1_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+  i32 x1_stride_0;
+  i32 x1_stride_1;
+  i32 x1_stride_2;
+  i32 result_stride_0;
+  i32 result_stride_1;
+  i32 result_stride_2;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) map_maximum_divide(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_buffer,
+  const f32 *__restrict__ x1_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_2 = element % sizes->extent_2;
+  const i32 rest = element / sizes->extent_2;
+  const i32 index_1 = rest % sizes->extent_1;
+  const i32 rest_2 = rest / sizes->extent_1;
+  const i32 index_0 = rest_2;
+  if (index_0 < sizes->extent_0) {
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2] = (x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + index_2] / maximum(x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 * sizes->x1_stride_1], 9.999999717180685e-10f));
+  }
+}
+}
+
+// === kernel sum_multiply_2 ===
+// sum_multiply_2
+// One sum over the last axis of the nest a thread.
+
+namespace sum_multiply_2_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_r;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_r;
+  i32 result_stride_0;
+  i32 result_stride_1;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) sum_multiply_2(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_1 = element % sizes->extent_1;
+  const i32 rest = element / sizes->extent_1;
+  const i32 index_0 = rest;
+  if (index_0 < sizes->extent_0) {
+    f32 reduced = 0.0f;
+    for (i32 r = 0; r < sizes->extent_r; r += 1) {
+      const f32 shared_value = x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + r * sizes->x0_stride_r];
+      reduced = reduced + (shared_value * shared_value);
+    }
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1] = reduced;
+  }
+}
+}
+
+// === kernel map_sqrt_maximum_divide ===
+// map_sqrt_maximum_divide
+// One element a thread.
+
+namespace map_sqrt_maximum_divide_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 x1_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x1_stride_0;
+  i32 x1_stride_1;
+  i32 result_stride_0;
+  i32 result_stride_1;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) map_sqrt_maximum_divide(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_buffer,
+  const f32 *__restrict__ x1_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_1 = element % sizes->extent_1;
+  const i32 rest = element / sizes->extent_1;
+  const i32 index_0 = rest;
+  if (index_0 < sizes->extent_0) {
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1] = (x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1] / maximum(sqrtf(x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0]), 9.999999960041972e-13f));
+  }
+}
+}

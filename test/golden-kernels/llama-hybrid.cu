@@ -1,0 +1,2814 @@
+// Kernels for CUDA, compute capability 8.0 and up; products of f32, summed in f32.
+
+#ifndef ATPC_SIMULATED_DEVICE
+using f32 = float;
+using i32 = int;
+using u32 = unsigned int;
+using u16 = unsigned short;
+
+/* The 16-bit float in the low half of a word (PTX ISA, section 9.7.9.21, cvt). */
+static __device__ inline f32 half_to_f32(u32 bits) {
+  f32 value;
+  asm("{ .reg .f16 half; mov.b16 half, %1; cvt.f32.f16 %0, half; }" : "=f"(value) : "h"((u16)bits));
+  return value;
+}
+static __device__ inline f32 f32_of_bits(u32 bits) { return __uint_as_float(bits); }
+static __device__ inline u32 bits_of_f32(f32 value) { return __float_as_uint(value); }
+/* The value that thread lane ^ mask of the warp has; all 32 lanes come here. */
+static __device__ inline f32 shuffle_xor(f32 value, u32 mask) { return __shfl_xor_sync(0xffffffffu, value, mask); }
+#endif
+
+#pragma nv_diag_suppress 177, 550 /* declared or set, and not used by every file */
+
+template <class T> struct vec2 {
+  T x, y;
+  __device__ const T &operator[](i32 lane) const { return (&x)[lane]; }
+};
+template <class T> struct alignas(16) vec4 {
+  T x, y, z, w;
+  vec4() = default;
+  __device__ explicit vec4(T all) : x(all), y(all), z(all), w(all) {}
+  __device__ vec4(T x, T y, T z, T w) : x(x), y(y), z(z), w(w) {}
+  __device__ T &operator[](i32 lane) { return (&x)[lane]; }
+  __device__ const T &operator[](i32 lane) const { return (&x)[lane]; }
+  __device__ vec4 &operator+=(const vec4 &b) { return *this = *this + b; }
+};
+template <class T> __device__ inline vec4<T> operator+(vec4<T> a, vec4<T> b) { return {a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w}; }
+template <class T> __device__ inline vec4<T> operator-(vec4<T> a, vec4<T> b) { return {a.x - b.x, a.y - b.y, a.z - b.z, a.w - b.w}; }
+template <class T> __device__ inline vec4<T> operator*(vec4<T> a, vec4<T> b) { return {a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w}; }
+template <class T> __device__ inline vec4<T> operator/(vec4<T> a, vec4<T> b) { return {a.x / b.x, a.y / b.y, a.z / b.z, a.w / b.w}; }
+template <class T> __device__ inline vec4<T> operator+(vec4<T> a, T b) { return a + vec4<T>(b); }
+template <class T> __device__ inline vec4<T> operator-(vec4<T> a, T b) { return a - vec4<T>(b); }
+template <class T> __device__ inline vec4<T> operator*(vec4<T> a, T b) { return a * vec4<T>(b); }
+template <class T> __device__ inline vec4<T> operator/(vec4<T> a, T b) { return a / vec4<T>(b); }
+template <class T> __device__ inline vec4<T> operator*(T a, vec4<T> b) { return vec4<T>(a) * b; }
+
+template <class T> struct bits_as;
+template <> struct bits_as<f32> {
+  static __device__ f32 of(f32 value) { return value; }
+  static __device__ f32 of(i32 value) { return f32_of_bits((u32)value); }
+  static __device__ f32 of(u32 value) { return f32_of_bits(value); }
+};
+template <> struct bits_as<i32> {
+  static __device__ i32 of(f32 value) { return (i32)bits_of_f32(value); }
+  static __device__ i32 of(i32 value) { return value; }
+  static __device__ i32 of(u32 value) { return (i32)value; }
+};
+template <> struct bits_as<u32> {
+  static __device__ u32 of(f32 value) { return bits_of_f32(value); }
+  static __device__ u32 of(i32 value) { return (u32)value; }
+  static __device__ u32 of(u32 value) { return value; }
+};
+static __device__ inline vec2<f32> unpack_halves(u32 word) { return {half_to_f32(word & 0xffffu), half_to_f32(word >> 16)}; }
+
+static __device__ inline i32 maximum(i32 a, i32 b) { return a > b ? a : b; }
+static __device__ inline i32 minimum(i32 a, i32 b) { return a < b ? a : b; }
+static __device__ inline u32 maximum(u32 a, u32 b) { return a > b ? a : b; }
+static __device__ inline u32 minimum(u32 a, u32 b) { return a < b ? a : b; }
+static __device__ inline f32 maximum(f32 a, f32 b) { return fmaxf(a, b); }
+static __device__ inline f32 minimum(f32 a, f32 b) { return fminf(a, b); }
+static __device__ inline f32 absolute(f32 x) { return fabsf(x); }
+static __device__ inline i32 absolute(i32 x) { return x < 0 ? -x : x; }
+static __device__ inline f32 exponential(f32 x) { return expf(x); }
+static __device__ inline f32 logarithm(f32 x) { return logf(x); }
+static __device__ inline vec4<f32> logarithm(vec4<f32> x) { return {logf(x.x), logf(x.y), logf(x.z), logf(x.w)}; }
+static __device__ inline vec4<f32> maximum(vec4<f32> a, vec4<f32> b) { return {fmaxf(a.x, b.x), fmaxf(a.y, b.y), fmaxf(a.z, b.z), fmaxf(a.w, b.w)}; }
+static __device__ inline vec4<f32> minimum(vec4<f32> a, vec4<f32> b) { return {fminf(a.x, b.x), fminf(a.y, b.y), fminf(a.z, b.z), fminf(a.w, b.w)}; }
+static __device__ inline vec4<f32> absolute(vec4<f32> x) { return {fabsf(x.x), fabsf(x.y), fabsf(x.z), fabsf(x.w)}; }
+static __device__ inline vec4<f32> exponential(vec4<f32> x) { return {expf(x.x), expf(x.y), expf(x.z), expf(x.w)}; }
+template <class T> static __device__ inline T clamp(T x, T low, T high) { return minimum(maximum(x, low), high); }
+static __device__ inline f32 dot(vec4<f32> a, vec4<f32> b) { return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, a.x * b.x))); }
+
+/* A value of shared memory that is the same for all threads; holds a barrier before and after. */
+template <class T> static __device__ inline T uniform_load(const T &place) {
+  __syncthreads();
+  const T value = place;
+  __syncthreads();
+  return value;
+}
+
+// === kernel map_gather ===
+// map_gather
+// One element a thread.
+
+namespace map_gather_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 x1_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+  i32 x1_stride_0;
+  i32 x1_stride_1;
+  i32 x1_stride_2;
+  i32 x1_stride_indirect;
+  i32 result_stride_0;
+  i32 result_stride_1;
+  i32 result_stride_2;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) map_gather(
+  const Sizes *__restrict__ sizes,
+  const i32 *__restrict__ x0_buffer,
+  const f32 *__restrict__ x1_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_2 = element % sizes->extent_2;
+  const i32 rest = element / sizes->extent_2;
+  const i32 index_1 = rest % sizes->extent_1;
+  const i32 rest_2 = rest / sizes->extent_1;
+  const i32 index_0 = rest_2;
+  if (index_0 < sizes->extent_0) {
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2] = x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 * sizes->x1_stride_1 + index_2 + x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1] * sizes->x1_stride_indirect];
+  }
+}
+}
+
+// === kernel rms_norm ===
+// rms_norm
+// rms_norm of one row a workgroup.
+
+namespace rms_norm_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 weight_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) rms_norm(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_buffer,
+  const f32 *__restrict__ weight_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ f32 exchanged[64];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 index_1 = item % sizes->extent_1;
+  const i32 rest = item / sizes->extent_1;
+  const i32 index_0 = rest;
+  const i32 row = item * sizes->extent_2;
+  f32 partial = f32();
+  for (i32 column = thread; column < sizes->extent_2; column += 64) {
+    const f32 value = x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + column];
+    result_buffer[sizes->result_offset + row + column] = value;
+    partial += value * value;
+  }
+  f32 squares = partial;
+  i32 mask = 1;
+  const i32 lanes = i32(32);
+  while (mask < minimum(lanes, 64)) {
+    squares = squares + shuffle_xor(squares, u32(mask));
+    mask = mask * 2;
+  }
+  while (mask < 64) {
+    exchanged[thread] = squares;
+    __syncthreads();
+    squares = squares + exchanged[(thread ^ mask)];
+    __syncthreads();
+    mask = mask * 2;
+  }
+  const f32 scale = 1.0f / sqrtf(squares / f32(sizes->extent_2) + 0.000009999999747378752f);
+  for (i32 column = thread; column < sizes->extent_2; column += 64) {
+    result_buffer[sizes->result_offset + row + column] = result_buffer[sizes->result_offset + row + column] * scale * weight_buffer[sizes->weight_offset + column];
+  }
+}
+}
+
+// === kernel gemm ===
+// gemm
+// left [rows, depth] x right [columns, depth]^T, the right side of f32.
+// A tile of 64 x 64 a workgroup.
+
+namespace gemm_kernel {
+struct Sizes {
+  i32 items;
+  i32 left_offset;
+  i32 right_offset;
+  i32 result_offset;
+  i32 rows;
+  i32 columns;
+  i32 depth;
+  i32 left_stride;
+  i32 result_stride;
+};
+
+static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
+  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
+}
+
+extern "C" __global__ void __launch_bounds__(128, 1) gemm(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ left_buffer,
+  const vec4<f32> *__restrict__ right_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ vec4<f32> left_tile[320];
+  __shared__ vec4<f32> right_tile[320];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 row_tiles = ((sizes->rows + 63) / 64);
+  const i32 first_row = item % row_tiles * 64;
+  const i32 first_column = item / row_tiles * 64;
+  const i32 thread_row = thread / 16;
+  const i32 thread_column = thread % 16;
+  f32 sum_0_0 = f32();
+  f32 sum_0_1 = f32();
+  f32 sum_0_2 = f32();
+  f32 sum_0_3 = f32();
+  f32 sum_1_0 = f32();
+  f32 sum_1_1 = f32();
+  f32 sum_1_2 = f32();
+  f32 sum_1_3 = f32();
+  f32 sum_2_0 = f32();
+  f32 sum_2_1 = f32();
+  f32 sum_2_2 = f32();
+  f32 sum_2_3 = f32();
+  f32 sum_3_0 = f32();
+  f32 sum_3_1 = f32();
+  f32 sum_3_2 = f32();
+  f32 sum_3_3 = f32();
+  f32 sum_4_0 = f32();
+  f32 sum_4_1 = f32();
+  f32 sum_4_2 = f32();
+  f32 sum_4_3 = f32();
+  f32 sum_5_0 = f32();
+  f32 sum_5_1 = f32();
+  f32 sum_5_2 = f32();
+  f32 sum_5_3 = f32();
+  f32 sum_6_0 = f32();
+  f32 sum_6_1 = f32();
+  f32 sum_6_2 = f32();
+  f32 sum_6_3 = f32();
+  f32 sum_7_0 = f32();
+  f32 sum_7_1 = f32();
+  f32 sum_7_2 = f32();
+  f32 sum_7_3 = f32();
+  for (i32 depth_start = 0; depth_start < sizes->depth; depth_start += 16) {
+    for (i32 run = thread; run < 256; run += 128) {
+      const i32 tile_row = run / 4;
+      const i32 within = run % 4 * 4;
+      const i32 place = depth_start + within;
+      const i32 at = tile_row * 5 + within / 4;
+      if (place < sizes->depth) {
+        const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+        const i32 start = row * sizes->left_stride + place;
+        left_tile[at + 0] = left_buffer[(sizes->left_offset + start) >> 2u];
+      } else {
+        left_tile[at + 0] = vec4<f32>(0.0f);
+      }
+    }
+    for (i32 run = thread; run < 256; run += 128) {
+      const i32 tile_row_2 = run / 4;
+      const i32 within_2 = run % 4 * 4;
+      const i32 place_2 = depth_start + within_2;
+      const i32 at_2 = tile_row_2 * 5 + within_2 / 4;
+      if (place_2 < sizes->depth) {
+        const i32 row_2 = minimum(first_column + tile_row_2, sizes->columns - 1);
+        const i32 start_2 = row_2 * sizes->depth + place_2;
+        right_tile[at_2 + 0] = right_buffer[(sizes->right_offset + start_2) >> 2u];
+      } else {
+        right_tile[at_2 + 0] = vec4<f32>(0.0f);
+      }
+    }
+    __syncthreads();
+    for (i32 quad = 0; quad < 4; quad += 1) {
+      const i32 left_at = thread_row * 5 + quad;
+      const i32 right_at = thread_column * 5 + quad;
+      const vec4<f32> right_0 = right_tile[right_at + 0];
+      const vec4<f32> right_1 = right_tile[right_at + 80];
+      const vec4<f32> right_2 = right_tile[right_at + 160];
+      const vec4<f32> right_3 = right_tile[right_at + 240];
+      const vec4<f32> left_0 = left_tile[left_at + 0];
+      sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
+      sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
+      sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
+      sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
+      const vec4<f32> left_1 = left_tile[left_at + 40];
+      sum_1_0 = multiply_add(left_1, right_0, sum_1_0);
+      sum_1_1 = multiply_add(left_1, right_1, sum_1_1);
+      sum_1_2 = multiply_add(left_1, right_2, sum_1_2);
+      sum_1_3 = multiply_add(left_1, right_3, sum_1_3);
+      const vec4<f32> left_2 = left_tile[left_at + 80];
+      sum_2_0 = multiply_add(left_2, right_0, sum_2_0);
+      sum_2_1 = multiply_add(left_2, right_1, sum_2_1);
+      sum_2_2 = multiply_add(left_2, right_2, sum_2_2);
+      sum_2_3 = multiply_add(left_2, right_3, sum_2_3);
+      const vec4<f32> left_3 = left_tile[left_at + 120];
+      sum_3_0 = multiply_add(left_3, right_0, sum_3_0);
+      sum_3_1 = multiply_add(left_3, right_1, sum_3_1);
+      sum_3_2 = multiply_add(left_3, right_2, sum_3_2);
+      sum_3_3 = multiply_add(left_3, right_3, sum_3_3);
+      const vec4<f32> left_4 = left_tile[left_at + 160];
+      sum_4_0 = multiply_add(left_4, right_0, sum_4_0);
+      sum_4_1 = multiply_add(left_4, right_1, sum_4_1);
+      sum_4_2 = multiply_add(left_4, right_2, sum_4_2);
+      sum_4_3 = multiply_add(left_4, right_3, sum_4_3);
+      const vec4<f32> left_5 = left_tile[left_at + 200];
+      sum_5_0 = multiply_add(left_5, right_0, sum_5_0);
+      sum_5_1 = multiply_add(left_5, right_1, sum_5_1);
+      sum_5_2 = multiply_add(left_5, right_2, sum_5_2);
+      sum_5_3 = multiply_add(left_5, right_3, sum_5_3);
+      const vec4<f32> left_6 = left_tile[left_at + 240];
+      sum_6_0 = multiply_add(left_6, right_0, sum_6_0);
+      sum_6_1 = multiply_add(left_6, right_1, sum_6_1);
+      sum_6_2 = multiply_add(left_6, right_2, sum_6_2);
+      sum_6_3 = multiply_add(left_6, right_3, sum_6_3);
+      const vec4<f32> left_7 = left_tile[left_at + 280];
+      sum_7_0 = multiply_add(left_7, right_0, sum_7_0);
+      sum_7_1 = multiply_add(left_7, right_1, sum_7_1);
+      sum_7_2 = multiply_add(left_7, right_2, sum_7_2);
+      sum_7_3 = multiply_add(left_7, right_3, sum_7_3);
+    }
+    __syncthreads();
+  }
+  const i32 column = first_column + thread_column + 0;
+  if (column < sizes->columns) {
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = sum_0_0;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = sum_1_0;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = sum_2_0;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = sum_3_0;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = sum_4_0;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = sum_5_0;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = sum_6_0;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = sum_7_0;
+    }
+  }
+  const i32 column_2 = first_column + thread_column + 16;
+  if (column_2 < sizes->columns) {
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = sum_0_1;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = sum_1_1;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = sum_2_1;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = sum_3_1;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = sum_4_1;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = sum_5_1;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = sum_6_1;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = sum_7_1;
+    }
+  }
+  const i32 column_3 = first_column + thread_column + 32;
+  if (column_3 < sizes->columns) {
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = sum_0_2;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = sum_1_2;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = sum_2_2;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = sum_3_2;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = sum_4_2;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = sum_5_2;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = sum_6_2;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = sum_7_2;
+    }
+  }
+  const i32 column_4 = first_column + thread_column + 48;
+  if (column_4 < sizes->columns) {
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = sum_0_3;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = sum_1_3;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = sum_2_3;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = sum_3_3;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = sum_4_3;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = sum_5_3;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = sum_6_3;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = sum_7_3;
+    }
+  }
+}
+}
+
+// === kernel map_gather_2 ===
+// map_gather_2
+// One element a thread.
+
+namespace map_gather_2_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 x1_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x1_stride_0;
+  i32 x1_stride_1;
+  i32 x1_stride_indirect;
+  i32 result_stride_0;
+  i32 result_stride_1;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) map_gather_2(
+  const Sizes *__restrict__ sizes,
+  const i32 *__restrict__ x0_buffer,
+  const f32 *__restrict__ x1_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_1 = element % sizes->extent_1;
+  const i32 rest = element / sizes->extent_1;
+  const i32 index_0 = rest;
+  if (index_0 < sizes->extent_0) {
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1] = x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 + x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0] * sizes->x1_stride_indirect];
+  }
+}
+}
+
+// === kernel map_multiply_multiply_subtract ===
+// map_multiply_multiply_subtract
+// One element a thread.
+
+namespace map_multiply_multiply_subtract_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 x1_offset;
+  i32 x2_offset;
+  i32 x3_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 extent_3;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+  i32 x0_stride_3;
+  i32 x1_stride_0;
+  i32 x1_stride_1;
+  i32 x1_stride_2;
+  i32 x1_stride_3;
+  i32 x2_stride_0;
+  i32 x2_stride_1;
+  i32 x2_stride_2;
+  i32 x2_stride_3;
+  i32 x3_stride_0;
+  i32 x3_stride_1;
+  i32 x3_stride_2;
+  i32 x3_stride_3;
+  i32 result_stride_0;
+  i32 result_stride_1;
+  i32 result_stride_2;
+  i32 result_stride_3;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) map_multiply_multiply_subtract(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_x2_buffer,
+  const f32 *__restrict__ x1_buffer,
+  const f32 *__restrict__ x3_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_3 = element % sizes->extent_3;
+  const i32 rest = element / sizes->extent_3;
+  const i32 index_2 = rest % sizes->extent_2;
+  const i32 rest_2 = rest / sizes->extent_2;
+  const i32 index_1 = rest_2 % sizes->extent_1;
+  const i32 rest_3 = rest_2 / sizes->extent_1;
+  const i32 index_0 = rest_3;
+  if (index_0 < sizes->extent_0) {
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2 * sizes->result_stride_2 + index_3] = ((x0_x2_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + index_2 * sizes->x0_stride_2 + index_3] * x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 * sizes->x1_stride_1 + index_2 * sizes->x1_stride_2 + index_3]) - (x0_x2_buffer[sizes->x2_offset + index_0 * sizes->x2_stride_0 + index_1 * sizes->x2_stride_1 + index_2 * sizes->x2_stride_2 + index_3] * x3_buffer[sizes->x3_offset + index_0 * sizes->x3_stride_0 + index_1 * sizes->x3_stride_1 + index_2 * sizes->x3_stride_2 + index_3]));
+  }
+}
+}
+
+// === kernel map_multiply_multiply_add ===
+// map_multiply_multiply_add
+// One element a thread.
+
+namespace map_multiply_multiply_add_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 x1_offset;
+  i32 x2_offset;
+  i32 x3_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 extent_3;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+  i32 x0_stride_3;
+  i32 x1_stride_0;
+  i32 x1_stride_1;
+  i32 x1_stride_2;
+  i32 x1_stride_3;
+  i32 x2_stride_0;
+  i32 x2_stride_1;
+  i32 x2_stride_2;
+  i32 x2_stride_3;
+  i32 x3_stride_0;
+  i32 x3_stride_1;
+  i32 x3_stride_2;
+  i32 x3_stride_3;
+  i32 result_stride_0;
+  i32 result_stride_1;
+  i32 result_stride_2;
+  i32 result_stride_3;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) map_multiply_multiply_add(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_x2_buffer,
+  const f32 *__restrict__ x1_buffer,
+  const f32 *__restrict__ x3_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_3 = element % sizes->extent_3;
+  const i32 rest = element / sizes->extent_3;
+  const i32 index_2 = rest % sizes->extent_2;
+  const i32 rest_2 = rest / sizes->extent_2;
+  const i32 index_1 = rest_2 % sizes->extent_1;
+  const i32 rest_3 = rest_2 / sizes->extent_1;
+  const i32 index_0 = rest_3;
+  if (index_0 < sizes->extent_0) {
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2 * sizes->result_stride_2 + index_3] = ((x0_x2_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + index_2 * sizes->x0_stride_2 + index_3] * x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 * sizes->x1_stride_1 + index_2 * sizes->x1_stride_2 + index_3]) + (x0_x2_buffer[sizes->x2_offset + index_0 * sizes->x2_stride_0 + index_1 * sizes->x2_stride_1 + index_2 * sizes->x2_stride_2 + index_3] * x3_buffer[sizes->x3_offset + index_0 * sizes->x3_stride_0 + index_1 * sizes->x3_stride_1 + index_2 * sizes->x3_stride_2 + index_3]));
+  }
+}
+}
+
+// === kernel map_copy ===
+// map_copy
+// One element a thread.
+
+namespace map_copy_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 extent_3;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+  i32 x0_stride_3;
+  i32 result_stride_0;
+  i32 result_stride_1;
+  i32 result_stride_2;
+  i32 result_stride_3;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) map_copy(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_3 = element % sizes->extent_3;
+  const i32 rest = element / sizes->extent_3;
+  const i32 index_2 = rest % sizes->extent_2;
+  const i32 rest_2 = rest / sizes->extent_2;
+  const i32 index_1 = rest_2 % sizes->extent_1;
+  const i32 rest_3 = rest_2 / sizes->extent_1;
+  const i32 index_0 = rest_3;
+  if (index_0 < sizes->extent_0) {
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2 * sizes->result_stride_2 + index_3] = x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + index_2 * sizes->x0_stride_2 + index_3];
+  }
+}
+}
+
+// === kernel attention_keys_causal ===
+// attention_keys_causal
+// Attention of 16 queries of one head a workgroup, 64 keys at a time.
+
+namespace attention_keys_causal_kernel {
+struct Sizes {
+  i32 items;
+  i32 query_offset;
+  i32 key_offset;
+  i32 value_offset;
+  i32 result_offset;
+  i32 batches;
+  i32 heads;
+  i32 key_heads;
+  i32 queries;
+  i32 query_batch;
+  i32 query_head;
+  i32 query_row;
+  i32 result_batch;
+  i32 result_head;
+  i32 result_row;
+  i32 keys;
+  i32 key_batch;
+  i32 key_head;
+  i32 key_row;
+  i32 value_batch;
+  i32 value_head;
+  i32 value_row;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_causal(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ query_buffer,
+  const vec4<f32> *__restrict__ key_buffer,
+  const vec4<f32> *__restrict__ value_buffer,
+  vec4<f32> *__restrict__ result_buffer
+) {
+  __shared__ vec4<f32> weights[256];
+  __shared__ vec4<f32> staged_queries[72];
+  __shared__ vec4<f32> staged_keys[264];
+  __shared__ vec4<f32> lane_values[64];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 tiles = ((sizes->queries + 15) / 16);
+  const i32 batch = item / (tiles * sizes->heads);
+  const i32 head = item / tiles % sizes->heads;
+  const i32 key_head = head / (sizes->heads / sizes->key_heads);
+  const i32 first_query = item % tiles * 16;
+  const i32 rows = minimum(16, sizes->queries - first_query);
+  const i32 row_group = thread / 16;
+  const i32 lane = thread % 16;
+  const i32 column_lane = lane % 2;
+  const i32 split = lane / 2;
+  const i32 query_start = batch * sizes->query_batch + head * sizes->query_head;
+  vec4<f32> maximum_2 = vec4<f32>((-4.999999840142846e+37f));
+  vec4<f32> total = vec4<f32>();
+  vec4<f32> sum_0_0 = vec4<f32>();
+  vec4<f32> sum_1_0 = vec4<f32>();
+  vec4<f32> sum_2_0 = vec4<f32>();
+  vec4<f32> sum_3_0 = vec4<f32>();
+  // Segment of keys
+  const i32 first_stand = first_query + sizes->keys - sizes->queries;
+  const i32 own_stand = first_stand + row_group * 4;
+  const i32 end_key = minimum(sizes->keys, first_stand + rows);
+  const i32 key_start = batch * sizes->key_batch + key_head * sizes->key_head;
+  const i32 value_start = batch * sizes->value_batch + key_head * sizes->value_head;
+  for (i32 tile = 0; tile < end_key; tile += 64) {
+    const i32 count = minimum(64, end_key - tile);
+    vec4<f32> score_0 = vec4<f32>();
+    vec4<f32> score_1 = vec4<f32>();
+    vec4<f32> score_2 = vec4<f32>();
+    vec4<f32> score_3 = vec4<f32>();
+    for (i32 column = 0; column < 8; column += 8) {
+      __syncthreads();
+      for (i32 slot = thread; slot < 32; slot += 64) {
+        const i32 row = slot / 2;
+        const i32 part = slot % 2;
+        const i32 from = query_start + (first_query + minimum(row, rows - 1)) * sizes->query_row;
+        const i32 own_column = column + part * 4;
+        staged_queries[part * 18 + row] = query_buffer[(sizes->query_offset + from + own_column) >> 2u];
+      }
+      for (i32 slot = thread; slot < 128; slot += 64) {
+        const i32 row_2 = slot / 2;
+        const i32 part_2 = slot % 2;
+        const i32 from_2 = key_start + (tile + minimum(row_2, count - 1)) * sizes->key_row;
+        const i32 own_column_2 = column + part_2 * 4;
+        staged_keys[part_2 * 66 + row_2] = key_buffer[(sizes->key_offset + from_2 + own_column_2) >> 2u];
+      }
+      __syncthreads();
+      for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
+        const vec4<f32> query_0 = staged_queries[part_3 * 18 + row_group * 4 + 0];
+        const vec4<f32> query_1 = staged_queries[part_3 * 18 + row_group * 4 + 1];
+        const vec4<f32> query_2 = staged_queries[part_3 * 18 + row_group * 4 + 2];
+        const vec4<f32> query_3 = staged_queries[part_3 * 18 + row_group * 4 + 3];
+        const vec4<f32> key_2 = staged_keys[part_3 * 66 + lane];
+        score_0 += vec4<f32>(dot(query_0, key_2), dot(query_1, key_2), dot(query_2, key_2), dot(query_3, key_2));
+        const vec4<f32> key_3 = staged_keys[part_3 * 66 + lane + 16];
+        score_1 += vec4<f32>(dot(query_0, key_3), dot(query_1, key_3), dot(query_2, key_3), dot(query_3, key_3));
+        const vec4<f32> key_4 = staged_keys[part_3 * 66 + lane + 32];
+        score_2 += vec4<f32>(dot(query_0, key_4), dot(query_1, key_4), dot(query_2, key_4), dot(query_3, key_4));
+        const vec4<f32> key_5 = staged_keys[part_3 * 66 + lane + 48];
+        score_3 += vec4<f32>(dot(query_0, key_5), dot(query_1, key_5), dot(query_2, key_5), dot(query_3, key_5));
+      }
+    }
+    const i32 key_6 = tile + lane;
+    score_0 = score_0 * 0.3535533845424652f;
+    const bool seen = lane < count;
+    score_0 = vec4<f32>(((seen & (key_6 <= own_stand)) ? (score_0.x) : ((-9.999999680285692e+37f))), ((seen & (key_6 <= own_stand + 1)) ? (score_0.y) : ((-9.999999680285692e+37f))), ((seen & (key_6 <= own_stand + 2)) ? (score_0.z) : ((-9.999999680285692e+37f))), ((seen & (key_6 <= own_stand + 3)) ? (score_0.w) : ((-9.999999680285692e+37f))));
+    const i32 key_7 = tile + (lane + 16);
+    score_1 = score_1 * 0.3535533845424652f;
+    const bool seen_2 = (lane + 16) < count;
+    score_1 = vec4<f32>(((seen_2 & (key_7 <= own_stand)) ? (score_1.x) : ((-9.999999680285692e+37f))), ((seen_2 & (key_7 <= own_stand + 1)) ? (score_1.y) : ((-9.999999680285692e+37f))), ((seen_2 & (key_7 <= own_stand + 2)) ? (score_1.z) : ((-9.999999680285692e+37f))), ((seen_2 & (key_7 <= own_stand + 3)) ? (score_1.w) : ((-9.999999680285692e+37f))));
+    const i32 key_8 = tile + (lane + 32);
+    score_2 = score_2 * 0.3535533845424652f;
+    const bool seen_3 = (lane + 32) < count;
+    score_2 = vec4<f32>(((seen_3 & (key_8 <= own_stand)) ? (score_2.x) : ((-9.999999680285692e+37f))), ((seen_3 & (key_8 <= own_stand + 1)) ? (score_2.y) : ((-9.999999680285692e+37f))), ((seen_3 & (key_8 <= own_stand + 2)) ? (score_2.z) : ((-9.999999680285692e+37f))), ((seen_3 & (key_8 <= own_stand + 3)) ? (score_2.w) : ((-9.999999680285692e+37f))));
+    const i32 key_9 = tile + (lane + 48);
+    score_3 = score_3 * 0.3535533845424652f;
+    const bool seen_4 = (lane + 48) < count;
+    score_3 = vec4<f32>(((seen_4 & (key_9 <= own_stand)) ? (score_3.x) : ((-9.999999680285692e+37f))), ((seen_4 & (key_9 <= own_stand + 1)) ? (score_3.y) : ((-9.999999680285692e+37f))), ((seen_4 & (key_9 <= own_stand + 2)) ? (score_3.z) : ((-9.999999680285692e+37f))), ((seen_4 & (key_9 <= own_stand + 3)) ? (score_3.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> tile_maximum = maximum(maximum(maximum(score_0, score_1), score_2), score_3);
+    lane_values[thread] = tile_maximum;
+    __syncthreads();
+    const i32 start = thread / 16 * 16;
+    vec4<f32> group_maximum = lane_values[start];
+    for (i32 other = 1; other < 16; other += 1) {
+      group_maximum = maximum(group_maximum, lane_values[start + other]);
+    }
+    const vec4<f32> raised = maximum(maximum_2, group_maximum);
+    const vec4<f32> factor = exponential(maximum_2 - raised);
+    maximum_2 = raised;
+    total = total * factor;
+    sum_0_0 = sum_0_0 * factor.x;
+    sum_1_0 = sum_1_0 * factor.y;
+    sum_2_0 = sum_2_0 * factor.z;
+    sum_3_0 = sum_3_0 * factor.w;
+    const vec4<f32> weight = exponential(score_0 - maximum_2);
+    total += weight;
+    weights[row_group * 64 + lane] = weight;
+    const vec4<f32> weight_2 = exponential(score_1 - maximum_2);
+    total += weight_2;
+    weights[row_group * 64 + (lane + 16)] = weight_2;
+    const vec4<f32> weight_3 = exponential(score_2 - maximum_2);
+    total += weight_3;
+    weights[row_group * 64 + (lane + 32)] = weight_3;
+    const vec4<f32> weight_4 = exponential(score_3 - maximum_2);
+    total += weight_4;
+    weights[row_group * 64 + (lane + 48)] = weight_4;
+    __syncthreads();
+    for (i32 number = split; number < count; number += 8) {
+      const vec4<f32> weight_5 = weights[row_group * 64 + number];
+      const i32 from_3 = value_start + (tile + number) * sizes->value_row;
+      const vec4<f32> value_0 = value_buffer[(sizes->value_offset + from_3 + column_lane * 4) >> 2u];
+      sum_0_0 += weight_5.x * value_0;
+      sum_1_0 += weight_5.y * value_0;
+      sum_2_0 += weight_5.z * value_0;
+      sum_3_0 += weight_5.w * value_0;
+    }
+  }
+  __syncthreads();
+  lane_values[thread] = total;
+  __syncthreads();
+  const i32 start_2 = thread / 16 * 16;
+  vec4<f32> row_total = lane_values[start_2];
+  for (i32 other = 1; other < 16; other += 1) {
+    row_total = row_total + lane_values[start_2 + other];
+  }
+  // a query that sees no key has a total of 0: zeros
+  const vec4<f32> inverse = vec4<f32>(((row_total.x > 0.0f) ? (1.0f / row_total.x) : (0.0f)), ((row_total.y > 0.0f) ? (1.0f / row_total.y) : (0.0f)), ((row_total.z > 0.0f) ? (1.0f / row_total.z) : (0.0f)), ((row_total.w > 0.0f) ? (1.0f / row_total.w) : (0.0f)));
+  const i32 result_start = batch * sizes->result_batch + head * sizes->result_head;
+  __syncthreads();
+  lane_values[thread] = sum_0_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 0 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 8; other += 1) {
+      sum_0_0 += lane_values[thread + other * 2];
+    }
+    const i32 place = result_start + (first_query + row_group * 4 + 0) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place) >> 2u] = sum_0_0 * inverse.x;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_1_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 1 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 8; other += 1) {
+      sum_1_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_2 = result_start + (first_query + row_group * 4 + 1) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place_2) >> 2u] = sum_1_0 * inverse.y;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_2_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 2 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 8; other += 1) {
+      sum_2_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_3 = result_start + (first_query + row_group * 4 + 2) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place_3) >> 2u] = sum_2_0 * inverse.z;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_3_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 3 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 8; other += 1) {
+      sum_3_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_4 = result_start + (first_query + row_group * 4 + 3) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place_4) >> 2u] = sum_3_0 * inverse.w;
+  }
+}
+}
+
+// === kernel evict ===
+// evict
+// Of the atoms and the leaving tokens of one key/value head a workgroup, the 16 of the largest scores stay.
+
+namespace evict_kernel {
+struct Sizes {
+  i32 items;
+  i32 key_offset;
+  i32 value_offset;
+  i32 score_offset;
+  i32 position_offset;
+  i32 key_heads;
+  i32 rows;
+  i32 atoms_before;
+  i32 leaving;
+  i32 staying;
+};
+
+extern "C" __global__ void __launch_bounds__(256, 1) evict(
+  const Sizes *__restrict__ sizes,
+  u32 *__restrict__ key_value_score_position_buffer,
+  f32 *__restrict__ scratch
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 first_row = item * sizes->rows;
+  const i32 stays = item * 48;
+  const i32 list = stays + 32;
+  const i32 candidates = sizes->atoms_before + sizes->leaving;
+  // where no token leaves, nothing changes
+  if (sizes->leaving > 0) {
+    // a candidate stays where fewer than `atoms` others are better; ties to the earlier
+    for (i32 candidate = thread; candidate < candidates; candidate += 256) {
+      const f32 own = bits_as<f32>::of(key_value_score_position_buffer[sizes->score_offset + first_row + ((candidate < sizes->atoms_before) ? (candidate) : (20 + candidate - sizes->atoms_before))]);
+      i32 better = i32();
+      for (i32 other = 0; other < candidates; other += 1) {
+        const f32 score_2 = bits_as<f32>::of(key_value_score_position_buffer[sizes->score_offset + first_row + ((other < sizes->atoms_before) ? (other) : (20 + other - sizes->atoms_before))]);
+        better += ((score_2 > own || (score_2 == own && other < candidate)) ? (1) : (0));
+      }
+      scratch[stays + candidate] = ((better < 16) ? (1.0f) : (0.0f));
+    }
+    __syncthreads();
+    for (i32 candidate = thread; candidate < candidates; candidate += 256) {
+      if (scratch[stays + candidate] > 0.0f) {
+        f32 place = f32();
+        for (i32 other = 0; other < candidate; other += 1) {
+          place += scratch[stays + other];
+        }
+        scratch[list + i32(place)] = f32(((candidate < sizes->atoms_before) ? (candidate) : (20 + candidate - sizes->atoms_before)));
+      }
+    }
+    __syncthreads();
+    const i32 kept = minimum(candidates, 16);
+    const i32 total = kept * 8;
+    for (i32 run = 0; run < total; run += 1024) {
+      const i32 element = run + 0 + thread;
+      f32 value_2 = f32();
+      if (element < total) {
+        value_2 = bits_as<f32>::of(key_value_score_position_buffer[sizes->key_offset + (first_row + i32(scratch[list + (element / 8)])) * 8 + element % 8]);
+      }
+      const i32 element_2 = run + 256 + thread;
+      f32 value_3 = f32();
+      if (element_2 < total) {
+        value_3 = bits_as<f32>::of(key_value_score_position_buffer[sizes->key_offset + (first_row + i32(scratch[list + (element_2 / 8)])) * 8 + element_2 % 8]);
+      }
+      const i32 element_3 = run + 512 + thread;
+      f32 value_4 = f32();
+      if (element_3 < total) {
+        value_4 = bits_as<f32>::of(key_value_score_position_buffer[sizes->key_offset + (first_row + i32(scratch[list + (element_3 / 8)])) * 8 + element_3 % 8]);
+      }
+      const i32 element_4 = run + 768 + thread;
+      f32 value_5 = f32();
+      if (element_4 < total) {
+        value_5 = bits_as<f32>::of(key_value_score_position_buffer[sizes->key_offset + (first_row + i32(scratch[list + (element_4 / 8)])) * 8 + element_4 % 8]);
+      }
+      __syncthreads();
+      if (element < total) {
+        key_value_score_position_buffer[sizes->key_offset + (first_row + (element / 8)) * 8 + element % 8] = bits_as<u32>::of(value_2);
+      }
+      if (element_2 < total) {
+        key_value_score_position_buffer[sizes->key_offset + (first_row + (element_2 / 8)) * 8 + element_2 % 8] = bits_as<u32>::of(value_3);
+      }
+      if (element_3 < total) {
+        key_value_score_position_buffer[sizes->key_offset + (first_row + (element_3 / 8)) * 8 + element_3 % 8] = bits_as<u32>::of(value_4);
+      }
+      if (element_4 < total) {
+        key_value_score_position_buffer[sizes->key_offset + (first_row + (element_4 / 8)) * 8 + element_4 % 8] = bits_as<u32>::of(value_5);
+      }
+      __syncthreads();
+    }
+    const i32 total_2 = sizes->staying * 8;
+    for (i32 run = 0; run < total_2; run += 1024) {
+      const i32 element_5 = run + 0 + thread;
+      f32 value_6 = f32();
+      if (element_5 < total_2) {
+        value_6 = bits_as<f32>::of(key_value_score_position_buffer[sizes->key_offset + (first_row + 20 + sizes->leaving + (element_5 / 8)) * 8 + element_5 % 8]);
+      }
+      const i32 element_6 = run + 256 + thread;
+      f32 value_7 = f32();
+      if (element_6 < total_2) {
+        value_7 = bits_as<f32>::of(key_value_score_position_buffer[sizes->key_offset + (first_row + 20 + sizes->leaving + (element_6 / 8)) * 8 + element_6 % 8]);
+      }
+      const i32 element_7 = run + 512 + thread;
+      f32 value_8 = f32();
+      if (element_7 < total_2) {
+        value_8 = bits_as<f32>::of(key_value_score_position_buffer[sizes->key_offset + (first_row + 20 + sizes->leaving + (element_7 / 8)) * 8 + element_7 % 8]);
+      }
+      const i32 element_8 = run + 768 + thread;
+      f32 value_9 = f32();
+      if (element_8 < total_2) {
+        value_9 = bits_as<f32>::of(key_value_score_position_buffer[sizes->key_offset + (first_row + 20 + sizes->leaving + (element_8 / 8)) * 8 + element_8 % 8]);
+      }
+      __syncthreads();
+      if (element_5 < total_2) {
+        key_value_score_position_buffer[sizes->key_offset + (first_row + 20 + (element_5 / 8)) * 8 + element_5 % 8] = bits_as<u32>::of(value_6);
+      }
+      if (element_6 < total_2) {
+        key_value_score_position_buffer[sizes->key_offset + (first_row + 20 + (element_6 / 8)) * 8 + element_6 % 8] = bits_as<u32>::of(value_7);
+      }
+      if (element_7 < total_2) {
+        key_value_score_position_buffer[sizes->key_offset + (first_row + 20 + (element_7 / 8)) * 8 + element_7 % 8] = bits_as<u32>::of(value_8);
+      }
+      if (element_8 < total_2) {
+        key_value_score_position_buffer[sizes->key_offset + (first_row + 20 + (element_8 / 8)) * 8 + element_8 % 8] = bits_as<u32>::of(value_9);
+      }
+      __syncthreads();
+    }
+    const i32 total_3 = kept * 8;
+    for (i32 run = 0; run < total_3; run += 1024) {
+      const i32 element_9 = run + 0 + thread;
+      f32 value_10 = f32();
+      if (element_9 < total_3) {
+        value_10 = bits_as<f32>::of(key_value_score_position_buffer[sizes->value_offset + (first_row + i32(scratch[list + (element_9 / 8)])) * 8 + element_9 % 8]);
+      }
+      const i32 element_10 = run + 256 + thread;
+      f32 value_11 = f32();
+      if (element_10 < total_3) {
+        value_11 = bits_as<f32>::of(key_value_score_position_buffer[sizes->value_offset + (first_row + i32(scratch[list + (element_10 / 8)])) * 8 + element_10 % 8]);
+      }
+      const i32 element_11 = run + 512 + thread;
+      f32 value_12 = f32();
+      if (element_11 < total_3) {
+        value_12 = bits_as<f32>::of(key_value_score_position_buffer[sizes->value_offset + (first_row + i32(scratch[list + (element_11 / 8)])) * 8 + element_11 % 8]);
+      }
+      const i32 element_12 = run + 768 + thread;
+      f32 value_13 = f32();
+      if (element_12 < total_3) {
+        value_13 = bits_as<f32>::of(key_value_score_position_buffer[sizes->value_offset + (first_row + i32(scratch[list + (element_12 / 8)])) * 8 + element_12 % 8]);
+      }
+      __syncthreads();
+      if (element_9 < total_3) {
+        key_value_score_position_buffer[sizes->value_offset + (first_row + (element_9 / 8)) * 8 + element_9 % 8] = bits_as<u32>::of(value_10);
+      }
+      if (element_10 < total_3) {
+        key_value_score_position_buffer[sizes->value_offset + (first_row + (element_10 / 8)) * 8 + element_10 % 8] = bits_as<u32>::of(value_11);
+      }
+      if (element_11 < total_3) {
+        key_value_score_position_buffer[sizes->value_offset + (first_row + (element_11 / 8)) * 8 + element_11 % 8] = bits_as<u32>::of(value_12);
+      }
+      if (element_12 < total_3) {
+        key_value_score_position_buffer[sizes->value_offset + (first_row + (element_12 / 8)) * 8 + element_12 % 8] = bits_as<u32>::of(value_13);
+      }
+      __syncthreads();
+    }
+    const i32 total_4 = sizes->staying * 8;
+    for (i32 run = 0; run < total_4; run += 1024) {
+      const i32 element_13 = run + 0 + thread;
+      f32 value_14 = f32();
+      if (element_13 < total_4) {
+        value_14 = bits_as<f32>::of(key_value_score_position_buffer[sizes->value_offset + (first_row + 20 + sizes->leaving + (element_13 / 8)) * 8 + element_13 % 8]);
+      }
+      const i32 element_14 = run + 256 + thread;
+      f32 value_15 = f32();
+      if (element_14 < total_4) {
+        value_15 = bits_as<f32>::of(key_value_score_position_buffer[sizes->value_offset + (first_row + 20 + sizes->leaving + (element_14 / 8)) * 8 + element_14 % 8]);
+      }
+      const i32 element_15 = run + 512 + thread;
+      f32 value_16 = f32();
+      if (element_15 < total_4) {
+        value_16 = bits_as<f32>::of(key_value_score_position_buffer[sizes->value_offset + (first_row + 20 + sizes->leaving + (element_15 / 8)) * 8 + element_15 % 8]);
+      }
+      const i32 element_16 = run + 768 + thread;
+      f32 value_17 = f32();
+      if (element_16 < total_4) {
+        value_17 = bits_as<f32>::of(key_value_score_position_buffer[sizes->value_offset + (first_row + 20 + sizes->leaving + (element_16 / 8)) * 8 + element_16 % 8]);
+      }
+      __syncthreads();
+      if (element_13 < total_4) {
+        key_value_score_position_buffer[sizes->value_offset + (first_row + 20 + (element_13 / 8)) * 8 + element_13 % 8] = bits_as<u32>::of(value_14);
+      }
+      if (element_14 < total_4) {
+        key_value_score_position_buffer[sizes->value_offset + (first_row + 20 + (element_14 / 8)) * 8 + element_14 % 8] = bits_as<u32>::of(value_15);
+      }
+      if (element_15 < total_4) {
+        key_value_score_position_buffer[sizes->value_offset + (first_row + 20 + (element_15 / 8)) * 8 + element_15 % 8] = bits_as<u32>::of(value_16);
+      }
+      if (element_16 < total_4) {
+        key_value_score_position_buffer[sizes->value_offset + (first_row + 20 + (element_16 / 8)) * 8 + element_16 % 8] = bits_as<u32>::of(value_17);
+      }
+      __syncthreads();
+    }
+    const i32 total_5 = kept * 1;
+    for (i32 run = 0; run < total_5; run += 1024) {
+      const i32 element_17 = run + 0 + thread;
+      f32 value_18 = f32();
+      if (element_17 < total_5) {
+        value_18 = bits_as<f32>::of(key_value_score_position_buffer[sizes->score_offset + (first_row + i32(scratch[list + (element_17 / 1)])) * 1 + element_17 % 1]);
+      }
+      const i32 element_18 = run + 256 + thread;
+      f32 value_19 = f32();
+      if (element_18 < total_5) {
+        value_19 = bits_as<f32>::of(key_value_score_position_buffer[sizes->score_offset + (first_row + i32(scratch[list + (element_18 / 1)])) * 1 + element_18 % 1]);
+      }
+      const i32 element_19 = run + 512 + thread;
+      f32 value_20 = f32();
+      if (element_19 < total_5) {
+        value_20 = bits_as<f32>::of(key_value_score_position_buffer[sizes->score_offset + (first_row + i32(scratch[list + (element_19 / 1)])) * 1 + element_19 % 1]);
+      }
+      const i32 element_20 = run + 768 + thread;
+      f32 value_21 = f32();
+      if (element_20 < total_5) {
+        value_21 = bits_as<f32>::of(key_value_score_position_buffer[sizes->score_offset + (first_row + i32(scratch[list + (element_20 / 1)])) * 1 + element_20 % 1]);
+      }
+      __syncthreads();
+      if (element_17 < total_5) {
+        key_value_score_position_buffer[sizes->score_offset + (first_row + (element_17 / 1)) * 1 + element_17 % 1] = bits_as<u32>::of(value_18);
+      }
+      if (element_18 < total_5) {
+        key_value_score_position_buffer[sizes->score_offset + (first_row + (element_18 / 1)) * 1 + element_18 % 1] = bits_as<u32>::of(value_19);
+      }
+      if (element_19 < total_5) {
+        key_value_score_position_buffer[sizes->score_offset + (first_row + (element_19 / 1)) * 1 + element_19 % 1] = bits_as<u32>::of(value_20);
+      }
+      if (element_20 < total_5) {
+        key_value_score_position_buffer[sizes->score_offset + (first_row + (element_20 / 1)) * 1 + element_20 % 1] = bits_as<u32>::of(value_21);
+      }
+      __syncthreads();
+    }
+    const i32 total_6 = sizes->staying * 1;
+    for (i32 run = 0; run < total_6; run += 1024) {
+      const i32 element_21 = run + 0 + thread;
+      f32 value_22 = f32();
+      if (element_21 < total_6) {
+        value_22 = bits_as<f32>::of(key_value_score_position_buffer[sizes->score_offset + (first_row + 20 + sizes->leaving + (element_21 / 1)) * 1 + element_21 % 1]);
+      }
+      const i32 element_22 = run + 256 + thread;
+      f32 value_23 = f32();
+      if (element_22 < total_6) {
+        value_23 = bits_as<f32>::of(key_value_score_position_buffer[sizes->score_offset + (first_row + 20 + sizes->leaving + (element_22 / 1)) * 1 + element_22 % 1]);
+      }
+      const i32 element_23 = run + 512 + thread;
+      f32 value_24 = f32();
+      if (element_23 < total_6) {
+        value_24 = bits_as<f32>::of(key_value_score_position_buffer[sizes->score_offset + (first_row + 20 + sizes->leaving + (element_23 / 1)) * 1 + element_23 % 1]);
+      }
+      const i32 element_24 = run + 768 + thread;
+      f32 value_25 = f32();
+      if (element_24 < total_6) {
+        value_25 = bits_as<f32>::of(key_value_score_position_buffer[sizes->score_offset + (first_row + 20 + sizes->leaving + (element_24 / 1)) * 1 + element_24 % 1]);
+      }
+      __syncthreads();
+      if (element_21 < total_6) {
+        key_value_score_position_buffer[sizes->score_offset + (first_row + 20 + (element_21 / 1)) * 1 + element_21 % 1] = bits_as<u32>::of(value_22);
+      }
+      if (element_22 < total_6) {
+        key_value_score_position_buffer[sizes->score_offset + (first_row + 20 + (element_22 / 1)) * 1 + element_22 % 1] = bits_as<u32>::of(value_23);
+      }
+      if (element_23 < total_6) {
+        key_value_score_position_buffer[sizes->score_offset + (first_row + 20 + (element_23 / 1)) * 1 + element_23 % 1] = bits_as<u32>::of(value_24);
+      }
+      if (element_24 < total_6) {
+        key_value_score_position_buffer[sizes->score_offset + (first_row + 20 + (element_24 / 1)) * 1 + element_24 % 1] = bits_as<u32>::of(value_25);
+      }
+      __syncthreads();
+    }
+    const i32 total_7 = kept * 1;
+    for (i32 run = 0; run < total_7; run += 1024) {
+      const i32 element_25 = run + 0 + thread;
+      i32 value_26 = i32();
+      if (element_25 < total_7) {
+        value_26 = bits_as<i32>::of(key_value_score_position_buffer[sizes->position_offset + (first_row + i32(scratch[list + (element_25 / 1)])) * 1 + element_25 % 1]);
+      }
+      const i32 element_26 = run + 256 + thread;
+      i32 value_27 = i32();
+      if (element_26 < total_7) {
+        value_27 = bits_as<i32>::of(key_value_score_position_buffer[sizes->position_offset + (first_row + i32(scratch[list + (element_26 / 1)])) * 1 + element_26 % 1]);
+      }
+      const i32 element_27 = run + 512 + thread;
+      i32 value_28 = i32();
+      if (element_27 < total_7) {
+        value_28 = bits_as<i32>::of(key_value_score_position_buffer[sizes->position_offset + (first_row + i32(scratch[list + (element_27 / 1)])) * 1 + element_27 % 1]);
+      }
+      const i32 element_28 = run + 768 + thread;
+      i32 value_29 = i32();
+      if (element_28 < total_7) {
+        value_29 = bits_as<i32>::of(key_value_score_position_buffer[sizes->position_offset + (first_row + i32(scratch[list + (element_28 / 1)])) * 1 + element_28 % 1]);
+      }
+      __syncthreads();
+      if (element_25 < total_7) {
+        key_value_score_position_buffer[sizes->position_offset + (first_row + (element_25 / 1)) * 1 + element_25 % 1] = bits_as<u32>::of(value_26);
+      }
+      if (element_26 < total_7) {
+        key_value_score_position_buffer[sizes->position_offset + (first_row + (element_26 / 1)) * 1 + element_26 % 1] = bits_as<u32>::of(value_27);
+      }
+      if (element_27 < total_7) {
+        key_value_score_position_buffer[sizes->position_offset + (first_row + (element_27 / 1)) * 1 + element_27 % 1] = bits_as<u32>::of(value_28);
+      }
+      if (element_28 < total_7) {
+        key_value_score_position_buffer[sizes->position_offset + (first_row + (element_28 / 1)) * 1 + element_28 % 1] = bits_as<u32>::of(value_29);
+      }
+      __syncthreads();
+    }
+    const i32 total_8 = sizes->staying * 1;
+    for (i32 run = 0; run < total_8; run += 1024) {
+      const i32 element_29 = run + 0 + thread;
+      i32 value_30 = i32();
+      if (element_29 < total_8) {
+        value_30 = bits_as<i32>::of(key_value_score_position_buffer[sizes->position_offset + (first_row + 20 + sizes->leaving + (element_29 / 1)) * 1 + element_29 % 1]);
+      }
+      const i32 element_30 = run + 256 + thread;
+      i32 value_31 = i32();
+      if (element_30 < total_8) {
+        value_31 = bits_as<i32>::of(key_value_score_position_buffer[sizes->position_offset + (first_row + 20 + sizes->leaving + (element_30 / 1)) * 1 + element_30 % 1]);
+      }
+      const i32 element_31 = run + 512 + thread;
+      i32 value_32 = i32();
+      if (element_31 < total_8) {
+        value_32 = bits_as<i32>::of(key_value_score_position_buffer[sizes->position_offset + (first_row + 20 + sizes->leaving + (element_31 / 1)) * 1 + element_31 % 1]);
+      }
+      const i32 element_32 = run + 768 + thread;
+      i32 value_33 = i32();
+      if (element_32 < total_8) {
+        value_33 = bits_as<i32>::of(key_value_score_position_buffer[sizes->position_offset + (first_row + 20 + sizes->leaving + (element_32 / 1)) * 1 + element_32 % 1]);
+      }
+      __syncthreads();
+      if (element_29 < total_8) {
+        key_value_score_position_buffer[sizes->position_offset + (first_row + 20 + (element_29 / 1)) * 1 + element_29 % 1] = bits_as<u32>::of(value_30);
+      }
+      if (element_30 < total_8) {
+        key_value_score_position_buffer[sizes->position_offset + (first_row + 20 + (element_30 / 1)) * 1 + element_30 % 1] = bits_as<u32>::of(value_31);
+      }
+      if (element_31 < total_8) {
+        key_value_score_position_buffer[sizes->position_offset + (first_row + 20 + (element_31 / 1)) * 1 + element_31 % 1] = bits_as<u32>::of(value_32);
+      }
+      if (element_32 < total_8) {
+        key_value_score_position_buffer[sizes->position_offset + (first_row + 20 + (element_32 / 1)) * 1 + element_32 % 1] = bits_as<u32>::of(value_33);
+      }
+      __syncthreads();
+    }
+  }
+}
+}
+
+// === kernel attention_keys_keys_causal ===
+// attention_keys_keys_causal
+// Attention of 16 queries of one head a workgroup, 64 keys at a time.
+
+namespace attention_keys_keys_causal_kernel {
+struct Sizes {
+  i32 items;
+  i32 query_offset;
+  i32 segment_0_key_offset;
+  i32 segment_0_value_offset;
+  i32 segment_1_key_offset;
+  i32 segment_1_value_offset;
+  i32 result_offset;
+  i32 log_sum_exp_offset;
+  i32 batches;
+  i32 heads;
+  i32 key_heads;
+  i32 queries;
+  i32 query_batch;
+  i32 query_head;
+  i32 query_row;
+  i32 result_batch;
+  i32 result_head;
+  i32 result_row;
+  i32 log_sum_exp_batch;
+  i32 log_sum_exp_head;
+  i32 segment_0_keys;
+  i32 segment_0_key_batch;
+  i32 segment_0_key_head;
+  i32 segment_0_key_row;
+  i32 segment_0_value_batch;
+  i32 segment_0_value_head;
+  i32 segment_0_value_row;
+  i32 segment_1_keys;
+  i32 segment_1_key_batch;
+  i32 segment_1_key_head;
+  i32 segment_1_key_row;
+  i32 segment_1_value_batch;
+  i32 segment_1_value_head;
+  i32 segment_1_value_row;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_keys_causal(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ query_buffer,
+  const vec4<f32> *__restrict__ segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer,
+  f32 *__restrict__ result_log_sum_exp_buffer
+) {
+  __shared__ vec4<f32> weights[256];
+  __shared__ vec4<f32> staged_queries[72];
+  __shared__ vec4<f32> staged_keys[264];
+  __shared__ vec4<f32> lane_values[64];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 tiles = ((sizes->queries + 15) / 16);
+  const i32 batch = item / (tiles * sizes->heads);
+  const i32 head = item / tiles % sizes->heads;
+  const i32 key_head = head / (sizes->heads / sizes->key_heads);
+  const i32 first_query = item % tiles * 16;
+  const i32 rows = minimum(16, sizes->queries - first_query);
+  const i32 row_group = thread / 16;
+  const i32 lane = thread % 16;
+  const i32 column_lane = lane % 2;
+  const i32 split = lane / 2;
+  const i32 query_start = batch * sizes->query_batch + head * sizes->query_head;
+  vec4<f32> maximum_2 = vec4<f32>((-4.999999840142846e+37f));
+  vec4<f32> total = vec4<f32>();
+  vec4<f32> sum_0_0 = vec4<f32>();
+  vec4<f32> sum_1_0 = vec4<f32>();
+  vec4<f32> sum_2_0 = vec4<f32>();
+  vec4<f32> sum_3_0 = vec4<f32>();
+  // Segment 0: keys
+  const i32 first_stand = first_query + sizes->segment_0_keys - sizes->queries;
+  const i32 own_stand = first_stand + row_group * 4;
+  const i32 segment_0_key_start = batch * sizes->segment_0_key_batch + key_head * sizes->segment_0_key_head;
+  const i32 segment_0_value_start = batch * sizes->segment_0_value_batch + key_head * sizes->segment_0_value_head;
+  for (i32 tile = 0; tile < sizes->segment_0_keys; tile += 64) {
+    const i32 count = minimum(64, sizes->segment_0_keys - tile);
+    vec4<f32> score_0 = vec4<f32>();
+    vec4<f32> score_1 = vec4<f32>();
+    vec4<f32> score_2 = vec4<f32>();
+    vec4<f32> score_3 = vec4<f32>();
+    for (i32 column = 0; column < 8; column += 8) {
+      __syncthreads();
+      for (i32 slot = thread; slot < 32; slot += 64) {
+        const i32 row = slot / 2;
+        const i32 part = slot % 2;
+        const i32 from = query_start + (first_query + minimum(row, rows - 1)) * sizes->query_row;
+        const i32 own_column = column + part * 4;
+        staged_queries[part * 18 + row] = query_buffer[(sizes->query_offset + from + own_column) >> 2u];
+      }
+      for (i32 slot = thread; slot < 128; slot += 64) {
+        const i32 row_2 = slot / 2;
+        const i32 part_2 = slot % 2;
+        const i32 from_2 = segment_0_key_start + (tile + minimum(row_2, count - 1)) * sizes->segment_0_key_row;
+        const i32 own_column_2 = column + part_2 * 4;
+        staged_keys[part_2 * 66 + row_2] = segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_0_key_offset + from_2 + own_column_2) >> 2u];
+      }
+      __syncthreads();
+      for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
+        const vec4<f32> query_0 = staged_queries[part_3 * 18 + row_group * 4 + 0];
+        const vec4<f32> query_1 = staged_queries[part_3 * 18 + row_group * 4 + 1];
+        const vec4<f32> query_2 = staged_queries[part_3 * 18 + row_group * 4 + 2];
+        const vec4<f32> query_3 = staged_queries[part_3 * 18 + row_group * 4 + 3];
+        const vec4<f32> key = staged_keys[part_3 * 66 + lane];
+        score_0 += vec4<f32>(dot(query_0, key), dot(query_1, key), dot(query_2, key), dot(query_3, key));
+        const vec4<f32> key_2 = staged_keys[part_3 * 66 + lane + 16];
+        score_1 += vec4<f32>(dot(query_0, key_2), dot(query_1, key_2), dot(query_2, key_2), dot(query_3, key_2));
+        const vec4<f32> key_3 = staged_keys[part_3 * 66 + lane + 32];
+        score_2 += vec4<f32>(dot(query_0, key_3), dot(query_1, key_3), dot(query_2, key_3), dot(query_3, key_3));
+        const vec4<f32> key_4 = staged_keys[part_3 * 66 + lane + 48];
+        score_3 += vec4<f32>(dot(query_0, key_4), dot(query_1, key_4), dot(query_2, key_4), dot(query_3, key_4));
+      }
+    }
+    const i32 key_5 = tile + lane;
+    score_0 = score_0 * 0.3535533845424652f;
+    score_0 = ((lane < count) ? (score_0) : (vec4<f32>((-9.999999680285692e+37f))));
+    const i32 key_6 = tile + (lane + 16);
+    score_1 = score_1 * 0.3535533845424652f;
+    score_1 = (((lane + 16) < count) ? (score_1) : (vec4<f32>((-9.999999680285692e+37f))));
+    const i32 key_7 = tile + (lane + 32);
+    score_2 = score_2 * 0.3535533845424652f;
+    score_2 = (((lane + 32) < count) ? (score_2) : (vec4<f32>((-9.999999680285692e+37f))));
+    const i32 key_8 = tile + (lane + 48);
+    score_3 = score_3 * 0.3535533845424652f;
+    score_3 = (((lane + 48) < count) ? (score_3) : (vec4<f32>((-9.999999680285692e+37f))));
+    vec4<f32> tile_maximum = maximum(maximum(maximum(score_0, score_1), score_2), score_3);
+    lane_values[thread] = tile_maximum;
+    __syncthreads();
+    const i32 start = thread / 16 * 16;
+    vec4<f32> group_maximum = lane_values[start];
+    for (i32 other = 1; other < 16; other += 1) {
+      group_maximum = maximum(group_maximum, lane_values[start + other]);
+    }
+    const vec4<f32> raised = maximum(maximum_2, group_maximum);
+    const vec4<f32> factor = exponential(maximum_2 - raised);
+    maximum_2 = raised;
+    total = total * factor;
+    sum_0_0 = sum_0_0 * factor.x;
+    sum_1_0 = sum_1_0 * factor.y;
+    sum_2_0 = sum_2_0 * factor.z;
+    sum_3_0 = sum_3_0 * factor.w;
+    const vec4<f32> weight = exponential(score_0 - maximum_2);
+    total += weight;
+    weights[row_group * 64 + lane] = weight;
+    const vec4<f32> weight_2 = exponential(score_1 - maximum_2);
+    total += weight_2;
+    weights[row_group * 64 + (lane + 16)] = weight_2;
+    const vec4<f32> weight_3 = exponential(score_2 - maximum_2);
+    total += weight_3;
+    weights[row_group * 64 + (lane + 32)] = weight_3;
+    const vec4<f32> weight_4 = exponential(score_3 - maximum_2);
+    total += weight_4;
+    weights[row_group * 64 + (lane + 48)] = weight_4;
+    __syncthreads();
+    for (i32 number = split; number < count; number += 8) {
+      const vec4<f32> weight_5 = weights[row_group * 64 + number];
+      const i32 from_3 = segment_0_value_start + (tile + number) * sizes->segment_0_value_row;
+      const vec4<f32> value_0 = segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_0_value_offset + from_3 + column_lane * 4) >> 2u];
+      sum_0_0 += weight_5.x * value_0;
+      sum_1_0 += weight_5.y * value_0;
+      sum_2_0 += weight_5.z * value_0;
+      sum_3_0 += weight_5.w * value_0;
+    }
+  }
+  // Segment 1: keys
+  const i32 first_stand_2 = first_query + sizes->segment_1_keys - sizes->queries;
+  const i32 own_stand_2 = first_stand_2 + row_group * 4;
+  const i32 end_key = minimum(sizes->segment_1_keys, first_stand_2 + rows);
+  const i32 segment_1_key_start = batch * sizes->segment_1_key_batch + key_head * sizes->segment_1_key_head;
+  const i32 segment_1_value_start = batch * sizes->segment_1_value_batch + key_head * sizes->segment_1_value_head;
+  for (i32 tile = 0; tile < end_key; tile += 64) {
+    const i32 count_2 = minimum(64, end_key - tile);
+    vec4<f32> score_0_2 = vec4<f32>();
+    vec4<f32> score_1_2 = vec4<f32>();
+    vec4<f32> score_2_2 = vec4<f32>();
+    vec4<f32> score_3_2 = vec4<f32>();
+    for (i32 column = 0; column < 8; column += 8) {
+      __syncthreads();
+      for (i32 slot = thread; slot < 32; slot += 64) {
+        const i32 row_3 = slot / 2;
+        const i32 part_3 = slot % 2;
+        const i32 from_4 = query_start + (first_query + minimum(row_3, rows - 1)) * sizes->query_row;
+        const i32 own_column_3 = column + part_3 * 4;
+        staged_queries[part_3 * 18 + row_3] = query_buffer[(sizes->query_offset + from_4 + own_column_3) >> 2u];
+      }
+      for (i32 slot = thread; slot < 128; slot += 64) {
+        const i32 row_4 = slot / 2;
+        const i32 part_4 = slot % 2;
+        const i32 from_5 = segment_1_key_start + (tile + minimum(row_4, count_2 - 1)) * sizes->segment_1_key_row;
+        const i32 own_column_4 = column + part_4 * 4;
+        staged_keys[part_4 * 66 + row_4] = segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_1_key_offset + from_5 + own_column_4) >> 2u];
+      }
+      __syncthreads();
+      for (i32 part_5 = 0; part_5 < 2; part_5 += 1) {
+        const vec4<f32> query_0_2 = staged_queries[part_5 * 18 + row_group * 4 + 0];
+        const vec4<f32> query_1_2 = staged_queries[part_5 * 18 + row_group * 4 + 1];
+        const vec4<f32> query_2_2 = staged_queries[part_5 * 18 + row_group * 4 + 2];
+        const vec4<f32> query_3_2 = staged_queries[part_5 * 18 + row_group * 4 + 3];
+        const vec4<f32> key_9 = staged_keys[part_5 * 66 + lane];
+        score_0_2 += vec4<f32>(dot(query_0_2, key_9), dot(query_1_2, key_9), dot(query_2_2, key_9), dot(query_3_2, key_9));
+        const vec4<f32> key_10 = staged_keys[part_5 * 66 + lane + 16];
+        score_1_2 += vec4<f32>(dot(query_0_2, key_10), dot(query_1_2, key_10), dot(query_2_2, key_10), dot(query_3_2, key_10));
+        const vec4<f32> key_11 = staged_keys[part_5 * 66 + lane + 32];
+        score_2_2 += vec4<f32>(dot(query_0_2, key_11), dot(query_1_2, key_11), dot(query_2_2, key_11), dot(query_3_2, key_11));
+        const vec4<f32> key_12 = staged_keys[part_5 * 66 + lane + 48];
+        score_3_2 += vec4<f32>(dot(query_0_2, key_12), dot(query_1_2, key_12), dot(query_2_2, key_12), dot(query_3_2, key_12));
+      }
+    }
+    const i32 key_13 = tile + lane;
+    score_0_2 = score_0_2 * 0.3535533845424652f;
+    const bool seen = lane < count_2;
+    score_0_2 = vec4<f32>(((seen & (key_13 <= own_stand_2)) ? (score_0_2.x) : ((-9.999999680285692e+37f))), ((seen & (key_13 <= own_stand_2 + 1)) ? (score_0_2.y) : ((-9.999999680285692e+37f))), ((seen & (key_13 <= own_stand_2 + 2)) ? (score_0_2.z) : ((-9.999999680285692e+37f))), ((seen & (key_13 <= own_stand_2 + 3)) ? (score_0_2.w) : ((-9.999999680285692e+37f))));
+    const i32 key_14 = tile + (lane + 16);
+    score_1_2 = score_1_2 * 0.3535533845424652f;
+    const bool seen_2 = (lane + 16) < count_2;
+    score_1_2 = vec4<f32>(((seen_2 & (key_14 <= own_stand_2)) ? (score_1_2.x) : ((-9.999999680285692e+37f))), ((seen_2 & (key_14 <= own_stand_2 + 1)) ? (score_1_2.y) : ((-9.999999680285692e+37f))), ((seen_2 & (key_14 <= own_stand_2 + 2)) ? (score_1_2.z) : ((-9.999999680285692e+37f))), ((seen_2 & (key_14 <= own_stand_2 + 3)) ? (score_1_2.w) : ((-9.999999680285692e+37f))));
+    const i32 key_15 = tile + (lane + 32);
+    score_2_2 = score_2_2 * 0.3535533845424652f;
+    const bool seen_3 = (lane + 32) < count_2;
+    score_2_2 = vec4<f32>(((seen_3 & (key_15 <= own_stand_2)) ? (score_2_2.x) : ((-9.999999680285692e+37f))), ((seen_3 & (key_15 <= own_stand_2 + 1)) ? (score_2_2.y) : ((-9.999999680285692e+37f))), ((seen_3 & (key_15 <= own_stand_2 + 2)) ? (score_2_2.z) : ((-9.999999680285692e+37f))), ((seen_3 & (key_15 <= own_stand_2 + 3)) ? (score_2_2.w) : ((-9.999999680285692e+37f))));
+    const i32 key_16 = tile + (lane + 48);
+    score_3_2 = score_3_2 * 0.3535533845424652f;
+    const bool seen_4 = (lane + 48) < count_2;
+    score_3_2 = vec4<f32>(((seen_4 & (key_16 <= own_stand_2)) ? (score_3_2.x) : ((-9.999999680285692e+37f))), ((seen_4 & (key_16 <= own_stand_2 + 1)) ? (score_3_2.y) : ((-9.999999680285692e+37f))), ((seen_4 & (key_16 <= own_stand_2 + 2)) ? (score_3_2.z) : ((-9.999999680285692e+37f))), ((seen_4 & (key_16 <= own_stand_2 + 3)) ? (score_3_2.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> tile_maximum_2 = maximum(maximum(maximum(score_0_2, score_1_2), score_2_2), score_3_2);
+    lane_values[thread] = tile_maximum_2;
+    __syncthreads();
+    const i32 start_2 = thread / 16 * 16;
+    vec4<f32> group_maximum_2 = lane_values[start_2];
+    for (i32 other = 1; other < 16; other += 1) {
+      group_maximum_2 = maximum(group_maximum_2, lane_values[start_2 + other]);
+    }
+    const vec4<f32> raised_2 = maximum(maximum_2, group_maximum_2);
+    const vec4<f32> factor_2 = exponential(maximum_2 - raised_2);
+    maximum_2 = raised_2;
+    total = total * factor_2;
+    sum_0_0 = sum_0_0 * factor_2.x;
+    sum_1_0 = sum_1_0 * factor_2.y;
+    sum_2_0 = sum_2_0 * factor_2.z;
+    sum_3_0 = sum_3_0 * factor_2.w;
+    const vec4<f32> weight_6 = exponential(score_0_2 - maximum_2);
+    total += weight_6;
+    weights[row_group * 64 + lane] = weight_6;
+    const vec4<f32> weight_7 = exponential(score_1_2 - maximum_2);
+    total += weight_7;
+    weights[row_group * 64 + (lane + 16)] = weight_7;
+    const vec4<f32> weight_8 = exponential(score_2_2 - maximum_2);
+    total += weight_8;
+    weights[row_group * 64 + (lane + 32)] = weight_8;
+    const vec4<f32> weight_9 = exponential(score_3_2 - maximum_2);
+    total += weight_9;
+    weights[row_group * 64 + (lane + 48)] = weight_9;
+    __syncthreads();
+    for (i32 number = split; number < count_2; number += 8) {
+      const vec4<f32> weight_10 = weights[row_group * 64 + number];
+      const i32 from_6 = segment_1_value_start + (tile + number) * sizes->segment_1_value_row;
+      const vec4<f32> value_0_2 = segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_1_value_offset + from_6 + column_lane * 4) >> 2u];
+      sum_0_0 += weight_10.x * value_0_2;
+      sum_1_0 += weight_10.y * value_0_2;
+      sum_2_0 += weight_10.z * value_0_2;
+      sum_3_0 += weight_10.w * value_0_2;
+    }
+  }
+  __syncthreads();
+  lane_values[thread] = total;
+  __syncthreads();
+  const i32 start_3 = thread / 16 * 16;
+  vec4<f32> row_total = lane_values[start_3];
+  for (i32 other = 1; other < 16; other += 1) {
+    row_total = row_total + lane_values[start_3 + other];
+  }
+  // a query that sees no key has a total of 0: zeros
+  const vec4<f32> inverse = vec4<f32>(((row_total.x > 0.0f) ? (1.0f / row_total.x) : (0.0f)), ((row_total.y > 0.0f) ? (1.0f / row_total.y) : (0.0f)), ((row_total.z > 0.0f) ? (1.0f / row_total.z) : (0.0f)), ((row_total.w > 0.0f) ? (1.0f / row_total.w) : (0.0f)));
+  const i32 result_start = batch * sizes->result_batch + head * sizes->result_head;
+  __syncthreads();
+  lane_values[thread] = sum_0_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 0 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 8; other += 1) {
+      sum_0_0 += lane_values[thread + other * 2];
+    }
+    const i32 place = result_start + (first_query + row_group * 4 + 0) * sizes->result_row + column_lane * 4;
+    const vec4<f32> lanes = sum_0_0 * inverse.x;
+    result_log_sum_exp_buffer[sizes->result_offset + place] = lanes.x;
+    result_log_sum_exp_buffer[sizes->result_offset + place + 1] = lanes.y;
+    result_log_sum_exp_buffer[sizes->result_offset + place + 2] = lanes.z;
+    result_log_sum_exp_buffer[sizes->result_offset + place + 3] = lanes.w;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_1_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 1 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 8; other += 1) {
+      sum_1_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_2 = result_start + (first_query + row_group * 4 + 1) * sizes->result_row + column_lane * 4;
+    const vec4<f32> lanes_2 = sum_1_0 * inverse.y;
+    result_log_sum_exp_buffer[sizes->result_offset + place_2] = lanes_2.x;
+    result_log_sum_exp_buffer[sizes->result_offset + place_2 + 1] = lanes_2.y;
+    result_log_sum_exp_buffer[sizes->result_offset + place_2 + 2] = lanes_2.z;
+    result_log_sum_exp_buffer[sizes->result_offset + place_2 + 3] = lanes_2.w;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_2_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 2 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 8; other += 1) {
+      sum_2_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_3 = result_start + (first_query + row_group * 4 + 2) * sizes->result_row + column_lane * 4;
+    const vec4<f32> lanes_3 = sum_2_0 * inverse.z;
+    result_log_sum_exp_buffer[sizes->result_offset + place_3] = lanes_3.x;
+    result_log_sum_exp_buffer[sizes->result_offset + place_3 + 1] = lanes_3.y;
+    result_log_sum_exp_buffer[sizes->result_offset + place_3 + 2] = lanes_3.z;
+    result_log_sum_exp_buffer[sizes->result_offset + place_3 + 3] = lanes_3.w;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_3_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 3 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 8; other += 1) {
+      sum_3_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_4 = result_start + (first_query + row_group * 4 + 3) * sizes->result_row + column_lane * 4;
+    const vec4<f32> lanes_4 = sum_3_0 * inverse.w;
+    result_log_sum_exp_buffer[sizes->result_offset + place_4] = lanes_4.x;
+    result_log_sum_exp_buffer[sizes->result_offset + place_4 + 1] = lanes_4.y;
+    result_log_sum_exp_buffer[sizes->result_offset + place_4 + 2] = lanes_4.z;
+    result_log_sum_exp_buffer[sizes->result_offset + place_4 + 3] = lanes_4.w;
+  }
+  const i32 log_sum_exp_start = batch * sizes->log_sum_exp_batch + head * sizes->log_sum_exp_head;
+  if (lane == 0) {
+    if (row_group * 4 + 0 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + row_group * 4 + 0] = ((row_total.x > 0.0f) ? (maximum_2.x + logarithm(row_total.x)) : (f32_of_bits(0xff800000u)));
+    }
+    if (row_group * 4 + 1 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + row_group * 4 + 1] = ((row_total.y > 0.0f) ? (maximum_2.y + logarithm(row_total.y)) : (f32_of_bits(0xff800000u)));
+    }
+    if (row_group * 4 + 2 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + row_group * 4 + 2] = ((row_total.z > 0.0f) ? (maximum_2.z + logarithm(row_total.z)) : (f32_of_bits(0xff800000u)));
+    }
+    if (row_group * 4 + 3 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + row_group * 4 + 3] = ((row_total.w > 0.0f) ? (maximum_2.w + logarithm(row_total.w)) : (f32_of_bits(0xff800000u)));
+    }
+  }
+}
+}
+
+// === kernel score_keys ===
+// score_keys
+// What the queries paid to 64 keys of one key/value head a workgroup.
+
+namespace score_keys_kernel {
+struct Sizes {
+  i32 items;
+  i32 query_offset;
+  i32 log_sum_exp_offset;
+  i32 key_offset;
+  i32 score_offset;
+  i32 position_offset;
+  i32 heads;
+  i32 key_heads;
+  i32 queries;
+  i32 query_head;
+  i32 query_row;
+  i32 log_sum_exp_head;
+  i32 rows;
+  i32 atoms_used;
+  i32 exact;
+  i32 start;
+  i32 begins_block;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) score_keys(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ query_buffer,
+  const f32 *__restrict__ log_sum_exp_buffer,
+  u32 *__restrict__ key_score_position_buffer
+) {
+  __shared__ vec4<f32> query_tile[32];
+  __shared__ f32 log_sum_exps[16];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 tiles = ((sizes->rows + 63) / 64);
+  const i32 key_head = item / tiles;
+  const i32 first = item % tiles * 64;
+  const i32 row = first + thread;
+  const i32 end = 16 + sizes->exact;
+  const i32 first_new = end - sizes->queries;
+  const bool is_used = row < sizes->atoms_used || (row >= 16 && row < end);
+  const i32 heads_per_key_head = sizes->heads / sizes->key_heads;
+  const i32 query_rows = heads_per_key_head * sizes->queries;
+  // a tile between the atoms in use and the exact rows, or after them, has nothing to do
+  if (first < sizes->atoms_used || (first + 64 > 16 && first < end)) {
+    const i32 key_row = (key_head * sizes->rows + minimum(row, sizes->rows - 1)) * 8;
+    f32 sum = f32();
+    for (i32 first_query = 0; first_query < query_rows; first_query += 16) {
+      const i32 queries_left = query_rows - first_query;
+      for (i32 slot = thread; slot < 32; slot += 64) {
+        const i32 tile_row = slot / 2;
+        vec4<f32> tile_part = vec4<f32>();
+        if (tile_row < queries_left) {
+          tile_part = query_buffer[(sizes->query_offset + (key_head * heads_per_key_head + (first_query + tile_row) / sizes->queries) * sizes->query_head + ((first_query + tile_row) % sizes->queries) * sizes->query_row + (slot % 2) * 4) >> 2u];
+        }
+        query_tile[slot] = tile_part;
+      }
+      if (thread < minimum(queries_left, 16)) {
+        log_sum_exps[thread] = log_sum_exp_buffer[sizes->log_sum_exp_offset + (key_head * heads_per_key_head + (first_query + thread) / sizes->queries) * sizes->log_sum_exp_head + ((first_query + thread) % sizes->queries)];
+      }
+      __syncthreads();
+      if (is_used) {
+        f32 product = f32();
+        f32 product_2 = f32();
+        f32 product_3 = f32();
+        f32 product_4 = f32();
+        f32 product_5 = f32();
+        f32 product_6 = f32();
+        f32 product_7 = f32();
+        f32 product_8 = f32();
+        f32 product_9 = f32();
+        f32 product_10 = f32();
+        f32 product_11 = f32();
+        f32 product_12 = f32();
+        f32 product_13 = f32();
+        f32 product_14 = f32();
+        f32 product_15 = f32();
+        f32 product_16 = f32();
+        for (i32 part = 0; part < 2; part += 1) {
+          const vec4<f32> own = vec4<f32>(bits_as<f32>::of(key_score_position_buffer[sizes->key_offset + key_row + part * 4]), bits_as<f32>::of(key_score_position_buffer[sizes->key_offset + key_row + part * 4 + 1]), bits_as<f32>::of(key_score_position_buffer[sizes->key_offset + key_row + part * 4 + 2]), bits_as<f32>::of(key_score_position_buffer[sizes->key_offset + key_row + part * 4 + 3]));
+          product += dot(own, query_tile[0 + part]);
+          product_2 += dot(own, query_tile[2 + part]);
+          product_3 += dot(own, query_tile[4 + part]);
+          product_4 += dot(own, query_tile[6 + part]);
+          product_5 += dot(own, query_tile[8 + part]);
+          product_6 += dot(own, query_tile[10 + part]);
+          product_7 += dot(own, query_tile[12 + part]);
+          product_8 += dot(own, query_tile[14 + part]);
+          product_9 += dot(own, query_tile[16 + part]);
+          product_10 += dot(own, query_tile[18 + part]);
+          product_11 += dot(own, query_tile[20 + part]);
+          product_12 += dot(own, query_tile[22 + part]);
+          product_13 += dot(own, query_tile[24 + part]);
+          product_14 += dot(own, query_tile[26 + part]);
+          product_15 += dot(own, query_tile[28 + part]);
+          product_16 += dot(own, query_tile[30 + part]);
+        }
+        // query 0 sees the atoms, and the exact rows up to its own
+        sum += exponential(((0 < queries_left && row <= first_new + (first_query + 0) % sizes->queries) ? (product * 0.3535533845424652f - log_sum_exps[0]) : ((-10000.0f))));
+        // query 1 sees the atoms, and the exact rows up to its own
+        sum += exponential(((1 < queries_left && row <= first_new + (first_query + 1) % sizes->queries) ? (product_2 * 0.3535533845424652f - log_sum_exps[1]) : ((-10000.0f))));
+        // query 2 sees the atoms, and the exact rows up to its own
+        sum += exponential(((2 < queries_left && row <= first_new + (first_query + 2) % sizes->queries) ? (product_3 * 0.3535533845424652f - log_sum_exps[2]) : ((-10000.0f))));
+        // query 3 sees the atoms, and the exact rows up to its own
+        sum += exponential(((3 < queries_left && row <= first_new + (first_query + 3) % sizes->queries) ? (product_4 * 0.3535533845424652f - log_sum_exps[3]) : ((-10000.0f))));
+        // query 4 sees the atoms, and the exact rows up to its own
+        sum += exponential(((4 < queries_left && row <= first_new + (first_query + 4) % sizes->queries) ? (product_5 * 0.3535533845424652f - log_sum_exps[4]) : ((-10000.0f))));
+        // query 5 sees the atoms, and the exact rows up to its own
+        sum += exponential(((5 < queries_left && row <= first_new + (first_query + 5) % sizes->queries) ? (product_6 * 0.3535533845424652f - log_sum_exps[5]) : ((-10000.0f))));
+        // query 6 sees the atoms, and the exact rows up to its own
+        sum += exponential(((6 < queries_left && row <= first_new + (first_query + 6) % sizes->queries) ? (product_7 * 0.3535533845424652f - log_sum_exps[6]) : ((-10000.0f))));
+        // query 7 sees the atoms, and the exact rows up to its own
+        sum += exponential(((7 < queries_left && row <= first_new + (first_query + 7) % sizes->queries) ? (product_8 * 0.3535533845424652f - log_sum_exps[7]) : ((-10000.0f))));
+        // query 8 sees the atoms, and the exact rows up to its own
+        sum += exponential(((8 < queries_left && row <= first_new + (first_query + 8) % sizes->queries) ? (product_9 * 0.3535533845424652f - log_sum_exps[8]) : ((-10000.0f))));
+        // query 9 sees the atoms, and the exact rows up to its own
+        sum += exponential(((9 < queries_left && row <= first_new + (first_query + 9) % sizes->queries) ? (product_10 * 0.3535533845424652f - log_sum_exps[9]) : ((-10000.0f))));
+        // query 10 sees the atoms, and the exact rows up to its own
+        sum += exponential(((10 < queries_left && row <= first_new + (first_query + 10) % sizes->queries) ? (product_11 * 0.3535533845424652f - log_sum_exps[10]) : ((-10000.0f))));
+        // query 11 sees the atoms, and the exact rows up to its own
+        sum += exponential(((11 < queries_left && row <= first_new + (first_query + 11) % sizes->queries) ? (product_12 * 0.3535533845424652f - log_sum_exps[11]) : ((-10000.0f))));
+        // query 12 sees the atoms, and the exact rows up to its own
+        sum += exponential(((12 < queries_left && row <= first_new + (first_query + 12) % sizes->queries) ? (product_13 * 0.3535533845424652f - log_sum_exps[12]) : ((-10000.0f))));
+        // query 13 sees the atoms, and the exact rows up to its own
+        sum += exponential(((13 < queries_left && row <= first_new + (first_query + 13) % sizes->queries) ? (product_14 * 0.3535533845424652f - log_sum_exps[13]) : ((-10000.0f))));
+        // query 14 sees the atoms, and the exact rows up to its own
+        sum += exponential(((14 < queries_left && row <= first_new + (first_query + 14) % sizes->queries) ? (product_15 * 0.3535533845424652f - log_sum_exps[14]) : ((-10000.0f))));
+        // query 15 sees the atoms, and the exact rows up to its own
+        sum += exponential(((15 < queries_left && row <= first_new + (first_query + 15) % sizes->queries) ? (product_16 * 0.3535533845424652f - log_sum_exps[15]) : ((-10000.0f))));
+      }
+      __syncthreads();
+    }
+    if (is_used) {
+      const i32 place = key_head * sizes->rows + row;
+      f32 before = f32();
+      if (row >= first_new) {
+        key_score_position_buffer[sizes->position_offset + place] = bits_as<u32>::of(sizes->start + row - first_new);
+      } else {
+        before = ((sizes->begins_block != 0) ? (0.8500000238418579f) : (1.0f)) * bits_as<f32>::of(key_score_position_buffer[sizes->score_offset + place]);
+      }
+      key_score_position_buffer[sizes->score_offset + place] = bits_as<u32>::of(before + sum);
+    }
+  }
+}
+}
+
+// === kernel gemm_residual ===
+// gemm_residual
+// left [rows, depth] x right [columns, depth]^T, the right side of f32.
+// A tile of 64 x 64 a workgroup.
+
+namespace gemm_residual_kernel {
+struct Sizes {
+  i32 items;
+  i32 left_offset;
+  i32 right_offset;
+  i32 residual_offset;
+  i32 result_offset;
+  i32 rows;
+  i32 columns;
+  i32 depth;
+  i32 left_stride;
+  i32 result_stride;
+  i32 residual_stride;
+};
+
+static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
+  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
+}
+
+extern "C" __global__ void __launch_bounds__(128, 1) gemm_residual(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ left_buffer,
+  const vec4<f32> *__restrict__ right_buffer,
+  const f32 *__restrict__ residual_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ vec4<f32> left_tile[320];
+  __shared__ vec4<f32> right_tile[320];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 row_tiles = ((sizes->rows + 63) / 64);
+  const i32 first_row = item % row_tiles * 64;
+  const i32 first_column = item / row_tiles * 64;
+  const i32 thread_row = thread / 16;
+  const i32 thread_column = thread % 16;
+  f32 sum_0_0 = f32();
+  f32 sum_0_1 = f32();
+  f32 sum_0_2 = f32();
+  f32 sum_0_3 = f32();
+  f32 sum_1_0 = f32();
+  f32 sum_1_1 = f32();
+  f32 sum_1_2 = f32();
+  f32 sum_1_3 = f32();
+  f32 sum_2_0 = f32();
+  f32 sum_2_1 = f32();
+  f32 sum_2_2 = f32();
+  f32 sum_2_3 = f32();
+  f32 sum_3_0 = f32();
+  f32 sum_3_1 = f32();
+  f32 sum_3_2 = f32();
+  f32 sum_3_3 = f32();
+  f32 sum_4_0 = f32();
+  f32 sum_4_1 = f32();
+  f32 sum_4_2 = f32();
+  f32 sum_4_3 = f32();
+  f32 sum_5_0 = f32();
+  f32 sum_5_1 = f32();
+  f32 sum_5_2 = f32();
+  f32 sum_5_3 = f32();
+  f32 sum_6_0 = f32();
+  f32 sum_6_1 = f32();
+  f32 sum_6_2 = f32();
+  f32 sum_6_3 = f32();
+  f32 sum_7_0 = f32();
+  f32 sum_7_1 = f32();
+  f32 sum_7_2 = f32();
+  f32 sum_7_3 = f32();
+  for (i32 depth_start = 0; depth_start < sizes->depth; depth_start += 16) {
+    for (i32 run = thread; run < 256; run += 128) {
+      const i32 tile_row = run / 4;
+      const i32 within = run % 4 * 4;
+      const i32 place = depth_start + within;
+      const i32 at = tile_row * 5 + within / 4;
+      if (place < sizes->depth) {
+        const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+        const i32 start = row * sizes->left_stride + place;
+        left_tile[at + 0] = left_buffer[(sizes->left_offset + start) >> 2u];
+      } else {
+        left_tile[at + 0] = vec4<f32>(0.0f);
+      }
+    }
+    for (i32 run = thread; run < 256; run += 128) {
+      const i32 tile_row_2 = run / 4;
+      const i32 within_2 = run % 4 * 4;
+      const i32 place_2 = depth_start + within_2;
+      const i32 at_2 = tile_row_2 * 5 + within_2 / 4;
+      if (place_2 < sizes->depth) {
+        const i32 row_2 = minimum(first_column + tile_row_2, sizes->columns - 1);
+        const i32 start_2 = row_2 * sizes->depth + place_2;
+        right_tile[at_2 + 0] = right_buffer[(sizes->right_offset + start_2) >> 2u];
+      } else {
+        right_tile[at_2 + 0] = vec4<f32>(0.0f);
+      }
+    }
+    __syncthreads();
+    for (i32 quad = 0; quad < 4; quad += 1) {
+      const i32 left_at = thread_row * 5 + quad;
+      const i32 right_at = thread_column * 5 + quad;
+      const vec4<f32> right_0 = right_tile[right_at + 0];
+      const vec4<f32> right_1 = right_tile[right_at + 80];
+      const vec4<f32> right_2 = right_tile[right_at + 160];
+      const vec4<f32> right_3 = right_tile[right_at + 240];
+      const vec4<f32> left_0 = left_tile[left_at + 0];
+      sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
+      sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
+      sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
+      sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
+      const vec4<f32> left_1 = left_tile[left_at + 40];
+      sum_1_0 = multiply_add(left_1, right_0, sum_1_0);
+      sum_1_1 = multiply_add(left_1, right_1, sum_1_1);
+      sum_1_2 = multiply_add(left_1, right_2, sum_1_2);
+      sum_1_3 = multiply_add(left_1, right_3, sum_1_3);
+      const vec4<f32> left_2 = left_tile[left_at + 80];
+      sum_2_0 = multiply_add(left_2, right_0, sum_2_0);
+      sum_2_1 = multiply_add(left_2, right_1, sum_2_1);
+      sum_2_2 = multiply_add(left_2, right_2, sum_2_2);
+      sum_2_3 = multiply_add(left_2, right_3, sum_2_3);
+      const vec4<f32> left_3 = left_tile[left_at + 120];
+      sum_3_0 = multiply_add(left_3, right_0, sum_3_0);
+      sum_3_1 = multiply_add(left_3, right_1, sum_3_1);
+      sum_3_2 = multiply_add(left_3, right_2, sum_3_2);
+      sum_3_3 = multiply_add(left_3, right_3, sum_3_3);
+      const vec4<f32> left_4 = left_tile[left_at + 160];
+      sum_4_0 = multiply_add(left_4, right_0, sum_4_0);
+      sum_4_1 = multiply_add(left_4, right_1, sum_4_1);
+      sum_4_2 = multiply_add(left_4, right_2, sum_4_2);
+      sum_4_3 = multiply_add(left_4, right_3, sum_4_3);
+      const vec4<f32> left_5 = left_tile[left_at + 200];
+      sum_5_0 = multiply_add(left_5, right_0, sum_5_0);
+      sum_5_1 = multiply_add(left_5, right_1, sum_5_1);
+      sum_5_2 = multiply_add(left_5, right_2, sum_5_2);
+      sum_5_3 = multiply_add(left_5, right_3, sum_5_3);
+      const vec4<f32> left_6 = left_tile[left_at + 240];
+      sum_6_0 = multiply_add(left_6, right_0, sum_6_0);
+      sum_6_1 = multiply_add(left_6, right_1, sum_6_1);
+      sum_6_2 = multiply_add(left_6, right_2, sum_6_2);
+      sum_6_3 = multiply_add(left_6, right_3, sum_6_3);
+      const vec4<f32> left_7 = left_tile[left_at + 280];
+      sum_7_0 = multiply_add(left_7, right_0, sum_7_0);
+      sum_7_1 = multiply_add(left_7, right_1, sum_7_1);
+      sum_7_2 = multiply_add(left_7, right_2, sum_7_2);
+      sum_7_3 = multiply_add(left_7, right_3, sum_7_3);
+    }
+    __syncthreads();
+  }
+  const i32 column = first_column + thread_column + 0;
+  if (column < sizes->columns) {
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = sum_0_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = sum_1_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = sum_2_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = sum_3_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = sum_4_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = sum_5_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = sum_6_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = sum_7_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column];
+    }
+  }
+  const i32 column_2 = first_column + thread_column + 16;
+  if (column_2 < sizes->columns) {
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = sum_0_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = sum_1_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = sum_2_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = sum_3_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = sum_4_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = sum_5_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = sum_6_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = sum_7_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_2];
+    }
+  }
+  const i32 column_3 = first_column + thread_column + 32;
+  if (column_3 < sizes->columns) {
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = sum_0_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = sum_1_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = sum_2_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = sum_3_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = sum_4_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = sum_5_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = sum_6_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = sum_7_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_3];
+    }
+  }
+  const i32 column_4 = first_column + thread_column + 48;
+  if (column_4 < sizes->columns) {
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = sum_0_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = sum_1_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = sum_2_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = sum_3_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = sum_4_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = sum_5_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = sum_6_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = sum_7_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_4];
+    }
+  }
+}
+}
+
+// === kernel map_silu_multiply ===
+// map_silu_multiply
+// One element a thread.
+
+namespace map_silu_multiply_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 x1_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+  i32 x1_stride_0;
+  i32 x1_stride_1;
+  i32 x1_stride_2;
+  i32 result_stride_0;
+  i32 result_stride_1;
+  i32 result_stride_2;
+};
+
+static __device__ f32 silu_f32(f32 x) {
+  return x / (1.0f + exponential(-x));
+}
+
+extern "C" __global__ void __launch_bounds__(64, 1) map_silu_multiply(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_x1_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_2 = element % sizes->extent_2;
+  const i32 rest = element / sizes->extent_2;
+  const i32 index_1 = rest % sizes->extent_1;
+  const i32 rest_2 = rest / sizes->extent_1;
+  const i32 index_0 = rest_2;
+  if (index_0 < sizes->extent_0) {
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2] = (silu_f32(x0_x1_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + index_2]) * x0_x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 * sizes->x1_stride_1 + index_2]);
+  }
+}
+}
+
+// === kernel gemm_residual_2 ===
+// gemm_residual_2
+// left [rows, depth] x right [columns, depth]^T, the right side of f32.
+// 8 columns a workgroup, 32 threads side by side share the depth of each.
+
+namespace gemm_residual_2_kernel {
+struct Sizes {
+  i32 items;
+  i32 left_offset;
+  i32 right_offset;
+  i32 residual_offset;
+  i32 result_offset;
+  i32 rows;
+  i32 columns;
+  i32 depth;
+  i32 left_stride;
+  i32 result_stride;
+  i32 residual_stride;
+};
+
+static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
+  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
+}
+
+extern "C" __global__ void __launch_bounds__(64, 1) gemm_residual_2(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ left_buffer,
+  const vec4<f32> *__restrict__ right_buffer,
+  const f32 *__restrict__ residual_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ f32 exchanged_values[256];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 row_tiles = ((sizes->rows + 0) / 1);
+  const i32 first_row = item % row_tiles * 1;
+  const i32 first_column = item / row_tiles * 8 + thread / 32 * 4;
+  const i32 share = thread % 32;
+  f32 sum_0_0 = f32();
+  f32 sum_0_1 = f32();
+  f32 sum_0_2 = f32();
+  f32 sum_0_3 = f32();
+  const i32 row_0 = minimum(first_row + 0, sizes->rows - 1);
+  const i32 column_0 = minimum(first_column + 0, sizes->columns - 1);
+  const i32 column_1 = minimum(first_column + 1, sizes->columns - 1);
+  const i32 column_2 = minimum(first_column + 2, sizes->columns - 1);
+  const i32 column_3 = minimum(first_column + 3, sizes->columns - 1);
+  for (i32 place = share * 4; place < sizes->depth; place += 128) {
+    const i32 start = column_0 * sizes->depth + place;
+    const i32 start_2 = column_1 * sizes->depth + place;
+    const i32 start_3 = column_2 * sizes->depth + place;
+    const i32 start_4 = column_3 * sizes->depth + place;
+    const i32 start_5 = row_0 * sizes->left_stride + place;
+    const vec4<f32> left_0 = left_buffer[(sizes->left_offset + start_5) >> 2u];
+    const vec4<f32> right_0 = right_buffer[(sizes->right_offset + start) >> 2u];
+    sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
+    const vec4<f32> right_1 = right_buffer[(sizes->right_offset + start_2) >> 2u];
+    sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
+    const vec4<f32> right_2 = right_buffer[(sizes->right_offset + start_3) >> 2u];
+    sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
+    const vec4<f32> right_3 = right_buffer[(sizes->right_offset + start_4) >> 2u];
+    sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
+  }
+  i32 mask = 1;
+  const i32 lanes = i32(32);
+  while (mask < minimum(lanes, 32)) {
+    sum_0_0 = sum_0_0 + shuffle_xor(sum_0_0, u32(mask));
+    sum_0_1 = sum_0_1 + shuffle_xor(sum_0_1, u32(mask));
+    sum_0_2 = sum_0_2 + shuffle_xor(sum_0_2, u32(mask));
+    sum_0_3 = sum_0_3 + shuffle_xor(sum_0_3, u32(mask));
+    mask = mask * 2;
+  }
+  while (mask < 32) {
+    exchanged_values[thread] = sum_0_0;
+    exchanged_values[64 + thread] = sum_0_1;
+    exchanged_values[128 + thread] = sum_0_2;
+    exchanged_values[192 + thread] = sum_0_3;
+    __syncthreads();
+    sum_0_0 = sum_0_0 + exchanged_values[(thread ^ mask)];
+    sum_0_1 = sum_0_1 + exchanged_values[64 + (thread ^ mask)];
+    sum_0_2 = sum_0_2 + exchanged_values[128 + (thread ^ mask)];
+    sum_0_3 = sum_0_3 + exchanged_values[192 + (thread ^ mask)];
+    __syncthreads();
+    mask = mask * 2;
+  }
+  const i32 column = first_column + 0;
+  if (share == 0 && column < sizes->columns) {
+    if ((first_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column] = sum_0_0 + residual_buffer[sizes->residual_offset + (first_row + 0) * sizes->residual_stride + column];
+    }
+  }
+  const i32 column_4 = first_column + 1;
+  if (share == 1 && column_4 < sizes->columns) {
+    if ((first_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_4] = sum_0_1 + residual_buffer[sizes->residual_offset + (first_row + 0) * sizes->residual_stride + column_4];
+    }
+  }
+  const i32 column_5 = first_column + 2;
+  if (share == 2 && column_5 < sizes->columns) {
+    if ((first_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_5] = sum_0_2 + residual_buffer[sizes->residual_offset + (first_row + 0) * sizes->residual_stride + column_5];
+    }
+  }
+  const i32 column_6 = first_column + 3;
+  if (share == 3 && column_6 < sizes->columns) {
+    if ((first_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_6] = sum_0_3 + residual_buffer[sizes->residual_offset + (first_row + 0) * sizes->residual_stride + column_6];
+    }
+  }
+}
+}
+
+// === kernel gemm_2 ===
+// gemm_2
+// left [rows, depth] x right [columns, depth]^T, the right side of f32.
+// 8 columns a workgroup, 32 threads side by side share the depth of each.
+
+namespace gemm_2_kernel {
+struct Sizes {
+  i32 items;
+  i32 left_offset;
+  i32 right_offset;
+  i32 result_offset;
+  i32 rows;
+  i32 columns;
+  i32 depth;
+  i32 left_stride;
+  i32 result_stride;
+};
+
+static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
+  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
+}
+
+extern "C" __global__ void __launch_bounds__(64, 1) gemm_2(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ left_buffer,
+  const vec4<f32> *__restrict__ right_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ f32 exchanged_values[256];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 row_tiles = ((sizes->rows + 0) / 1);
+  const i32 first_row = item % row_tiles * 1;
+  const i32 first_column = item / row_tiles * 8 + thread / 32 * 4;
+  const i32 share = thread % 32;
+  f32 sum_0_0 = f32();
+  f32 sum_0_1 = f32();
+  f32 sum_0_2 = f32();
+  f32 sum_0_3 = f32();
+  const i32 row_0 = minimum(first_row + 0, sizes->rows - 1);
+  const i32 column_0 = minimum(first_column + 0, sizes->columns - 1);
+  const i32 column_1 = minimum(first_column + 1, sizes->columns - 1);
+  const i32 column_2 = minimum(first_column + 2, sizes->columns - 1);
+  const i32 column_3 = minimum(first_column + 3, sizes->columns - 1);
+  for (i32 place = share * 4; place < sizes->depth; place += 128) {
+    const i32 start = column_0 * sizes->depth + place;
+    const i32 start_2 = column_1 * sizes->depth + place;
+    const i32 start_3 = column_2 * sizes->depth + place;
+    const i32 start_4 = column_3 * sizes->depth + place;
+    const i32 start_5 = row_0 * sizes->left_stride + place;
+    const vec4<f32> left_0 = left_buffer[(sizes->left_offset + start_5) >> 2u];
+    const vec4<f32> right_0 = right_buffer[(sizes->right_offset + start) >> 2u];
+    sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
+    const vec4<f32> right_1 = right_buffer[(sizes->right_offset + start_2) >> 2u];
+    sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
+    const vec4<f32> right_2 = right_buffer[(sizes->right_offset + start_3) >> 2u];
+    sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
+    const vec4<f32> right_3 = right_buffer[(sizes->right_offset + start_4) >> 2u];
+    sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
+  }
+  i32 mask = 1;
+  const i32 lanes = i32(32);
+  while (mask < minimum(lanes, 32)) {
+    sum_0_0 = sum_0_0 + shuffle_xor(sum_0_0, u32(mask));
+    sum_0_1 = sum_0_1 + shuffle_xor(sum_0_1, u32(mask));
+    sum_0_2 = sum_0_2 + shuffle_xor(sum_0_2, u32(mask));
+    sum_0_3 = sum_0_3 + shuffle_xor(sum_0_3, u32(mask));
+    mask = mask * 2;
+  }
+  while (mask < 32) {
+    exchanged_values[thread] = sum_0_0;
+    exchanged_values[64 + thread] = sum_0_1;
+    exchanged_values[128 + thread] = sum_0_2;
+    exchanged_values[192 + thread] = sum_0_3;
+    __syncthreads();
+    sum_0_0 = sum_0_0 + exchanged_values[(thread ^ mask)];
+    sum_0_1 = sum_0_1 + exchanged_values[64 + (thread ^ mask)];
+    sum_0_2 = sum_0_2 + exchanged_values[128 + (thread ^ mask)];
+    sum_0_3 = sum_0_3 + exchanged_values[192 + (thread ^ mask)];
+    __syncthreads();
+    mask = mask * 2;
+  }
+  const i32 column = first_column + 0;
+  if (share == 0 && column < sizes->columns) {
+    if ((first_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column] = sum_0_0;
+    }
+  }
+  const i32 column_4 = first_column + 1;
+  if (share == 1 && column_4 < sizes->columns) {
+    if ((first_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_4] = sum_0_1;
+    }
+  }
+  const i32 column_5 = first_column + 2;
+  if (share == 2 && column_5 < sizes->columns) {
+    if ((first_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_5] = sum_0_2;
+    }
+  }
+  const i32 column_6 = first_column + 3;
+  if (share == 3 && column_6 < sizes->columns) {
+    if ((first_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_6] = sum_0_3;
+    }
+  }
+}
+}
+
+// === kernel attention_keys ===
+// attention_keys
+// Attention of 4 queries of one head a workgroup, 128 keys at a time.
+
+namespace attention_keys_kernel {
+struct Sizes {
+  i32 items;
+  i32 query_offset;
+  i32 key_offset;
+  i32 value_offset;
+  i32 result_offset;
+  i32 batches;
+  i32 heads;
+  i32 key_heads;
+  i32 queries;
+  i32 query_batch;
+  i32 query_head;
+  i32 query_row;
+  i32 result_batch;
+  i32 result_head;
+  i32 result_row;
+  i32 keys;
+  i32 key_batch;
+  i32 key_head;
+  i32 key_row;
+  i32 value_batch;
+  i32 value_head;
+  i32 value_row;
+};
+
+extern "C" __global__ void __launch_bounds__(128, 1) attention_keys(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ query_buffer,
+  const vec4<f32> *__restrict__ key_buffer,
+  const vec4<f32> *__restrict__ value_buffer,
+  vec4<f32> *__restrict__ result_buffer
+) {
+  __shared__ vec4<f32> weights[128];
+  __shared__ vec4<f32> staged_queries[24];
+  __shared__ vec4<f32> staged_keys[520];
+  __shared__ vec4<f32> lane_values[128];
+  __shared__ vec4<f32> block_values[8];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 tiles = ((sizes->queries + 3) / 4);
+  const i32 batch = item / (tiles * sizes->heads);
+  const i32 head = item / tiles % sizes->heads;
+  const i32 key_head = head / (sizes->heads / sizes->key_heads);
+  const i32 first_query = item % tiles * 4;
+  const i32 rows = minimum(4, sizes->queries - first_query);
+  const i32 row_group = thread / 128;
+  const i32 lane = thread % 128;
+  const i32 column_lane = lane % 2;
+  const i32 split = lane / 2;
+  const i32 query_start = batch * sizes->query_batch + head * sizes->query_head;
+  vec4<f32> maximum_2 = vec4<f32>((-4.999999840142846e+37f));
+  vec4<f32> total = vec4<f32>();
+  vec4<f32> sum_0_0 = vec4<f32>();
+  vec4<f32> sum_1_0 = vec4<f32>();
+  vec4<f32> sum_2_0 = vec4<f32>();
+  vec4<f32> sum_3_0 = vec4<f32>();
+  // Segment of keys
+  const i32 first_stand = first_query + sizes->keys - sizes->queries;
+  const i32 own_stand = first_stand + row_group * 4;
+  const i32 key_start = batch * sizes->key_batch + key_head * sizes->key_head;
+  const i32 value_start = batch * sizes->value_batch + key_head * sizes->value_head;
+  for (i32 tile = 0; tile < sizes->keys; tile += 128) {
+    const i32 count = minimum(128, sizes->keys - tile);
+    vec4<f32> score_0 = vec4<f32>();
+    for (i32 column = 0; column < 8; column += 8) {
+      __syncthreads();
+      for (i32 slot = thread; slot < 8; slot += 128) {
+        const i32 row = slot / 2;
+        const i32 part = slot % 2;
+        const i32 from = query_start + (first_query + minimum(row, rows - 1)) * sizes->query_row;
+        const i32 own_column = column + part * 4;
+        staged_queries[part * 6 + row] = query_buffer[(sizes->query_offset + from + own_column) >> 2u];
+      }
+      for (i32 slot = thread; slot < 256; slot += 128) {
+        const i32 row_2 = slot / 2;
+        const i32 part_2 = slot % 2;
+        const i32 from_2 = key_start + (tile + minimum(row_2, count - 1)) * sizes->key_row;
+        const i32 own_column_2 = column + part_2 * 4;
+        staged_keys[part_2 * 130 + row_2] = key_buffer[(sizes->key_offset + from_2 + own_column_2) >> 2u];
+      }
+      __syncthreads();
+      for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
+        const vec4<f32> query_0 = staged_queries[part_3 * 6 + row_group * 4 + 0];
+        const vec4<f32> query_1 = staged_queries[part_3 * 6 + row_group * 4 + 1];
+        const vec4<f32> query_2 = staged_queries[part_3 * 6 + row_group * 4 + 2];
+        const vec4<f32> query_3 = staged_queries[part_3 * 6 + row_group * 4 + 3];
+        const vec4<f32> key_2 = staged_keys[part_3 * 130 + lane];
+        score_0 += vec4<f32>(dot(query_0, key_2), dot(query_1, key_2), dot(query_2, key_2), dot(query_3, key_2));
+      }
+    }
+    const i32 key_3 = tile + lane;
+    score_0 = score_0 * 0.3535533845424652f;
+    score_0 = ((lane < count) ? (score_0) : (vec4<f32>((-9.999999680285692e+37f))));
+    vec4<f32> tile_maximum = score_0;
+    lane_values[thread] = tile_maximum;
+    __syncthreads();
+    const i32 start = thread / 16 * 16;
+    vec4<f32> group_maximum = lane_values[start];
+    for (i32 other = 1; other < 16; other += 1) {
+      group_maximum = maximum(group_maximum, lane_values[start + other]);
+    }
+    if (thread % 16 == 0) {
+      block_values[thread / 16] = group_maximum;
+    }
+    __syncthreads();
+    const i32 start_2 = row_group * 8;
+    vec4<f32> group_maximum_2 = block_values[start_2];
+    for (i32 other = 1; other < 8; other += 1) {
+      group_maximum_2 = maximum(group_maximum_2, block_values[start_2 + other]);
+    }
+    const vec4<f32> raised = maximum(maximum_2, group_maximum_2);
+    const vec4<f32> factor = exponential(maximum_2 - raised);
+    maximum_2 = raised;
+    total = total * factor;
+    sum_0_0 = sum_0_0 * factor.x;
+    sum_1_0 = sum_1_0 * factor.y;
+    sum_2_0 = sum_2_0 * factor.z;
+    sum_3_0 = sum_3_0 * factor.w;
+    const vec4<f32> weight = exponential(score_0 - maximum_2);
+    total += weight;
+    weights[row_group * 128 + lane] = weight;
+    __syncthreads();
+    for (i32 number = split; number < count; number += 64) {
+      const vec4<f32> weight_2 = weights[row_group * 128 + number];
+      const i32 from_3 = value_start + (tile + number) * sizes->value_row;
+      const vec4<f32> value_0 = value_buffer[(sizes->value_offset + from_3 + column_lane * 4) >> 2u];
+      sum_0_0 += weight_2.x * value_0;
+      sum_1_0 += weight_2.y * value_0;
+      sum_2_0 += weight_2.z * value_0;
+      sum_3_0 += weight_2.w * value_0;
+    }
+  }
+  __syncthreads();
+  lane_values[thread] = total;
+  __syncthreads();
+  const i32 start_3 = thread / 16 * 16;
+  vec4<f32> row_total = lane_values[start_3];
+  for (i32 other = 1; other < 16; other += 1) {
+    row_total = row_total + lane_values[start_3 + other];
+  }
+  if (thread % 16 == 0) {
+    block_values[thread / 16] = row_total;
+  }
+  __syncthreads();
+  const i32 start_4 = row_group * 8;
+  vec4<f32> row_total_2 = block_values[start_4];
+  for (i32 other = 1; other < 8; other += 1) {
+    row_total_2 = row_total_2 + block_values[start_4 + other];
+  }
+  // a query that sees no key has a total of 0: zeros
+  const vec4<f32> inverse = vec4<f32>(((row_total_2.x > 0.0f) ? (1.0f / row_total_2.x) : (0.0f)), ((row_total_2.y > 0.0f) ? (1.0f / row_total_2.y) : (0.0f)), ((row_total_2.z > 0.0f) ? (1.0f / row_total_2.z) : (0.0f)), ((row_total_2.w > 0.0f) ? (1.0f / row_total_2.w) : (0.0f)));
+  const i32 result_start = batch * sizes->result_batch + head * sizes->result_head;
+  __syncthreads();
+  lane_values[thread] = sum_0_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 0 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 64; other += 1) {
+      sum_0_0 += lane_values[thread + other * 2];
+    }
+    const i32 place = result_start + (first_query + row_group * 4 + 0) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place) >> 2u] = sum_0_0 * inverse.x;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_1_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 1 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 64; other += 1) {
+      sum_1_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_2 = result_start + (first_query + row_group * 4 + 1) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place_2) >> 2u] = sum_1_0 * inverse.y;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_2_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 2 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 64; other += 1) {
+      sum_2_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_3 = result_start + (first_query + row_group * 4 + 2) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place_3) >> 2u] = sum_2_0 * inverse.z;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_3_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 3 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 64; other += 1) {
+      sum_3_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_4 = result_start + (first_query + row_group * 4 + 3) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place_4) >> 2u] = sum_3_0 * inverse.w;
+  }
+}
+}
+
+// === kernel attention_keys_keys ===
+// attention_keys_keys
+// Attention of 4 queries of one head a workgroup, 128 keys at a time.
+
+namespace attention_keys_keys_kernel {
+struct Sizes {
+  i32 items;
+  i32 query_offset;
+  i32 segment_0_key_offset;
+  i32 segment_0_value_offset;
+  i32 segment_1_key_offset;
+  i32 segment_1_value_offset;
+  i32 result_offset;
+  i32 log_sum_exp_offset;
+  i32 batches;
+  i32 heads;
+  i32 key_heads;
+  i32 queries;
+  i32 query_batch;
+  i32 query_head;
+  i32 query_row;
+  i32 result_batch;
+  i32 result_head;
+  i32 result_row;
+  i32 log_sum_exp_batch;
+  i32 log_sum_exp_head;
+  i32 segment_0_keys;
+  i32 segment_0_key_batch;
+  i32 segment_0_key_head;
+  i32 segment_0_key_row;
+  i32 segment_0_value_batch;
+  i32 segment_0_value_head;
+  i32 segment_0_value_row;
+  i32 segment_1_keys;
+  i32 segment_1_key_batch;
+  i32 segment_1_key_head;
+  i32 segment_1_key_row;
+  i32 segment_1_value_batch;
+  i32 segment_1_value_head;
+  i32 segment_1_value_row;
+};
+
+extern "C" __global__ void __launch_bounds__(128, 1) attention_keys_keys(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ query_buffer,
+  const vec4<f32> *__restrict__ segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer,
+  f32 *__restrict__ result_log_sum_exp_buffer
+) {
+  __shared__ vec4<f32> weights[128];
+  __shared__ vec4<f32> staged_queries[24];
+  __shared__ vec4<f32> staged_keys[520];
+  __shared__ vec4<f32> lane_values[128];
+  __shared__ vec4<f32> block_values[8];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 tiles = ((sizes->queries + 3) / 4);
+  const i32 batch = item / (tiles * sizes->heads);
+  const i32 head = item / tiles % sizes->heads;
+  const i32 key_head = head / (sizes->heads / sizes->key_heads);
+  const i32 first_query = item % tiles * 4;
+  const i32 rows = minimum(4, sizes->queries - first_query);
+  const i32 row_group = thread / 128;
+  const i32 lane = thread % 128;
+  const i32 column_lane = lane % 2;
+  const i32 split = lane / 2;
+  const i32 query_start = batch * sizes->query_batch + head * sizes->query_head;
+  vec4<f32> maximum_2 = vec4<f32>((-4.999999840142846e+37f));
+  vec4<f32> total = vec4<f32>();
+  vec4<f32> sum_0_0 = vec4<f32>();
+  vec4<f32> sum_1_0 = vec4<f32>();
+  vec4<f32> sum_2_0 = vec4<f32>();
+  vec4<f32> sum_3_0 = vec4<f32>();
+  // Segment 0: keys
+  const i32 first_stand = first_query + sizes->segment_0_keys - sizes->queries;
+  const i32 own_stand = first_stand + row_group * 4;
+  const i32 segment_0_key_start = batch * sizes->segment_0_key_batch + key_head * sizes->segment_0_key_head;
+  const i32 segment_0_value_start = batch * sizes->segment_0_value_batch + key_head * sizes->segment_0_value_head;
+  for (i32 tile = 0; tile < sizes->segment_0_keys; tile += 128) {
+    const i32 count = minimum(128, sizes->segment_0_keys - tile);
+    vec4<f32> score_0 = vec4<f32>();
+    for (i32 column = 0; column < 8; column += 8) {
+      __syncthreads();
+      for (i32 slot = thread; slot < 8; slot += 128) {
+        const i32 row = slot / 2;
+        const i32 part = slot % 2;
+        const i32 from = query_start + (first_query + minimum(row, rows - 1)) * sizes->query_row;
+        const i32 own_column = column + part * 4;
+        staged_queries[part * 6 + row] = query_buffer[(sizes->query_offset + from + own_column) >> 2u];
+      }
+      for (i32 slot = thread; slot < 256; slot += 128) {
+        const i32 row_2 = slot / 2;
+        const i32 part_2 = slot % 2;
+        const i32 from_2 = segment_0_key_start + (tile + minimum(row_2, count - 1)) * sizes->segment_0_key_row;
+        const i32 own_column_2 = column + part_2 * 4;
+        staged_keys[part_2 * 130 + row_2] = segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_0_key_offset + from_2 + own_column_2) >> 2u];
+      }
+      __syncthreads();
+      for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
+        const vec4<f32> query_0 = staged_queries[part_3 * 6 + row_group * 4 + 0];
+        const vec4<f32> query_1 = staged_queries[part_3 * 6 + row_group * 4 + 1];
+        const vec4<f32> query_2 = staged_queries[part_3 * 6 + row_group * 4 + 2];
+        const vec4<f32> query_3 = staged_queries[part_3 * 6 + row_group * 4 + 3];
+        const vec4<f32> key = staged_keys[part_3 * 130 + lane];
+        score_0 += vec4<f32>(dot(query_0, key), dot(query_1, key), dot(query_2, key), dot(query_3, key));
+      }
+    }
+    const i32 key_2 = tile + lane;
+    score_0 = score_0 * 0.3535533845424652f;
+    score_0 = ((lane < count) ? (score_0) : (vec4<f32>((-9.999999680285692e+37f))));
+    vec4<f32> tile_maximum = score_0;
+    lane_values[thread] = tile_maximum;
+    __syncthreads();
+    const i32 start = thread / 16 * 16;
+    vec4<f32> group_maximum = lane_values[start];
+    for (i32 other = 1; other < 16; other += 1) {
+      group_maximum = maximum(group_maximum, lane_values[start + other]);
+    }
+    if (thread % 16 == 0) {
+      block_values[thread / 16] = group_maximum;
+    }
+    __syncthreads();
+    const i32 start_2 = row_group * 8;
+    vec4<f32> group_maximum_2 = block_values[start_2];
+    for (i32 other = 1; other < 8; other += 1) {
+      group_maximum_2 = maximum(group_maximum_2, block_values[start_2 + other]);
+    }
+    const vec4<f32> raised = maximum(maximum_2, group_maximum_2);
+    const vec4<f32> factor = exponential(maximum_2 - raised);
+    maximum_2 = raised;
+    total = total * factor;
+    sum_0_0 = sum_0_0 * factor.x;
+    sum_1_0 = sum_1_0 * factor.y;
+    sum_2_0 = sum_2_0 * factor.z;
+    sum_3_0 = sum_3_0 * factor.w;
+    const vec4<f32> weight = exponential(score_0 - maximum_2);
+    total += weight;
+    weights[row_group * 128 + lane] = weight;
+    __syncthreads();
+    for (i32 number = split; number < count; number += 64) {
+      const vec4<f32> weight_2 = weights[row_group * 128 + number];
+      const i32 from_3 = segment_0_value_start + (tile + number) * sizes->segment_0_value_row;
+      const vec4<f32> value_0 = segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_0_value_offset + from_3 + column_lane * 4) >> 2u];
+      sum_0_0 += weight_2.x * value_0;
+      sum_1_0 += weight_2.y * value_0;
+      sum_2_0 += weight_2.z * value_0;
+      sum_3_0 += weight_2.w * value_0;
+    }
+  }
+  // Segment 1: keys
+  const i32 first_stand_2 = first_query + sizes->segment_1_keys - sizes->queries;
+  const i32 own_stand_2 = first_stand_2 + row_group * 4;
+  const i32 segment_1_key_start = batch * sizes->segment_1_key_batch + key_head * sizes->segment_1_key_head;
+  const i32 segment_1_value_start = batch * sizes->segment_1_value_batch + key_head * sizes->segment_1_value_head;
+  for (i32 tile = 0; tile < sizes->segment_1_keys; tile += 128) {
+    const i32 count_2 = minimum(128, sizes->segment_1_keys - tile);
+    vec4<f32> score_0_2 = vec4<f32>();
+    for (i32 column = 0; column < 8; column += 8) {
+      __syncthreads();
+      for (i32 slot = thread; slot < 8; slot += 128) {
+        const i32 row_3 = slot / 2;
+        const i32 part_3 = slot % 2;
+        const i32 from_4 = query_start + (first_query + minimum(row_3, rows - 1)) * sizes->query_row;
+        const i32 own_column_3 = column + part_3 * 4;
+        staged_queries[part_3 * 6 + row_3] = query_buffer[(sizes->query_offset + from_4 + own_column_3) >> 2u];
+      }
+      for (i32 slot = thread; slot < 256; slot += 128) {
+        const i32 row_4 = slot / 2;
+        const i32 part_4 = slot % 2;
+        const i32 from_5 = segment_1_key_start + (tile + minimum(row_4, count_2 - 1)) * sizes->segment_1_key_row;
+        const i32 own_column_4 = column + part_4 * 4;
+        staged_keys[part_4 * 130 + row_4] = segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_1_key_offset + from_5 + own_column_4) >> 2u];
+      }
+      __syncthreads();
+      for (i32 part_5 = 0; part_5 < 2; part_5 += 1) {
+        const vec4<f32> query_0_2 = staged_queries[part_5 * 6 + row_group * 4 + 0];
+        const vec4<f32> query_1_2 = staged_queries[part_5 * 6 + row_group * 4 + 1];
+        const vec4<f32> query_2_2 = staged_queries[part_5 * 6 + row_group * 4 + 2];
+        const vec4<f32> query_3_2 = staged_queries[part_5 * 6 + row_group * 4 + 3];
+        const vec4<f32> key_3 = staged_keys[part_5 * 130 + lane];
+        score_0_2 += vec4<f32>(dot(query_0_2, key_3), dot(query_1_2, key_3), dot(query_2_2, key_3), dot(query_3_2, key_3));
+      }
+    }
+    const i32 key_4 = tile + lane;
+    score_0_2 = score_0_2 * 0.3535533845424652f;
+    score_0_2 = ((lane < count_2) ? (score_0_2) : (vec4<f32>((-9.999999680285692e+37f))));
+    vec4<f32> tile_maximum_2 = score_0_2;
+    lane_values[thread] = tile_maximum_2;
+    __syncthreads();
+    const i32 start_3 = thread / 16 * 16;
+    vec4<f32> group_maximum_3 = lane_values[start_3];
+    for (i32 other = 1; other < 16; other += 1) {
+      group_maximum_3 = maximum(group_maximum_3, lane_values[start_3 + other]);
+    }
+    if (thread % 16 == 0) {
+      block_values[thread / 16] = group_maximum_3;
+    }
+    __syncthreads();
+    const i32 start_4 = row_group * 8;
+    vec4<f32> group_maximum_4 = block_values[start_4];
+    for (i32 other = 1; other < 8; other += 1) {
+      group_maximum_4 = maximum(group_maximum_4, block_values[start_4 + other]);
+    }
+    const vec4<f32> raised_2 = maximum(maximum_2, group_maximum_4);
+    const vec4<f32> factor_2 = exponential(maximum_2 - raised_2);
+    maximum_2 = raised_2;
+    total = total * factor_2;
+    sum_0_0 = sum_0_0 * factor_2.x;
+    sum_1_0 = sum_1_0 * factor_2.y;
+    sum_2_0 = sum_2_0 * factor_2.z;
+    sum_3_0 = sum_3_0 * factor_2.w;
+    const vec4<f32> weight_3 = exponential(score_0_2 - maximum_2);
+    total += weight_3;
+    weights[row_group * 128 + lane] = weight_3;
+    __syncthreads();
+    for (i32 number = split; number < count_2; number += 64) {
+      const vec4<f32> weight_4 = weights[row_group * 128 + number];
+      const i32 from_6 = segment_1_value_start + (tile + number) * sizes->segment_1_value_row;
+      const vec4<f32> value_0_2 = segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_1_value_offset + from_6 + column_lane * 4) >> 2u];
+      sum_0_0 += weight_4.x * value_0_2;
+      sum_1_0 += weight_4.y * value_0_2;
+      sum_2_0 += weight_4.z * value_0_2;
+      sum_3_0 += weight_4.w * value_0_2;
+    }
+  }
+  __syncthreads();
+  lane_values[thread] = total;
+  __syncthreads();
+  const i32 start_5 = thread / 16 * 16;
+  vec4<f32> row_total = lane_values[start_5];
+  for (i32 other = 1; other < 16; other += 1) {
+    row_total = row_total + lane_values[start_5 + other];
+  }
+  if (thread % 16 == 0) {
+    block_values[thread / 16] = row_total;
+  }
+  __syncthreads();
+  const i32 start_6 = row_group * 8;
+  vec4<f32> row_total_2 = block_values[start_6];
+  for (i32 other = 1; other < 8; other += 1) {
+    row_total_2 = row_total_2 + block_values[start_6 + other];
+  }
+  // a query that sees no key has a total of 0: zeros
+  const vec4<f32> inverse = vec4<f32>(((row_total_2.x > 0.0f) ? (1.0f / row_total_2.x) : (0.0f)), ((row_total_2.y > 0.0f) ? (1.0f / row_total_2.y) : (0.0f)), ((row_total_2.z > 0.0f) ? (1.0f / row_total_2.z) : (0.0f)), ((row_total_2.w > 0.0f) ? (1.0f / row_total_2.w) : (0.0f)));
+  const i32 result_start = batch * sizes->result_batch + head * sizes->result_head;
+  __syncthreads();
+  lane_values[thread] = sum_0_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 0 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 64; other += 1) {
+      sum_0_0 += lane_values[thread + other * 2];
+    }
+    const i32 place = result_start + (first_query + row_group * 4 + 0) * sizes->result_row + column_lane * 4;
+    const vec4<f32> lanes = sum_0_0 * inverse.x;
+    result_log_sum_exp_buffer[sizes->result_offset + place] = lanes.x;
+    result_log_sum_exp_buffer[sizes->result_offset + place + 1] = lanes.y;
+    result_log_sum_exp_buffer[sizes->result_offset + place + 2] = lanes.z;
+    result_log_sum_exp_buffer[sizes->result_offset + place + 3] = lanes.w;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_1_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 1 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 64; other += 1) {
+      sum_1_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_2 = result_start + (first_query + row_group * 4 + 1) * sizes->result_row + column_lane * 4;
+    const vec4<f32> lanes_2 = sum_1_0 * inverse.y;
+    result_log_sum_exp_buffer[sizes->result_offset + place_2] = lanes_2.x;
+    result_log_sum_exp_buffer[sizes->result_offset + place_2 + 1] = lanes_2.y;
+    result_log_sum_exp_buffer[sizes->result_offset + place_2 + 2] = lanes_2.z;
+    result_log_sum_exp_buffer[sizes->result_offset + place_2 + 3] = lanes_2.w;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_2_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 2 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 64; other += 1) {
+      sum_2_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_3 = result_start + (first_query + row_group * 4 + 2) * sizes->result_row + column_lane * 4;
+    const vec4<f32> lanes_3 = sum_2_0 * inverse.z;
+    result_log_sum_exp_buffer[sizes->result_offset + place_3] = lanes_3.x;
+    result_log_sum_exp_buffer[sizes->result_offset + place_3 + 1] = lanes_3.y;
+    result_log_sum_exp_buffer[sizes->result_offset + place_3 + 2] = lanes_3.z;
+    result_log_sum_exp_buffer[sizes->result_offset + place_3 + 3] = lanes_3.w;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_3_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 3 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 64; other += 1) {
+      sum_3_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_4 = result_start + (first_query + row_group * 4 + 3) * sizes->result_row + column_lane * 4;
+    const vec4<f32> lanes_4 = sum_3_0 * inverse.w;
+    result_log_sum_exp_buffer[sizes->result_offset + place_4] = lanes_4.x;
+    result_log_sum_exp_buffer[sizes->result_offset + place_4 + 1] = lanes_4.y;
+    result_log_sum_exp_buffer[sizes->result_offset + place_4 + 2] = lanes_4.z;
+    result_log_sum_exp_buffer[sizes->result_offset + place_4 + 3] = lanes_4.w;
+  }
+  const i32 log_sum_exp_start = batch * sizes->log_sum_exp_batch + head * sizes->log_sum_exp_head;
+  if (lane == 0) {
+    if (row_group * 4 + 0 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + row_group * 4 + 0] = ((row_total_2.x > 0.0f) ? (maximum_2.x + logarithm(row_total_2.x)) : (f32_of_bits(0xff800000u)));
+    }
+    if (row_group * 4 + 1 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + row_group * 4 + 1] = ((row_total_2.y > 0.0f) ? (maximum_2.y + logarithm(row_total_2.y)) : (f32_of_bits(0xff800000u)));
+    }
+    if (row_group * 4 + 2 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + row_group * 4 + 2] = ((row_total_2.z > 0.0f) ? (maximum_2.z + logarithm(row_total_2.z)) : (f32_of_bits(0xff800000u)));
+    }
+    if (row_group * 4 + 3 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + row_group * 4 + 3] = ((row_total_2.w > 0.0f) ? (maximum_2.w + logarithm(row_total_2.w)) : (f32_of_bits(0xff800000u)));
+    }
+  }
+}
+}

@@ -1,0 +1,1928 @@
+// Kernels for CUDA, compute capability 8.0 and up; products of f32, summed in f32.
+
+#ifndef ATPC_SIMULATED_DEVICE
+using f32 = float;
+using i32 = int;
+using u32 = unsigned int;
+using u16 = unsigned short;
+
+/* The 16-bit float in the low half of a word (PTX ISA, section 9.7.9.21, cvt). */
+static __device__ inline f32 half_to_f32(u32 bits) {
+  f32 value;
+  asm("{ .reg .f16 half; mov.b16 half, %1; cvt.f32.f16 %0, half; }" : "=f"(value) : "h"((u16)bits));
+  return value;
+}
+static __device__ inline f32 f32_of_bits(u32 bits) { return __uint_as_float(bits); }
+static __device__ inline u32 bits_of_f32(f32 value) { return __float_as_uint(value); }
+/* The value that thread lane ^ mask of the warp has; all 32 lanes come here. */
+static __device__ inline f32 shuffle_xor(f32 value, u32 mask) { return __shfl_xor_sync(0xffffffffu, value, mask); }
+#endif
+
+#pragma nv_diag_suppress 177, 550 /* declared or set, and not used by every file */
+
+template <class T> struct vec2 {
+  T x, y;
+  __device__ const T &operator[](i32 lane) const { return (&x)[lane]; }
+};
+template <class T> struct alignas(16) vec4 {
+  T x, y, z, w;
+  vec4() = default;
+  __device__ explicit vec4(T all) : x(all), y(all), z(all), w(all) {}
+  __device__ vec4(T x, T y, T z, T w) : x(x), y(y), z(z), w(w) {}
+  __device__ T &operator[](i32 lane) { return (&x)[lane]; }
+  __device__ const T &operator[](i32 lane) const { return (&x)[lane]; }
+  __device__ vec4 &operator+=(const vec4 &b) { return *this = *this + b; }
+};
+template <class T> __device__ inline vec4<T> operator+(vec4<T> a, vec4<T> b) { return {a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w}; }
+template <class T> __device__ inline vec4<T> operator-(vec4<T> a, vec4<T> b) { return {a.x - b.x, a.y - b.y, a.z - b.z, a.w - b.w}; }
+template <class T> __device__ inline vec4<T> operator*(vec4<T> a, vec4<T> b) { return {a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w}; }
+template <class T> __device__ inline vec4<T> operator/(vec4<T> a, vec4<T> b) { return {a.x / b.x, a.y / b.y, a.z / b.z, a.w / b.w}; }
+template <class T> __device__ inline vec4<T> operator+(vec4<T> a, T b) { return a + vec4<T>(b); }
+template <class T> __device__ inline vec4<T> operator-(vec4<T> a, T b) { return a - vec4<T>(b); }
+template <class T> __device__ inline vec4<T> operator*(vec4<T> a, T b) { return a * vec4<T>(b); }
+template <class T> __device__ inline vec4<T> operator/(vec4<T> a, T b) { return a / vec4<T>(b); }
+template <class T> __device__ inline vec4<T> operator*(T a, vec4<T> b) { return vec4<T>(a) * b; }
+
+template <class T> struct bits_as;
+template <> struct bits_as<f32> {
+  static __device__ f32 of(f32 value) { return value; }
+  static __device__ f32 of(i32 value) { return f32_of_bits((u32)value); }
+  static __device__ f32 of(u32 value) { return f32_of_bits(value); }
+};
+template <> struct bits_as<i32> {
+  static __device__ i32 of(f32 value) { return (i32)bits_of_f32(value); }
+  static __device__ i32 of(i32 value) { return value; }
+  static __device__ i32 of(u32 value) { return (i32)value; }
+};
+template <> struct bits_as<u32> {
+  static __device__ u32 of(f32 value) { return bits_of_f32(value); }
+  static __device__ u32 of(i32 value) { return (u32)value; }
+  static __device__ u32 of(u32 value) { return value; }
+};
+static __device__ inline vec2<f32> unpack_halves(u32 word) { return {half_to_f32(word & 0xffffu), half_to_f32(word >> 16)}; }
+
+static __device__ inline i32 maximum(i32 a, i32 b) { return a > b ? a : b; }
+static __device__ inline i32 minimum(i32 a, i32 b) { return a < b ? a : b; }
+static __device__ inline u32 maximum(u32 a, u32 b) { return a > b ? a : b; }
+static __device__ inline u32 minimum(u32 a, u32 b) { return a < b ? a : b; }
+static __device__ inline f32 maximum(f32 a, f32 b) { return fmaxf(a, b); }
+static __device__ inline f32 minimum(f32 a, f32 b) { return fminf(a, b); }
+static __device__ inline f32 absolute(f32 x) { return fabsf(x); }
+static __device__ inline i32 absolute(i32 x) { return x < 0 ? -x : x; }
+static __device__ inline f32 exponential(f32 x) { return expf(x); }
+static __device__ inline f32 logarithm(f32 x) { return logf(x); }
+static __device__ inline vec4<f32> logarithm(vec4<f32> x) { return {logf(x.x), logf(x.y), logf(x.z), logf(x.w)}; }
+static __device__ inline vec4<f32> maximum(vec4<f32> a, vec4<f32> b) { return {fmaxf(a.x, b.x), fmaxf(a.y, b.y), fmaxf(a.z, b.z), fmaxf(a.w, b.w)}; }
+static __device__ inline vec4<f32> minimum(vec4<f32> a, vec4<f32> b) { return {fminf(a.x, b.x), fminf(a.y, b.y), fminf(a.z, b.z), fminf(a.w, b.w)}; }
+static __device__ inline vec4<f32> absolute(vec4<f32> x) { return {fabsf(x.x), fabsf(x.y), fabsf(x.z), fabsf(x.w)}; }
+static __device__ inline vec4<f32> exponential(vec4<f32> x) { return {expf(x.x), expf(x.y), expf(x.z), expf(x.w)}; }
+template <class T> static __device__ inline T clamp(T x, T low, T high) { return minimum(maximum(x, low), high); }
+static __device__ inline f32 dot(vec4<f32> a, vec4<f32> b) { return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, a.x * b.x))); }
+
+/* A value of shared memory that is the same for all threads; holds a barrier before and after. */
+template <class T> static __device__ inline T uniform_load(const T &place) {
+  __syncthreads();
+  const T value = place;
+  __syncthreads();
+  return value;
+}
+
+// === kernel lookup_q4 ===
+// lookup_q4
+// One row of a table of q4 in blocks of 32 with minima a workgroup.
+
+namespace lookup_q4_kernel {
+struct Sizes {
+  i32 items;
+  i32 ids_offset;
+  i32 quants_offset;
+  i32 scales_offset;
+  i32 minima_offset;
+  i32 result_offset;
+  i32 count;
+  i32 depth;
+};
+
+static __device__ vec4<f32> unpack_low_nibbles(u32 word, f32 scale, f32 minimum) {
+  const f32 quant_0 = f32((word >> 0u) & 15u);
+  const f32 quant_1 = f32((word >> 8u) & 15u);
+  const f32 quant_2 = f32((word >> 16u) & 15u);
+  const f32 quant_3 = f32((word >> 24u) & 15u);
+  return vec4<f32>(scale * quant_0 + minimum, scale * quant_1 + minimum, scale * quant_2 + minimum, scale * quant_3 + minimum);
+}
+
+static __device__ vec4<f32> unpack_high_nibbles(u32 word, f32 scale, f32 minimum) {
+  const f32 quant_0 = f32((word >> 4u) & 15u);
+  const f32 quant_1 = f32((word >> 12u) & 15u);
+  const f32 quant_2 = f32((word >> 20u) & 15u);
+  const f32 quant_3 = f32((word >> 28u) & 15u);
+  return vec4<f32>(scale * quant_0 + minimum, scale * quant_1 + minimum, scale * quant_2 + minimum, scale * quant_3 + minimum);
+}
+
+extern "C" __global__ void __launch_bounds__(64, 1) lookup_q4(
+  const Sizes *__restrict__ sizes,
+  const i32 *__restrict__ ids_buffer,
+  const vec4<u32> *__restrict__ quants_buffer,
+  const f32 *__restrict__ scales_buffer,
+  const f32 *__restrict__ minima_buffer,
+  vec4<f32> *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 row = ids_buffer[sizes->ids_offset + item];
+  for (i32 place = thread * 32; place < sizes->depth; place += 2048) {
+    const vec4<u32> words = quants_buffer[(sizes->quants_offset + (row * sizes->depth + place) / 8) >> 2u];
+    const i32 block = (row * sizes->depth + place) / 32;
+    const f32 scale = scales_buffer[sizes->scales_offset + block];
+    const f32 minimum_2 = minima_buffer[sizes->minima_offset + block];
+    result_buffer[(sizes->result_offset + item * sizes->depth + place + 0) >> 2u] = unpack_low_nibbles(words.x, scale, minimum_2);
+    result_buffer[(sizes->result_offset + item * sizes->depth + place + 4) >> 2u] = unpack_low_nibbles(words.y, scale, minimum_2);
+    result_buffer[(sizes->result_offset + item * sizes->depth + place + 8) >> 2u] = unpack_low_nibbles(words.z, scale, minimum_2);
+    result_buffer[(sizes->result_offset + item * sizes->depth + place + 12) >> 2u] = unpack_low_nibbles(words.w, scale, minimum_2);
+    result_buffer[(sizes->result_offset + item * sizes->depth + place + 16) >> 2u] = unpack_high_nibbles(words.x, scale, minimum_2);
+    result_buffer[(sizes->result_offset + item * sizes->depth + place + 20) >> 2u] = unpack_high_nibbles(words.y, scale, minimum_2);
+    result_buffer[(sizes->result_offset + item * sizes->depth + place + 24) >> 2u] = unpack_high_nibbles(words.z, scale, minimum_2);
+    result_buffer[(sizes->result_offset + item * sizes->depth + place + 28) >> 2u] = unpack_high_nibbles(words.w, scale, minimum_2);
+  }
+}
+}
+
+// === kernel rms_norm ===
+// rms_norm
+// rms_norm of one row a workgroup.
+
+namespace rms_norm_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 weight_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) rms_norm(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_buffer,
+  const f32 *__restrict__ weight_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ f32 exchanged[64];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 index_1 = item % sizes->extent_1;
+  const i32 rest = item / sizes->extent_1;
+  const i32 index_0 = rest;
+  const i32 row = item * sizes->extent_2;
+  f32 partial = f32();
+  for (i32 column = thread; column < sizes->extent_2; column += 64) {
+    const f32 value = x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + column];
+    result_buffer[sizes->result_offset + row + column] = value;
+    partial += value * value;
+  }
+  f32 squares = partial;
+  i32 mask = 1;
+  const i32 lanes = i32(32);
+  while (mask < minimum(lanes, 64)) {
+    squares = squares + shuffle_xor(squares, u32(mask));
+    mask = mask * 2;
+  }
+  while (mask < 64) {
+    exchanged[thread] = squares;
+    __syncthreads();
+    squares = squares + exchanged[(thread ^ mask)];
+    __syncthreads();
+    mask = mask * 2;
+  }
+  const f32 scale = 1.0f / sqrtf(squares / f32(sizes->extent_2) + 0.000009999999747378752f);
+  for (i32 column = thread; column < sizes->extent_2; column += 64) {
+    result_buffer[sizes->result_offset + row + column] = result_buffer[sizes->result_offset + row + column] * scale * weight_buffer[sizes->weight_offset + column];
+  }
+}
+}
+
+// === kernel gemm_q4 ===
+// gemm_q4
+// left [rows, depth] x right [columns, depth]^T, the right side of q4 in blocks of 32 with minima.
+// A tile of 64 x 64 a workgroup.
+
+namespace gemm_q4_kernel {
+struct Sizes {
+  i32 items;
+  i32 left_offset;
+  i32 quants_offset;
+  i32 scales_offset;
+  i32 minima_offset;
+  i32 result_offset;
+  i32 rows;
+  i32 columns;
+  i32 depth;
+  i32 left_stride;
+  i32 result_stride;
+};
+
+static __device__ vec4<f32> unpack_low_nibbles(u32 word, f32 scale, f32 minimum) {
+  const f32 quant_0 = f32((word >> 0u) & 15u);
+  const f32 quant_1 = f32((word >> 8u) & 15u);
+  const f32 quant_2 = f32((word >> 16u) & 15u);
+  const f32 quant_3 = f32((word >> 24u) & 15u);
+  return vec4<f32>(scale * quant_0 + minimum, scale * quant_1 + minimum, scale * quant_2 + minimum, scale * quant_3 + minimum);
+}
+
+static __device__ vec4<f32> unpack_high_nibbles(u32 word, f32 scale, f32 minimum) {
+  const f32 quant_0 = f32((word >> 4u) & 15u);
+  const f32 quant_1 = f32((word >> 12u) & 15u);
+  const f32 quant_2 = f32((word >> 20u) & 15u);
+  const f32 quant_3 = f32((word >> 28u) & 15u);
+  return vec4<f32>(scale * quant_0 + minimum, scale * quant_1 + minimum, scale * quant_2 + minimum, scale * quant_3 + minimum);
+}
+
+static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
+  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
+}
+
+extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ left_buffer,
+  const vec4<u32> *__restrict__ quants_buffer,
+  const f32 *__restrict__ scales_buffer,
+  const f32 *__restrict__ minima_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ vec4<f32> left_tile[576];
+  __shared__ vec4<f32> right_tile[576];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 row_tiles = ((sizes->rows + 63) / 64);
+  const i32 first_row = item % row_tiles * 64;
+  const i32 first_column = item / row_tiles * 64;
+  const i32 thread_row = thread / 16;
+  const i32 thread_column = thread % 16;
+  f32 sum_0_0 = f32();
+  f32 sum_0_1 = f32();
+  f32 sum_0_2 = f32();
+  f32 sum_0_3 = f32();
+  f32 sum_1_0 = f32();
+  f32 sum_1_1 = f32();
+  f32 sum_1_2 = f32();
+  f32 sum_1_3 = f32();
+  f32 sum_2_0 = f32();
+  f32 sum_2_1 = f32();
+  f32 sum_2_2 = f32();
+  f32 sum_2_3 = f32();
+  f32 sum_3_0 = f32();
+  f32 sum_3_1 = f32();
+  f32 sum_3_2 = f32();
+  f32 sum_3_3 = f32();
+  f32 sum_4_0 = f32();
+  f32 sum_4_1 = f32();
+  f32 sum_4_2 = f32();
+  f32 sum_4_3 = f32();
+  f32 sum_5_0 = f32();
+  f32 sum_5_1 = f32();
+  f32 sum_5_2 = f32();
+  f32 sum_5_3 = f32();
+  f32 sum_6_0 = f32();
+  f32 sum_6_1 = f32();
+  f32 sum_6_2 = f32();
+  f32 sum_6_3 = f32();
+  f32 sum_7_0 = f32();
+  f32 sum_7_1 = f32();
+  f32 sum_7_2 = f32();
+  f32 sum_7_3 = f32();
+  for (i32 depth_start = 0; depth_start < sizes->depth; depth_start += 32) {
+    for (i32 run = thread; run < 512; run += 128) {
+      const i32 tile_row = run / 8;
+      const i32 within = run % 8 * 4;
+      const i32 place = depth_start + within;
+      const i32 at = tile_row * 9 + within / 4;
+      if (place < sizes->depth) {
+        const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+        const i32 start = row * sizes->left_stride + place;
+        left_tile[at + 0] = left_buffer[(sizes->left_offset + start) >> 2u];
+      } else {
+        left_tile[at + 0] = vec4<f32>(0.0f);
+      }
+    }
+    for (i32 run = thread; run < 64; run += 128) {
+      const i32 tile_row_2 = run / 1;
+      const i32 within_2 = run % 1 * 32;
+      const i32 place_2 = depth_start + within_2;
+      const i32 at_2 = tile_row_2 * 9 + within_2 / 4;
+      if (place_2 < sizes->depth) {
+        const i32 row_2 = minimum(first_column + tile_row_2, sizes->columns - 1);
+        const vec4<u32> words = quants_buffer[(sizes->quants_offset + (row_2 * sizes->depth + place_2) / 8) >> 2u];
+        const i32 block = (row_2 * sizes->depth + place_2) / 32;
+        const f32 scale = scales_buffer[sizes->scales_offset + block];
+        const f32 minimum_2 = minima_buffer[sizes->minima_offset + block];
+        right_tile[at_2 + 0] = unpack_low_nibbles(words.x, scale, minimum_2);
+        right_tile[at_2 + 1] = unpack_low_nibbles(words.y, scale, minimum_2);
+        right_tile[at_2 + 2] = unpack_low_nibbles(words.z, scale, minimum_2);
+        right_tile[at_2 + 3] = unpack_low_nibbles(words.w, scale, minimum_2);
+        right_tile[at_2 + 4] = unpack_high_nibbles(words.x, scale, minimum_2);
+        right_tile[at_2 + 5] = unpack_high_nibbles(words.y, scale, minimum_2);
+        right_tile[at_2 + 6] = unpack_high_nibbles(words.z, scale, minimum_2);
+        right_tile[at_2 + 7] = unpack_high_nibbles(words.w, scale, minimum_2);
+      } else {
+        right_tile[at_2 + 0] = vec4<f32>(0.0f);
+        right_tile[at_2 + 1] = vec4<f32>(0.0f);
+        right_tile[at_2 + 2] = vec4<f32>(0.0f);
+        right_tile[at_2 + 3] = vec4<f32>(0.0f);
+        right_tile[at_2 + 4] = vec4<f32>(0.0f);
+        right_tile[at_2 + 5] = vec4<f32>(0.0f);
+        right_tile[at_2 + 6] = vec4<f32>(0.0f);
+        right_tile[at_2 + 7] = vec4<f32>(0.0f);
+      }
+    }
+    __syncthreads();
+    for (i32 quad = 0; quad < 8; quad += 1) {
+      const i32 left_at = thread_row * 9 + quad;
+      const i32 right_at = thread_column * 9 + quad;
+      const vec4<f32> right_0 = right_tile[right_at + 0];
+      const vec4<f32> right_1 = right_tile[right_at + 144];
+      const vec4<f32> right_2 = right_tile[right_at + 288];
+      const vec4<f32> right_3 = right_tile[right_at + 432];
+      const vec4<f32> left_0 = left_tile[left_at + 0];
+      sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
+      sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
+      sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
+      sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
+      const vec4<f32> left_1 = left_tile[left_at + 72];
+      sum_1_0 = multiply_add(left_1, right_0, sum_1_0);
+      sum_1_1 = multiply_add(left_1, right_1, sum_1_1);
+      sum_1_2 = multiply_add(left_1, right_2, sum_1_2);
+      sum_1_3 = multiply_add(left_1, right_3, sum_1_3);
+      const vec4<f32> left_2 = left_tile[left_at + 144];
+      sum_2_0 = multiply_add(left_2, right_0, sum_2_0);
+      sum_2_1 = multiply_add(left_2, right_1, sum_2_1);
+      sum_2_2 = multiply_add(left_2, right_2, sum_2_2);
+      sum_2_3 = multiply_add(left_2, right_3, sum_2_3);
+      const vec4<f32> left_3 = left_tile[left_at + 216];
+      sum_3_0 = multiply_add(left_3, right_0, sum_3_0);
+      sum_3_1 = multiply_add(left_3, right_1, sum_3_1);
+      sum_3_2 = multiply_add(left_3, right_2, sum_3_2);
+      sum_3_3 = multiply_add(left_3, right_3, sum_3_3);
+      const vec4<f32> left_4 = left_tile[left_at + 288];
+      sum_4_0 = multiply_add(left_4, right_0, sum_4_0);
+      sum_4_1 = multiply_add(left_4, right_1, sum_4_1);
+      sum_4_2 = multiply_add(left_4, right_2, sum_4_2);
+      sum_4_3 = multiply_add(left_4, right_3, sum_4_3);
+      const vec4<f32> left_5 = left_tile[left_at + 360];
+      sum_5_0 = multiply_add(left_5, right_0, sum_5_0);
+      sum_5_1 = multiply_add(left_5, right_1, sum_5_1);
+      sum_5_2 = multiply_add(left_5, right_2, sum_5_2);
+      sum_5_3 = multiply_add(left_5, right_3, sum_5_3);
+      const vec4<f32> left_6 = left_tile[left_at + 432];
+      sum_6_0 = multiply_add(left_6, right_0, sum_6_0);
+      sum_6_1 = multiply_add(left_6, right_1, sum_6_1);
+      sum_6_2 = multiply_add(left_6, right_2, sum_6_2);
+      sum_6_3 = multiply_add(left_6, right_3, sum_6_3);
+      const vec4<f32> left_7 = left_tile[left_at + 504];
+      sum_7_0 = multiply_add(left_7, right_0, sum_7_0);
+      sum_7_1 = multiply_add(left_7, right_1, sum_7_1);
+      sum_7_2 = multiply_add(left_7, right_2, sum_7_2);
+      sum_7_3 = multiply_add(left_7, right_3, sum_7_3);
+    }
+    __syncthreads();
+  }
+  const i32 column = first_column + thread_column + 0;
+  if (column < sizes->columns) {
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = sum_0_0;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = sum_1_0;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = sum_2_0;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = sum_3_0;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = sum_4_0;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = sum_5_0;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = sum_6_0;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = sum_7_0;
+    }
+  }
+  const i32 column_2 = first_column + thread_column + 16;
+  if (column_2 < sizes->columns) {
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = sum_0_1;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = sum_1_1;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = sum_2_1;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = sum_3_1;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = sum_4_1;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = sum_5_1;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = sum_6_1;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = sum_7_1;
+    }
+  }
+  const i32 column_3 = first_column + thread_column + 32;
+  if (column_3 < sizes->columns) {
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = sum_0_2;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = sum_1_2;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = sum_2_2;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = sum_3_2;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = sum_4_2;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = sum_5_2;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = sum_6_2;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = sum_7_2;
+    }
+  }
+  const i32 column_4 = first_column + thread_column + 48;
+  if (column_4 < sizes->columns) {
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = sum_0_3;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = sum_1_3;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = sum_2_3;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = sum_3_3;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = sum_4_3;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = sum_5_3;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = sum_6_3;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = sum_7_3;
+    }
+  }
+}
+}
+
+// === kernel map_gather ===
+// map_gather
+// One element a thread.
+
+namespace map_gather_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 x1_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x1_stride_0;
+  i32 x1_stride_1;
+  i32 x1_stride_indirect;
+  i32 result_stride_0;
+  i32 result_stride_1;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) map_gather(
+  const Sizes *__restrict__ sizes,
+  const i32 *__restrict__ x0_buffer,
+  const f32 *__restrict__ x1_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_1 = element % sizes->extent_1;
+  const i32 rest = element / sizes->extent_1;
+  const i32 index_0 = rest;
+  if (index_0 < sizes->extent_0) {
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1] = x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 + x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0] * sizes->x1_stride_indirect];
+  }
+}
+}
+
+// === kernel map_multiply_multiply_subtract ===
+// map_multiply_multiply_subtract
+// One element a thread.
+
+namespace map_multiply_multiply_subtract_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 x1_offset;
+  i32 x2_offset;
+  i32 x3_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 extent_3;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+  i32 x0_stride_3;
+  i32 x1_stride_0;
+  i32 x1_stride_1;
+  i32 x1_stride_2;
+  i32 x1_stride_3;
+  i32 x2_stride_0;
+  i32 x2_stride_1;
+  i32 x2_stride_2;
+  i32 x2_stride_3;
+  i32 x3_stride_0;
+  i32 x3_stride_1;
+  i32 x3_stride_2;
+  i32 x3_stride_3;
+  i32 result_stride_0;
+  i32 result_stride_1;
+  i32 result_stride_2;
+  i32 result_stride_3;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) map_multiply_multiply_subtract(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_x2_buffer,
+  const f32 *__restrict__ x1_buffer,
+  const f32 *__restrict__ x3_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_3 = element % sizes->extent_3;
+  const i32 rest = element / sizes->extent_3;
+  const i32 index_2 = rest % sizes->extent_2;
+  const i32 rest_2 = rest / sizes->extent_2;
+  const i32 index_1 = rest_2 % sizes->extent_1;
+  const i32 rest_3 = rest_2 / sizes->extent_1;
+  const i32 index_0 = rest_3;
+  if (index_0 < sizes->extent_0) {
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2 * sizes->result_stride_2 + index_3] = ((x0_x2_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + index_2 * sizes->x0_stride_2 + index_3] * x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 * sizes->x1_stride_1 + index_2 * sizes->x1_stride_2 + index_3]) - (x0_x2_buffer[sizes->x2_offset + index_0 * sizes->x2_stride_0 + index_1 * sizes->x2_stride_1 + index_2 * sizes->x2_stride_2 + index_3] * x3_buffer[sizes->x3_offset + index_0 * sizes->x3_stride_0 + index_1 * sizes->x3_stride_1 + index_2 * sizes->x3_stride_2 + index_3]));
+  }
+}
+}
+
+// === kernel map_multiply_multiply_add ===
+// map_multiply_multiply_add
+// One element a thread.
+
+namespace map_multiply_multiply_add_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 x1_offset;
+  i32 x2_offset;
+  i32 x3_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 extent_3;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+  i32 x0_stride_3;
+  i32 x1_stride_0;
+  i32 x1_stride_1;
+  i32 x1_stride_2;
+  i32 x1_stride_3;
+  i32 x2_stride_0;
+  i32 x2_stride_1;
+  i32 x2_stride_2;
+  i32 x2_stride_3;
+  i32 x3_stride_0;
+  i32 x3_stride_1;
+  i32 x3_stride_2;
+  i32 x3_stride_3;
+  i32 result_stride_0;
+  i32 result_stride_1;
+  i32 result_stride_2;
+  i32 result_stride_3;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) map_multiply_multiply_add(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_x2_buffer,
+  const f32 *__restrict__ x1_buffer,
+  const f32 *__restrict__ x3_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_3 = element % sizes->extent_3;
+  const i32 rest = element / sizes->extent_3;
+  const i32 index_2 = rest % sizes->extent_2;
+  const i32 rest_2 = rest / sizes->extent_2;
+  const i32 index_1 = rest_2 % sizes->extent_1;
+  const i32 rest_3 = rest_2 / sizes->extent_1;
+  const i32 index_0 = rest_3;
+  if (index_0 < sizes->extent_0) {
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2 * sizes->result_stride_2 + index_3] = ((x0_x2_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + index_2 * sizes->x0_stride_2 + index_3] * x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 * sizes->x1_stride_1 + index_2 * sizes->x1_stride_2 + index_3]) + (x0_x2_buffer[sizes->x2_offset + index_0 * sizes->x2_stride_0 + index_1 * sizes->x2_stride_1 + index_2 * sizes->x2_stride_2 + index_3] * x3_buffer[sizes->x3_offset + index_0 * sizes->x3_stride_0 + index_1 * sizes->x3_stride_1 + index_2 * sizes->x3_stride_2 + index_3]));
+  }
+}
+}
+
+// === kernel map_copy ===
+// map_copy
+// One element a thread.
+
+namespace map_copy_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 extent_3;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+  i32 x0_stride_3;
+  i32 result_stride_0;
+  i32 result_stride_1;
+  i32 result_stride_2;
+  i32 result_stride_3;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) map_copy(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_3 = element % sizes->extent_3;
+  const i32 rest = element / sizes->extent_3;
+  const i32 index_2 = rest % sizes->extent_2;
+  const i32 rest_2 = rest / sizes->extent_2;
+  const i32 index_1 = rest_2 % sizes->extent_1;
+  const i32 rest_3 = rest_2 / sizes->extent_1;
+  const i32 index_0 = rest_3;
+  if (index_0 < sizes->extent_0) {
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2 * sizes->result_stride_2 + index_3] = x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + index_2 * sizes->x0_stride_2 + index_3];
+  }
+}
+}
+
+// === kernel attention_keys_causal ===
+// attention_keys_causal
+// Attention of 16 queries of one head a workgroup, 64 keys at a time.
+
+namespace attention_keys_causal_kernel {
+struct Sizes {
+  i32 items;
+  i32 query_offset;
+  i32 key_offset;
+  i32 value_offset;
+  i32 result_offset;
+  i32 batches;
+  i32 heads;
+  i32 key_heads;
+  i32 queries;
+  i32 query_batch;
+  i32 query_head;
+  i32 query_row;
+  i32 result_batch;
+  i32 result_head;
+  i32 result_row;
+  i32 keys;
+  i32 key_batch;
+  i32 key_head;
+  i32 key_row;
+  i32 value_batch;
+  i32 value_head;
+  i32 value_row;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_causal(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ query_buffer,
+  const vec4<f32> *__restrict__ key_buffer,
+  const vec4<f32> *__restrict__ value_buffer,
+  vec4<f32> *__restrict__ result_buffer
+) {
+  __shared__ vec4<f32> weights[256];
+  __shared__ vec4<f32> staged_queries[72];
+  __shared__ vec4<f32> staged_keys[264];
+  __shared__ vec4<f32> lane_values[64];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 tiles = ((sizes->queries + 15) / 16);
+  const i32 batch = item / (tiles * sizes->heads);
+  const i32 head = item / tiles % sizes->heads;
+  const i32 key_head = head / (sizes->heads / sizes->key_heads);
+  const i32 first_query = item % tiles * 16;
+  const i32 rows = minimum(16, sizes->queries - first_query);
+  const i32 row_group = thread / 16;
+  const i32 lane = thread % 16;
+  const i32 column_lane = lane % 2;
+  const i32 split = lane / 2;
+  const i32 query_start = batch * sizes->query_batch + head * sizes->query_head;
+  vec4<f32> maximum_2 = vec4<f32>((-4.999999840142846e+37f));
+  vec4<f32> total = vec4<f32>();
+  vec4<f32> sum_0_0 = vec4<f32>();
+  vec4<f32> sum_1_0 = vec4<f32>();
+  vec4<f32> sum_2_0 = vec4<f32>();
+  vec4<f32> sum_3_0 = vec4<f32>();
+  // Segment of keys
+  const i32 first_stand = first_query + sizes->keys - sizes->queries;
+  const i32 own_stand = first_stand + row_group * 4;
+  const i32 end_key = minimum(sizes->keys, first_stand + rows);
+  const i32 key_start = batch * sizes->key_batch + key_head * sizes->key_head;
+  const i32 value_start = batch * sizes->value_batch + key_head * sizes->value_head;
+  for (i32 tile = 0; tile < end_key; tile += 64) {
+    const i32 count = minimum(64, end_key - tile);
+    vec4<f32> score_0 = vec4<f32>();
+    vec4<f32> score_1 = vec4<f32>();
+    vec4<f32> score_2 = vec4<f32>();
+    vec4<f32> score_3 = vec4<f32>();
+    for (i32 column = 0; column < 8; column += 8) {
+      __syncthreads();
+      for (i32 slot = thread; slot < 32; slot += 64) {
+        const i32 row = slot / 2;
+        const i32 part = slot % 2;
+        const i32 from = query_start + (first_query + minimum(row, rows - 1)) * sizes->query_row;
+        const i32 own_column = column + part * 4;
+        staged_queries[part * 18 + row] = query_buffer[(sizes->query_offset + from + own_column) >> 2u];
+      }
+      for (i32 slot = thread; slot < 128; slot += 64) {
+        const i32 row_2 = slot / 2;
+        const i32 part_2 = slot % 2;
+        const i32 from_2 = key_start + (tile + minimum(row_2, count - 1)) * sizes->key_row;
+        const i32 own_column_2 = column + part_2 * 4;
+        staged_keys[part_2 * 66 + row_2] = key_buffer[(sizes->key_offset + from_2 + own_column_2) >> 2u];
+      }
+      __syncthreads();
+      for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
+        const vec4<f32> query_0 = staged_queries[part_3 * 18 + row_group * 4 + 0];
+        const vec4<f32> query_1 = staged_queries[part_3 * 18 + row_group * 4 + 1];
+        const vec4<f32> query_2 = staged_queries[part_3 * 18 + row_group * 4 + 2];
+        const vec4<f32> query_3 = staged_queries[part_3 * 18 + row_group * 4 + 3];
+        const vec4<f32> key_2 = staged_keys[part_3 * 66 + lane];
+        score_0 += vec4<f32>(dot(query_0, key_2), dot(query_1, key_2), dot(query_2, key_2), dot(query_3, key_2));
+        const vec4<f32> key_3 = staged_keys[part_3 * 66 + lane + 16];
+        score_1 += vec4<f32>(dot(query_0, key_3), dot(query_1, key_3), dot(query_2, key_3), dot(query_3, key_3));
+        const vec4<f32> key_4 = staged_keys[part_3 * 66 + lane + 32];
+        score_2 += vec4<f32>(dot(query_0, key_4), dot(query_1, key_4), dot(query_2, key_4), dot(query_3, key_4));
+        const vec4<f32> key_5 = staged_keys[part_3 * 66 + lane + 48];
+        score_3 += vec4<f32>(dot(query_0, key_5), dot(query_1, key_5), dot(query_2, key_5), dot(query_3, key_5));
+      }
+    }
+    const i32 key_6 = tile + lane;
+    score_0 = score_0 * 0.3535533845424652f;
+    const bool seen = lane < count;
+    score_0 = vec4<f32>(((seen & (key_6 <= own_stand)) ? (score_0.x) : ((-9.999999680285692e+37f))), ((seen & (key_6 <= own_stand + 1)) ? (score_0.y) : ((-9.999999680285692e+37f))), ((seen & (key_6 <= own_stand + 2)) ? (score_0.z) : ((-9.999999680285692e+37f))), ((seen & (key_6 <= own_stand + 3)) ? (score_0.w) : ((-9.999999680285692e+37f))));
+    const i32 key_7 = tile + (lane + 16);
+    score_1 = score_1 * 0.3535533845424652f;
+    const bool seen_2 = (lane + 16) < count;
+    score_1 = vec4<f32>(((seen_2 & (key_7 <= own_stand)) ? (score_1.x) : ((-9.999999680285692e+37f))), ((seen_2 & (key_7 <= own_stand + 1)) ? (score_1.y) : ((-9.999999680285692e+37f))), ((seen_2 & (key_7 <= own_stand + 2)) ? (score_1.z) : ((-9.999999680285692e+37f))), ((seen_2 & (key_7 <= own_stand + 3)) ? (score_1.w) : ((-9.999999680285692e+37f))));
+    const i32 key_8 = tile + (lane + 32);
+    score_2 = score_2 * 0.3535533845424652f;
+    const bool seen_3 = (lane + 32) < count;
+    score_2 = vec4<f32>(((seen_3 & (key_8 <= own_stand)) ? (score_2.x) : ((-9.999999680285692e+37f))), ((seen_3 & (key_8 <= own_stand + 1)) ? (score_2.y) : ((-9.999999680285692e+37f))), ((seen_3 & (key_8 <= own_stand + 2)) ? (score_2.z) : ((-9.999999680285692e+37f))), ((seen_3 & (key_8 <= own_stand + 3)) ? (score_2.w) : ((-9.999999680285692e+37f))));
+    const i32 key_9 = tile + (lane + 48);
+    score_3 = score_3 * 0.3535533845424652f;
+    const bool seen_4 = (lane + 48) < count;
+    score_3 = vec4<f32>(((seen_4 & (key_9 <= own_stand)) ? (score_3.x) : ((-9.999999680285692e+37f))), ((seen_4 & (key_9 <= own_stand + 1)) ? (score_3.y) : ((-9.999999680285692e+37f))), ((seen_4 & (key_9 <= own_stand + 2)) ? (score_3.z) : ((-9.999999680285692e+37f))), ((seen_4 & (key_9 <= own_stand + 3)) ? (score_3.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> tile_maximum = maximum(maximum(maximum(score_0, score_1), score_2), score_3);
+    lane_values[thread] = tile_maximum;
+    __syncthreads();
+    const i32 start = thread / 16 * 16;
+    vec4<f32> group_maximum = lane_values[start];
+    for (i32 other = 1; other < 16; other += 1) {
+      group_maximum = maximum(group_maximum, lane_values[start + other]);
+    }
+    const vec4<f32> raised = maximum(maximum_2, group_maximum);
+    const vec4<f32> factor = exponential(maximum_2 - raised);
+    maximum_2 = raised;
+    total = total * factor;
+    sum_0_0 = sum_0_0 * factor.x;
+    sum_1_0 = sum_1_0 * factor.y;
+    sum_2_0 = sum_2_0 * factor.z;
+    sum_3_0 = sum_3_0 * factor.w;
+    const vec4<f32> weight = exponential(score_0 - maximum_2);
+    total += weight;
+    weights[row_group * 64 + lane] = weight;
+    const vec4<f32> weight_2 = exponential(score_1 - maximum_2);
+    total += weight_2;
+    weights[row_group * 64 + (lane + 16)] = weight_2;
+    const vec4<f32> weight_3 = exponential(score_2 - maximum_2);
+    total += weight_3;
+    weights[row_group * 64 + (lane + 32)] = weight_3;
+    const vec4<f32> weight_4 = exponential(score_3 - maximum_2);
+    total += weight_4;
+    weights[row_group * 64 + (lane + 48)] = weight_4;
+    __syncthreads();
+    for (i32 number = split; number < count; number += 8) {
+      const vec4<f32> weight_5 = weights[row_group * 64 + number];
+      const i32 from_3 = value_start + (tile + number) * sizes->value_row;
+      const vec4<f32> value_0 = value_buffer[(sizes->value_offset + from_3 + column_lane * 4) >> 2u];
+      sum_0_0 += weight_5.x * value_0;
+      sum_1_0 += weight_5.y * value_0;
+      sum_2_0 += weight_5.z * value_0;
+      sum_3_0 += weight_5.w * value_0;
+    }
+  }
+  __syncthreads();
+  lane_values[thread] = total;
+  __syncthreads();
+  const i32 start_2 = thread / 16 * 16;
+  vec4<f32> row_total = lane_values[start_2];
+  for (i32 other = 1; other < 16; other += 1) {
+    row_total = row_total + lane_values[start_2 + other];
+  }
+  // a query that sees no key has a total of 0: zeros
+  const vec4<f32> inverse = vec4<f32>(((row_total.x > 0.0f) ? (1.0f / row_total.x) : (0.0f)), ((row_total.y > 0.0f) ? (1.0f / row_total.y) : (0.0f)), ((row_total.z > 0.0f) ? (1.0f / row_total.z) : (0.0f)), ((row_total.w > 0.0f) ? (1.0f / row_total.w) : (0.0f)));
+  const i32 result_start = batch * sizes->result_batch + head * sizes->result_head;
+  __syncthreads();
+  lane_values[thread] = sum_0_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 0 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 8; other += 1) {
+      sum_0_0 += lane_values[thread + other * 2];
+    }
+    const i32 place = result_start + (first_query + row_group * 4 + 0) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place) >> 2u] = sum_0_0 * inverse.x;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_1_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 1 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 8; other += 1) {
+      sum_1_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_2 = result_start + (first_query + row_group * 4 + 1) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place_2) >> 2u] = sum_1_0 * inverse.y;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_2_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 2 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 8; other += 1) {
+      sum_2_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_3 = result_start + (first_query + row_group * 4 + 2) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place_3) >> 2u] = sum_2_0 * inverse.z;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_3_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 3 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 8; other += 1) {
+      sum_3_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_4 = result_start + (first_query + row_group * 4 + 3) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place_4) >> 2u] = sum_3_0 * inverse.w;
+  }
+}
+}
+
+// === kernel gemm_q4_residual ===
+// gemm_q4_residual
+// left [rows, depth] x right [columns, depth]^T, the right side of q4 in blocks of 32 with minima.
+// A tile of 64 x 64 a workgroup.
+
+namespace gemm_q4_residual_kernel {
+struct Sizes {
+  i32 items;
+  i32 left_offset;
+  i32 quants_offset;
+  i32 scales_offset;
+  i32 minima_offset;
+  i32 residual_offset;
+  i32 result_offset;
+  i32 rows;
+  i32 columns;
+  i32 depth;
+  i32 left_stride;
+  i32 result_stride;
+  i32 residual_stride;
+};
+
+static __device__ vec4<f32> unpack_low_nibbles(u32 word, f32 scale, f32 minimum) {
+  const f32 quant_0 = f32((word >> 0u) & 15u);
+  const f32 quant_1 = f32((word >> 8u) & 15u);
+  const f32 quant_2 = f32((word >> 16u) & 15u);
+  const f32 quant_3 = f32((word >> 24u) & 15u);
+  return vec4<f32>(scale * quant_0 + minimum, scale * quant_1 + minimum, scale * quant_2 + minimum, scale * quant_3 + minimum);
+}
+
+static __device__ vec4<f32> unpack_high_nibbles(u32 word, f32 scale, f32 minimum) {
+  const f32 quant_0 = f32((word >> 4u) & 15u);
+  const f32 quant_1 = f32((word >> 12u) & 15u);
+  const f32 quant_2 = f32((word >> 20u) & 15u);
+  const f32 quant_3 = f32((word >> 28u) & 15u);
+  return vec4<f32>(scale * quant_0 + minimum, scale * quant_1 + minimum, scale * quant_2 + minimum, scale * quant_3 + minimum);
+}
+
+static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
+  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
+}
+
+extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_residual(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ left_buffer,
+  const vec4<u32> *__restrict__ quants_buffer,
+  const f32 *__restrict__ scales_buffer,
+  const f32 *__restrict__ minima_buffer,
+  const f32 *__restrict__ residual_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ vec4<f32> left_tile[576];
+  __shared__ vec4<f32> right_tile[576];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 row_tiles = ((sizes->rows + 63) / 64);
+  const i32 first_row = item % row_tiles * 64;
+  const i32 first_column = item / row_tiles * 64;
+  const i32 thread_row = thread / 16;
+  const i32 thread_column = thread % 16;
+  f32 sum_0_0 = f32();
+  f32 sum_0_1 = f32();
+  f32 sum_0_2 = f32();
+  f32 sum_0_3 = f32();
+  f32 sum_1_0 = f32();
+  f32 sum_1_1 = f32();
+  f32 sum_1_2 = f32();
+  f32 sum_1_3 = f32();
+  f32 sum_2_0 = f32();
+  f32 sum_2_1 = f32();
+  f32 sum_2_2 = f32();
+  f32 sum_2_3 = f32();
+  f32 sum_3_0 = f32();
+  f32 sum_3_1 = f32();
+  f32 sum_3_2 = f32();
+  f32 sum_3_3 = f32();
+  f32 sum_4_0 = f32();
+  f32 sum_4_1 = f32();
+  f32 sum_4_2 = f32();
+  f32 sum_4_3 = f32();
+  f32 sum_5_0 = f32();
+  f32 sum_5_1 = f32();
+  f32 sum_5_2 = f32();
+  f32 sum_5_3 = f32();
+  f32 sum_6_0 = f32();
+  f32 sum_6_1 = f32();
+  f32 sum_6_2 = f32();
+  f32 sum_6_3 = f32();
+  f32 sum_7_0 = f32();
+  f32 sum_7_1 = f32();
+  f32 sum_7_2 = f32();
+  f32 sum_7_3 = f32();
+  for (i32 depth_start = 0; depth_start < sizes->depth; depth_start += 32) {
+    for (i32 run = thread; run < 512; run += 128) {
+      const i32 tile_row = run / 8;
+      const i32 within = run % 8 * 4;
+      const i32 place = depth_start + within;
+      const i32 at = tile_row * 9 + within / 4;
+      if (place < sizes->depth) {
+        const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+        const i32 start = row * sizes->left_stride + place;
+        left_tile[at + 0] = left_buffer[(sizes->left_offset + start) >> 2u];
+      } else {
+        left_tile[at + 0] = vec4<f32>(0.0f);
+      }
+    }
+    for (i32 run = thread; run < 64; run += 128) {
+      const i32 tile_row_2 = run / 1;
+      const i32 within_2 = run % 1 * 32;
+      const i32 place_2 = depth_start + within_2;
+      const i32 at_2 = tile_row_2 * 9 + within_2 / 4;
+      if (place_2 < sizes->depth) {
+        const i32 row_2 = minimum(first_column + tile_row_2, sizes->columns - 1);
+        const vec4<u32> words = quants_buffer[(sizes->quants_offset + (row_2 * sizes->depth + place_2) / 8) >> 2u];
+        const i32 block = (row_2 * sizes->depth + place_2) / 32;
+        const f32 scale = scales_buffer[sizes->scales_offset + block];
+        const f32 minimum_2 = minima_buffer[sizes->minima_offset + block];
+        right_tile[at_2 + 0] = unpack_low_nibbles(words.x, scale, minimum_2);
+        right_tile[at_2 + 1] = unpack_low_nibbles(words.y, scale, minimum_2);
+        right_tile[at_2 + 2] = unpack_low_nibbles(words.z, scale, minimum_2);
+        right_tile[at_2 + 3] = unpack_low_nibbles(words.w, scale, minimum_2);
+        right_tile[at_2 + 4] = unpack_high_nibbles(words.x, scale, minimum_2);
+        right_tile[at_2 + 5] = unpack_high_nibbles(words.y, scale, minimum_2);
+        right_tile[at_2 + 6] = unpack_high_nibbles(words.z, scale, minimum_2);
+        right_tile[at_2 + 7] = unpack_high_nibbles(words.w, scale, minimum_2);
+      } else {
+        right_tile[at_2 + 0] = vec4<f32>(0.0f);
+        right_tile[at_2 + 1] = vec4<f32>(0.0f);
+        right_tile[at_2 + 2] = vec4<f32>(0.0f);
+        right_tile[at_2 + 3] = vec4<f32>(0.0f);
+        right_tile[at_2 + 4] = vec4<f32>(0.0f);
+        right_tile[at_2 + 5] = vec4<f32>(0.0f);
+        right_tile[at_2 + 6] = vec4<f32>(0.0f);
+        right_tile[at_2 + 7] = vec4<f32>(0.0f);
+      }
+    }
+    __syncthreads();
+    for (i32 quad = 0; quad < 8; quad += 1) {
+      const i32 left_at = thread_row * 9 + quad;
+      const i32 right_at = thread_column * 9 + quad;
+      const vec4<f32> right_0 = right_tile[right_at + 0];
+      const vec4<f32> right_1 = right_tile[right_at + 144];
+      const vec4<f32> right_2 = right_tile[right_at + 288];
+      const vec4<f32> right_3 = right_tile[right_at + 432];
+      const vec4<f32> left_0 = left_tile[left_at + 0];
+      sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
+      sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
+      sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
+      sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
+      const vec4<f32> left_1 = left_tile[left_at + 72];
+      sum_1_0 = multiply_add(left_1, right_0, sum_1_0);
+      sum_1_1 = multiply_add(left_1, right_1, sum_1_1);
+      sum_1_2 = multiply_add(left_1, right_2, sum_1_2);
+      sum_1_3 = multiply_add(left_1, right_3, sum_1_3);
+      const vec4<f32> left_2 = left_tile[left_at + 144];
+      sum_2_0 = multiply_add(left_2, right_0, sum_2_0);
+      sum_2_1 = multiply_add(left_2, right_1, sum_2_1);
+      sum_2_2 = multiply_add(left_2, right_2, sum_2_2);
+      sum_2_3 = multiply_add(left_2, right_3, sum_2_3);
+      const vec4<f32> left_3 = left_tile[left_at + 216];
+      sum_3_0 = multiply_add(left_3, right_0, sum_3_0);
+      sum_3_1 = multiply_add(left_3, right_1, sum_3_1);
+      sum_3_2 = multiply_add(left_3, right_2, sum_3_2);
+      sum_3_3 = multiply_add(left_3, right_3, sum_3_3);
+      const vec4<f32> left_4 = left_tile[left_at + 288];
+      sum_4_0 = multiply_add(left_4, right_0, sum_4_0);
+      sum_4_1 = multiply_add(left_4, right_1, sum_4_1);
+      sum_4_2 = multiply_add(left_4, right_2, sum_4_2);
+      sum_4_3 = multiply_add(left_4, right_3, sum_4_3);
+      const vec4<f32> left_5 = left_tile[left_at + 360];
+      sum_5_0 = multiply_add(left_5, right_0, sum_5_0);
+      sum_5_1 = multiply_add(left_5, right_1, sum_5_1);
+      sum_5_2 = multiply_add(left_5, right_2, sum_5_2);
+      sum_5_3 = multiply_add(left_5, right_3, sum_5_3);
+      const vec4<f32> left_6 = left_tile[left_at + 432];
+      sum_6_0 = multiply_add(left_6, right_0, sum_6_0);
+      sum_6_1 = multiply_add(left_6, right_1, sum_6_1);
+      sum_6_2 = multiply_add(left_6, right_2, sum_6_2);
+      sum_6_3 = multiply_add(left_6, right_3, sum_6_3);
+      const vec4<f32> left_7 = left_tile[left_at + 504];
+      sum_7_0 = multiply_add(left_7, right_0, sum_7_0);
+      sum_7_1 = multiply_add(left_7, right_1, sum_7_1);
+      sum_7_2 = multiply_add(left_7, right_2, sum_7_2);
+      sum_7_3 = multiply_add(left_7, right_3, sum_7_3);
+    }
+    __syncthreads();
+  }
+  const i32 column = first_column + thread_column + 0;
+  if (column < sizes->columns) {
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = sum_0_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = sum_1_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = sum_2_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = sum_3_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = sum_4_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = sum_5_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = sum_6_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column];
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = sum_7_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column];
+    }
+  }
+  const i32 column_2 = first_column + thread_column + 16;
+  if (column_2 < sizes->columns) {
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = sum_0_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = sum_1_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = sum_2_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = sum_3_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = sum_4_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = sum_5_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = sum_6_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_2];
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = sum_7_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_2];
+    }
+  }
+  const i32 column_3 = first_column + thread_column + 32;
+  if (column_3 < sizes->columns) {
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = sum_0_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = sum_1_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = sum_2_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = sum_3_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = sum_4_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = sum_5_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = sum_6_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_3];
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = sum_7_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_3];
+    }
+  }
+  const i32 column_4 = first_column + thread_column + 48;
+  if (column_4 < sizes->columns) {
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = sum_0_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = sum_1_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = sum_2_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = sum_3_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = sum_4_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = sum_5_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = sum_6_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_4];
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = sum_7_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_4];
+    }
+  }
+}
+}
+
+// === kernel map_silu_multiply ===
+// map_silu_multiply
+// One element a thread.
+
+namespace map_silu_multiply_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 x1_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+  i32 x1_stride_0;
+  i32 x1_stride_1;
+  i32 x1_stride_2;
+  i32 result_stride_0;
+  i32 result_stride_1;
+  i32 result_stride_2;
+};
+
+static __device__ f32 silu_f32(f32 x) {
+  return x / (1.0f + exponential(-x));
+}
+
+extern "C" __global__ void __launch_bounds__(64, 1) map_silu_multiply(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_x1_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 element = item * 64 + thread;
+  const i32 index_2 = element % sizes->extent_2;
+  const i32 rest = element / sizes->extent_2;
+  const i32 index_1 = rest % sizes->extent_1;
+  const i32 rest_2 = rest / sizes->extent_1;
+  const i32 index_0 = rest_2;
+  if (index_0 < sizes->extent_0) {
+    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2] = (silu_f32(x0_x1_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + index_2]) * x0_x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 * sizes->x1_stride_1 + index_2]);
+  }
+}
+}
+
+// === kernel gemm_q4_residual_2 ===
+// gemm_q4_residual_2
+// left [rows, depth] x right [columns, depth]^T, the right side of q4 in blocks of 32 with minima.
+// 16 columns a workgroup, 16 threads side by side share the depth of each.
+
+namespace gemm_q4_residual_2_kernel {
+struct Sizes {
+  i32 items;
+  i32 left_offset;
+  i32 quants_offset;
+  i32 scales_offset;
+  i32 minima_offset;
+  i32 residual_offset;
+  i32 result_offset;
+  i32 rows;
+  i32 columns;
+  i32 depth;
+  i32 left_stride;
+  i32 result_stride;
+  i32 residual_stride;
+};
+
+static __device__ vec4<f32> unpack_low_nibbles(u32 word, f32 scale, f32 minimum) {
+  const f32 quant_0 = f32((word >> 0u) & 15u);
+  const f32 quant_1 = f32((word >> 8u) & 15u);
+  const f32 quant_2 = f32((word >> 16u) & 15u);
+  const f32 quant_3 = f32((word >> 24u) & 15u);
+  return vec4<f32>(scale * quant_0 + minimum, scale * quant_1 + minimum, scale * quant_2 + minimum, scale * quant_3 + minimum);
+}
+
+static __device__ vec4<f32> unpack_high_nibbles(u32 word, f32 scale, f32 minimum) {
+  const f32 quant_0 = f32((word >> 4u) & 15u);
+  const f32 quant_1 = f32((word >> 12u) & 15u);
+  const f32 quant_2 = f32((word >> 20u) & 15u);
+  const f32 quant_3 = f32((word >> 28u) & 15u);
+  return vec4<f32>(scale * quant_0 + minimum, scale * quant_1 + minimum, scale * quant_2 + minimum, scale * quant_3 + minimum);
+}
+
+static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
+  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
+}
+
+extern "C" __global__ void __launch_bounds__(64, 1) gemm_q4_residual_2(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ left_buffer,
+  const vec4<u32> *__restrict__ quants_buffer,
+  const f32 *__restrict__ scales_buffer,
+  const f32 *__restrict__ minima_buffer,
+  const f32 *__restrict__ residual_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ f32 exchanged_values[256];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 row_tiles = ((sizes->rows + 0) / 1);
+  const i32 first_row = item % row_tiles * 1;
+  const i32 first_column = item / row_tiles * 16 + thread / 16 * 4;
+  const i32 share = thread % 16;
+  f32 sum_0_0 = f32();
+  f32 sum_0_1 = f32();
+  f32 sum_0_2 = f32();
+  f32 sum_0_3 = f32();
+  const i32 row_0 = minimum(first_row + 0, sizes->rows - 1);
+  const i32 column_0 = minimum(first_column + 0, sizes->columns - 1);
+  const i32 column_1 = minimum(first_column + 1, sizes->columns - 1);
+  const i32 column_2 = minimum(first_column + 2, sizes->columns - 1);
+  const i32 column_3 = minimum(first_column + 3, sizes->columns - 1);
+  for (i32 place = share * 32; place < sizes->depth; place += 512) {
+    const vec4<u32> words = quants_buffer[(sizes->quants_offset + (column_0 * sizes->depth + place) / 8) >> 2u];
+    const i32 block = (column_0 * sizes->depth + place) / 32;
+    const f32 scale = scales_buffer[sizes->scales_offset + block];
+    const f32 minimum_2 = minima_buffer[sizes->minima_offset + block];
+    const vec4<u32> words_2 = quants_buffer[(sizes->quants_offset + (column_1 * sizes->depth + place) / 8) >> 2u];
+    const i32 block_2 = (column_1 * sizes->depth + place) / 32;
+    const f32 scale_2 = scales_buffer[sizes->scales_offset + block_2];
+    const f32 minimum_3 = minima_buffer[sizes->minima_offset + block_2];
+    const vec4<u32> words_3 = quants_buffer[(sizes->quants_offset + (column_2 * sizes->depth + place) / 8) >> 2u];
+    const i32 block_3 = (column_2 * sizes->depth + place) / 32;
+    const f32 scale_3 = scales_buffer[sizes->scales_offset + block_3];
+    const f32 minimum_4 = minima_buffer[sizes->minima_offset + block_3];
+    const vec4<u32> words_4 = quants_buffer[(sizes->quants_offset + (column_3 * sizes->depth + place) / 8) >> 2u];
+    const i32 block_4 = (column_3 * sizes->depth + place) / 32;
+    const f32 scale_4 = scales_buffer[sizes->scales_offset + block_4];
+    const f32 minimum_5 = minima_buffer[sizes->minima_offset + block_4];
+    const i32 start = row_0 * sizes->left_stride + place;
+    const vec4<f32> left_0 = left_buffer[(sizes->left_offset + start) >> 2u];
+    const vec4<f32> right_0 = unpack_low_nibbles(words.x, scale, minimum_2);
+    sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
+    const vec4<f32> right_1 = unpack_low_nibbles(words_2.x, scale_2, minimum_3);
+    sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
+    const vec4<f32> right_2 = unpack_low_nibbles(words_3.x, scale_3, minimum_4);
+    sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
+    const vec4<f32> right_3 = unpack_low_nibbles(words_4.x, scale_4, minimum_5);
+    sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
+    const i32 start_2 = row_0 * sizes->left_stride + (place + 4);
+    const vec4<f32> left_0_2 = left_buffer[(sizes->left_offset + start_2) >> 2u];
+    const vec4<f32> right_0_2 = unpack_low_nibbles(words.y, scale, minimum_2);
+    sum_0_0 = multiply_add(left_0_2, right_0_2, sum_0_0);
+    const vec4<f32> right_1_2 = unpack_low_nibbles(words_2.y, scale_2, minimum_3);
+    sum_0_1 = multiply_add(left_0_2, right_1_2, sum_0_1);
+    const vec4<f32> right_2_2 = unpack_low_nibbles(words_3.y, scale_3, minimum_4);
+    sum_0_2 = multiply_add(left_0_2, right_2_2, sum_0_2);
+    const vec4<f32> right_3_2 = unpack_low_nibbles(words_4.y, scale_4, minimum_5);
+    sum_0_3 = multiply_add(left_0_2, right_3_2, sum_0_3);
+    const i32 start_3 = row_0 * sizes->left_stride + (place + 8);
+    const vec4<f32> left_0_3 = left_buffer[(sizes->left_offset + start_3) >> 2u];
+    const vec4<f32> right_0_3 = unpack_low_nibbles(words.z, scale, minimum_2);
+    sum_0_0 = multiply_add(left_0_3, right_0_3, sum_0_0);
+    const vec4<f32> right_1_3 = unpack_low_nibbles(words_2.z, scale_2, minimum_3);
+    sum_0_1 = multiply_add(left_0_3, right_1_3, sum_0_1);
+    const vec4<f32> right_2_3 = unpack_low_nibbles(words_3.z, scale_3, minimum_4);
+    sum_0_2 = multiply_add(left_0_3, right_2_3, sum_0_2);
+    const vec4<f32> right_3_3 = unpack_low_nibbles(words_4.z, scale_4, minimum_5);
+    sum_0_3 = multiply_add(left_0_3, right_3_3, sum_0_3);
+    const i32 start_4 = row_0 * sizes->left_stride + (place + 12);
+    const vec4<f32> left_0_4 = left_buffer[(sizes->left_offset + start_4) >> 2u];
+    const vec4<f32> right_0_4 = unpack_low_nibbles(words.w, scale, minimum_2);
+    sum_0_0 = multiply_add(left_0_4, right_0_4, sum_0_0);
+    const vec4<f32> right_1_4 = unpack_low_nibbles(words_2.w, scale_2, minimum_3);
+    sum_0_1 = multiply_add(left_0_4, right_1_4, sum_0_1);
+    const vec4<f32> right_2_4 = unpack_low_nibbles(words_3.w, scale_3, minimum_4);
+    sum_0_2 = multiply_add(left_0_4, right_2_4, sum_0_2);
+    const vec4<f32> right_3_4 = unpack_low_nibbles(words_4.w, scale_4, minimum_5);
+    sum_0_3 = multiply_add(left_0_4, right_3_4, sum_0_3);
+    const i32 start_5 = row_0 * sizes->left_stride + (place + 16);
+    const vec4<f32> left_0_5 = left_buffer[(sizes->left_offset + start_5) >> 2u];
+    const vec4<f32> right_0_5 = unpack_high_nibbles(words.x, scale, minimum_2);
+    sum_0_0 = multiply_add(left_0_5, right_0_5, sum_0_0);
+    const vec4<f32> right_1_5 = unpack_high_nibbles(words_2.x, scale_2, minimum_3);
+    sum_0_1 = multiply_add(left_0_5, right_1_5, sum_0_1);
+    const vec4<f32> right_2_5 = unpack_high_nibbles(words_3.x, scale_3, minimum_4);
+    sum_0_2 = multiply_add(left_0_5, right_2_5, sum_0_2);
+    const vec4<f32> right_3_5 = unpack_high_nibbles(words_4.x, scale_4, minimum_5);
+    sum_0_3 = multiply_add(left_0_5, right_3_5, sum_0_3);
+    const i32 start_6 = row_0 * sizes->left_stride + (place + 20);
+    const vec4<f32> left_0_6 = left_buffer[(sizes->left_offset + start_6) >> 2u];
+    const vec4<f32> right_0_6 = unpack_high_nibbles(words.y, scale, minimum_2);
+    sum_0_0 = multiply_add(left_0_6, right_0_6, sum_0_0);
+    const vec4<f32> right_1_6 = unpack_high_nibbles(words_2.y, scale_2, minimum_3);
+    sum_0_1 = multiply_add(left_0_6, right_1_6, sum_0_1);
+    const vec4<f32> right_2_6 = unpack_high_nibbles(words_3.y, scale_3, minimum_4);
+    sum_0_2 = multiply_add(left_0_6, right_2_6, sum_0_2);
+    const vec4<f32> right_3_6 = unpack_high_nibbles(words_4.y, scale_4, minimum_5);
+    sum_0_3 = multiply_add(left_0_6, right_3_6, sum_0_3);
+    const i32 start_7 = row_0 * sizes->left_stride + (place + 24);
+    const vec4<f32> left_0_7 = left_buffer[(sizes->left_offset + start_7) >> 2u];
+    const vec4<f32> right_0_7 = unpack_high_nibbles(words.z, scale, minimum_2);
+    sum_0_0 = multiply_add(left_0_7, right_0_7, sum_0_0);
+    const vec4<f32> right_1_7 = unpack_high_nibbles(words_2.z, scale_2, minimum_3);
+    sum_0_1 = multiply_add(left_0_7, right_1_7, sum_0_1);
+    const vec4<f32> right_2_7 = unpack_high_nibbles(words_3.z, scale_3, minimum_4);
+    sum_0_2 = multiply_add(left_0_7, right_2_7, sum_0_2);
+    const vec4<f32> right_3_7 = unpack_high_nibbles(words_4.z, scale_4, minimum_5);
+    sum_0_3 = multiply_add(left_0_7, right_3_7, sum_0_3);
+    const i32 start_8 = row_0 * sizes->left_stride + (place + 28);
+    const vec4<f32> left_0_8 = left_buffer[(sizes->left_offset + start_8) >> 2u];
+    const vec4<f32> right_0_8 = unpack_high_nibbles(words.w, scale, minimum_2);
+    sum_0_0 = multiply_add(left_0_8, right_0_8, sum_0_0);
+    const vec4<f32> right_1_8 = unpack_high_nibbles(words_2.w, scale_2, minimum_3);
+    sum_0_1 = multiply_add(left_0_8, right_1_8, sum_0_1);
+    const vec4<f32> right_2_8 = unpack_high_nibbles(words_3.w, scale_3, minimum_4);
+    sum_0_2 = multiply_add(left_0_8, right_2_8, sum_0_2);
+    const vec4<f32> right_3_8 = unpack_high_nibbles(words_4.w, scale_4, minimum_5);
+    sum_0_3 = multiply_add(left_0_8, right_3_8, sum_0_3);
+  }
+  i32 mask = 1;
+  const i32 lanes = i32(32);
+  while (mask < minimum(lanes, 16)) {
+    sum_0_0 = sum_0_0 + shuffle_xor(sum_0_0, u32(mask));
+    sum_0_1 = sum_0_1 + shuffle_xor(sum_0_1, u32(mask));
+    sum_0_2 = sum_0_2 + shuffle_xor(sum_0_2, u32(mask));
+    sum_0_3 = sum_0_3 + shuffle_xor(sum_0_3, u32(mask));
+    mask = mask * 2;
+  }
+  while (mask < 16) {
+    exchanged_values[thread] = sum_0_0;
+    exchanged_values[64 + thread] = sum_0_1;
+    exchanged_values[128 + thread] = sum_0_2;
+    exchanged_values[192 + thread] = sum_0_3;
+    __syncthreads();
+    sum_0_0 = sum_0_0 + exchanged_values[(thread ^ mask)];
+    sum_0_1 = sum_0_1 + exchanged_values[64 + (thread ^ mask)];
+    sum_0_2 = sum_0_2 + exchanged_values[128 + (thread ^ mask)];
+    sum_0_3 = sum_0_3 + exchanged_values[192 + (thread ^ mask)];
+    __syncthreads();
+    mask = mask * 2;
+  }
+  const i32 column = first_column + 0;
+  if (share == 0 && column < sizes->columns) {
+    if ((first_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column] = sum_0_0 + residual_buffer[sizes->residual_offset + (first_row + 0) * sizes->residual_stride + column];
+    }
+  }
+  const i32 column_4 = first_column + 1;
+  if (share == 1 && column_4 < sizes->columns) {
+    if ((first_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_4] = sum_0_1 + residual_buffer[sizes->residual_offset + (first_row + 0) * sizes->residual_stride + column_4];
+    }
+  }
+  const i32 column_5 = first_column + 2;
+  if (share == 2 && column_5 < sizes->columns) {
+    if ((first_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_5] = sum_0_2 + residual_buffer[sizes->residual_offset + (first_row + 0) * sizes->residual_stride + column_5];
+    }
+  }
+  const i32 column_6 = first_column + 3;
+  if (share == 3 && column_6 < sizes->columns) {
+    if ((first_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_6] = sum_0_3 + residual_buffer[sizes->residual_offset + (first_row + 0) * sizes->residual_stride + column_6];
+    }
+  }
+}
+}
+
+// === kernel gemm_q4_2 ===
+// gemm_q4_2
+// left [rows, depth] x right [columns, depth]^T, the right side of q4 in blocks of 32 with minima.
+// 16 columns a workgroup, 16 threads side by side share the depth of each.
+
+namespace gemm_q4_2_kernel {
+struct Sizes {
+  i32 items;
+  i32 left_offset;
+  i32 quants_offset;
+  i32 scales_offset;
+  i32 minima_offset;
+  i32 result_offset;
+  i32 rows;
+  i32 columns;
+  i32 depth;
+  i32 left_stride;
+  i32 result_stride;
+};
+
+static __device__ vec4<f32> unpack_low_nibbles(u32 word, f32 scale, f32 minimum) {
+  const f32 quant_0 = f32((word >> 0u) & 15u);
+  const f32 quant_1 = f32((word >> 8u) & 15u);
+  const f32 quant_2 = f32((word >> 16u) & 15u);
+  const f32 quant_3 = f32((word >> 24u) & 15u);
+  return vec4<f32>(scale * quant_0 + minimum, scale * quant_1 + minimum, scale * quant_2 + minimum, scale * quant_3 + minimum);
+}
+
+static __device__ vec4<f32> unpack_high_nibbles(u32 word, f32 scale, f32 minimum) {
+  const f32 quant_0 = f32((word >> 4u) & 15u);
+  const f32 quant_1 = f32((word >> 12u) & 15u);
+  const f32 quant_2 = f32((word >> 20u) & 15u);
+  const f32 quant_3 = f32((word >> 28u) & 15u);
+  return vec4<f32>(scale * quant_0 + minimum, scale * quant_1 + minimum, scale * quant_2 + minimum, scale * quant_3 + minimum);
+}
+
+static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
+  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
+}
+
+extern "C" __global__ void __launch_bounds__(64, 1) gemm_q4_2(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ left_buffer,
+  const vec4<u32> *__restrict__ quants_buffer,
+  const f32 *__restrict__ scales_buffer,
+  const f32 *__restrict__ minima_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ f32 exchanged_values[256];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 row_tiles = ((sizes->rows + 0) / 1);
+  const i32 first_row = item % row_tiles * 1;
+  const i32 first_column = item / row_tiles * 16 + thread / 16 * 4;
+  const i32 share = thread % 16;
+  f32 sum_0_0 = f32();
+  f32 sum_0_1 = f32();
+  f32 sum_0_2 = f32();
+  f32 sum_0_3 = f32();
+  const i32 row_0 = minimum(first_row + 0, sizes->rows - 1);
+  const i32 column_0 = minimum(first_column + 0, sizes->columns - 1);
+  const i32 column_1 = minimum(first_column + 1, sizes->columns - 1);
+  const i32 column_2 = minimum(first_column + 2, sizes->columns - 1);
+  const i32 column_3 = minimum(first_column + 3, sizes->columns - 1);
+  for (i32 place = share * 32; place < sizes->depth; place += 512) {
+    const vec4<u32> words = quants_buffer[(sizes->quants_offset + (column_0 * sizes->depth + place) / 8) >> 2u];
+    const i32 block = (column_0 * sizes->depth + place) / 32;
+    const f32 scale = scales_buffer[sizes->scales_offset + block];
+    const f32 minimum_2 = minima_buffer[sizes->minima_offset + block];
+    const vec4<u32> words_2 = quants_buffer[(sizes->quants_offset + (column_1 * sizes->depth + place) / 8) >> 2u];
+    const i32 block_2 = (column_1 * sizes->depth + place) / 32;
+    const f32 scale_2 = scales_buffer[sizes->scales_offset + block_2];
+    const f32 minimum_3 = minima_buffer[sizes->minima_offset + block_2];
+    const vec4<u32> words_3 = quants_buffer[(sizes->quants_offset + (column_2 * sizes->depth + place) / 8) >> 2u];
+    const i32 block_3 = (column_2 * sizes->depth + place) / 32;
+    const f32 scale_3 = scales_buffer[sizes->scales_offset + block_3];
+    const f32 minimum_4 = minima_buffer[sizes->minima_offset + block_3];
+    const vec4<u32> words_4 = quants_buffer[(sizes->quants_offset + (column_3 * sizes->depth + place) / 8) >> 2u];
+    const i32 block_4 = (column_3 * sizes->depth + place) / 32;
+    const f32 scale_4 = scales_buffer[sizes->scales_offset + block_4];
+    const f32 minimum_5 = minima_buffer[sizes->minima_offset + block_4];
+    const i32 start = row_0 * sizes->left_stride + place;
+    const vec4<f32> left_0 = left_buffer[(sizes->left_offset + start) >> 2u];
+    const vec4<f32> right_0 = unpack_low_nibbles(words.x, scale, minimum_2);
+    sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
+    const vec4<f32> right_1 = unpack_low_nibbles(words_2.x, scale_2, minimum_3);
+    sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
+    const vec4<f32> right_2 = unpack_low_nibbles(words_3.x, scale_3, minimum_4);
+    sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
+    const vec4<f32> right_3 = unpack_low_nibbles(words_4.x, scale_4, minimum_5);
+    sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
+    const i32 start_2 = row_0 * sizes->left_stride + (place + 4);
+    const vec4<f32> left_0_2 = left_buffer[(sizes->left_offset + start_2) >> 2u];
+    const vec4<f32> right_0_2 = unpack_low_nibbles(words.y, scale, minimum_2);
+    sum_0_0 = multiply_add(left_0_2, right_0_2, sum_0_0);
+    const vec4<f32> right_1_2 = unpack_low_nibbles(words_2.y, scale_2, minimum_3);
+    sum_0_1 = multiply_add(left_0_2, right_1_2, sum_0_1);
+    const vec4<f32> right_2_2 = unpack_low_nibbles(words_3.y, scale_3, minimum_4);
+    sum_0_2 = multiply_add(left_0_2, right_2_2, sum_0_2);
+    const vec4<f32> right_3_2 = unpack_low_nibbles(words_4.y, scale_4, minimum_5);
+    sum_0_3 = multiply_add(left_0_2, right_3_2, sum_0_3);
+    const i32 start_3 = row_0 * sizes->left_stride + (place + 8);
+    const vec4<f32> left_0_3 = left_buffer[(sizes->left_offset + start_3) >> 2u];
+    const vec4<f32> right_0_3 = unpack_low_nibbles(words.z, scale, minimum_2);
+    sum_0_0 = multiply_add(left_0_3, right_0_3, sum_0_0);
+    const vec4<f32> right_1_3 = unpack_low_nibbles(words_2.z, scale_2, minimum_3);
+    sum_0_1 = multiply_add(left_0_3, right_1_3, sum_0_1);
+    const vec4<f32> right_2_3 = unpack_low_nibbles(words_3.z, scale_3, minimum_4);
+    sum_0_2 = multiply_add(left_0_3, right_2_3, sum_0_2);
+    const vec4<f32> right_3_3 = unpack_low_nibbles(words_4.z, scale_4, minimum_5);
+    sum_0_3 = multiply_add(left_0_3, right_3_3, sum_0_3);
+    const i32 start_4 = row_0 * sizes->left_stride + (place + 12);
+    const vec4<f32> left_0_4 = left_buffer[(sizes->left_offset + start_4) >> 2u];
+    const vec4<f32> right_0_4 = unpack_low_nibbles(words.w, scale, minimum_2);
+    sum_0_0 = multiply_add(left_0_4, right_0_4, sum_0_0);
+    const vec4<f32> right_1_4 = unpack_low_nibbles(words_2.w, scale_2, minimum_3);
+    sum_0_1 = multiply_add(left_0_4, right_1_4, sum_0_1);
+    const vec4<f32> right_2_4 = unpack_low_nibbles(words_3.w, scale_3, minimum_4);
+    sum_0_2 = multiply_add(left_0_4, right_2_4, sum_0_2);
+    const vec4<f32> right_3_4 = unpack_low_nibbles(words_4.w, scale_4, minimum_5);
+    sum_0_3 = multiply_add(left_0_4, right_3_4, sum_0_3);
+    const i32 start_5 = row_0 * sizes->left_stride + (place + 16);
+    const vec4<f32> left_0_5 = left_buffer[(sizes->left_offset + start_5) >> 2u];
+    const vec4<f32> right_0_5 = unpack_high_nibbles(words.x, scale, minimum_2);
+    sum_0_0 = multiply_add(left_0_5, right_0_5, sum_0_0);
+    const vec4<f32> right_1_5 = unpack_high_nibbles(words_2.x, scale_2, minimum_3);
+    sum_0_1 = multiply_add(left_0_5, right_1_5, sum_0_1);
+    const vec4<f32> right_2_5 = unpack_high_nibbles(words_3.x, scale_3, minimum_4);
+    sum_0_2 = multiply_add(left_0_5, right_2_5, sum_0_2);
+    const vec4<f32> right_3_5 = unpack_high_nibbles(words_4.x, scale_4, minimum_5);
+    sum_0_3 = multiply_add(left_0_5, right_3_5, sum_0_3);
+    const i32 start_6 = row_0 * sizes->left_stride + (place + 20);
+    const vec4<f32> left_0_6 = left_buffer[(sizes->left_offset + start_6) >> 2u];
+    const vec4<f32> right_0_6 = unpack_high_nibbles(words.y, scale, minimum_2);
+    sum_0_0 = multiply_add(left_0_6, right_0_6, sum_0_0);
+    const vec4<f32> right_1_6 = unpack_high_nibbles(words_2.y, scale_2, minimum_3);
+    sum_0_1 = multiply_add(left_0_6, right_1_6, sum_0_1);
+    const vec4<f32> right_2_6 = unpack_high_nibbles(words_3.y, scale_3, minimum_4);
+    sum_0_2 = multiply_add(left_0_6, right_2_6, sum_0_2);
+    const vec4<f32> right_3_6 = unpack_high_nibbles(words_4.y, scale_4, minimum_5);
+    sum_0_3 = multiply_add(left_0_6, right_3_6, sum_0_3);
+    const i32 start_7 = row_0 * sizes->left_stride + (place + 24);
+    const vec4<f32> left_0_7 = left_buffer[(sizes->left_offset + start_7) >> 2u];
+    const vec4<f32> right_0_7 = unpack_high_nibbles(words.z, scale, minimum_2);
+    sum_0_0 = multiply_add(left_0_7, right_0_7, sum_0_0);
+    const vec4<f32> right_1_7 = unpack_high_nibbles(words_2.z, scale_2, minimum_3);
+    sum_0_1 = multiply_add(left_0_7, right_1_7, sum_0_1);
+    const vec4<f32> right_2_7 = unpack_high_nibbles(words_3.z, scale_3, minimum_4);
+    sum_0_2 = multiply_add(left_0_7, right_2_7, sum_0_2);
+    const vec4<f32> right_3_7 = unpack_high_nibbles(words_4.z, scale_4, minimum_5);
+    sum_0_3 = multiply_add(left_0_7, right_3_7, sum_0_3);
+    const i32 start_8 = row_0 * sizes->left_stride + (place + 28);
+    const vec4<f32> left_0_8 = left_buffer[(sizes->left_offset + start_8) >> 2u];
+    const vec4<f32> right_0_8 = unpack_high_nibbles(words.w, scale, minimum_2);
+    sum_0_0 = multiply_add(left_0_8, right_0_8, sum_0_0);
+    const vec4<f32> right_1_8 = unpack_high_nibbles(words_2.w, scale_2, minimum_3);
+    sum_0_1 = multiply_add(left_0_8, right_1_8, sum_0_1);
+    const vec4<f32> right_2_8 = unpack_high_nibbles(words_3.w, scale_3, minimum_4);
+    sum_0_2 = multiply_add(left_0_8, right_2_8, sum_0_2);
+    const vec4<f32> right_3_8 = unpack_high_nibbles(words_4.w, scale_4, minimum_5);
+    sum_0_3 = multiply_add(left_0_8, right_3_8, sum_0_3);
+  }
+  i32 mask = 1;
+  const i32 lanes = i32(32);
+  while (mask < minimum(lanes, 16)) {
+    sum_0_0 = sum_0_0 + shuffle_xor(sum_0_0, u32(mask));
+    sum_0_1 = sum_0_1 + shuffle_xor(sum_0_1, u32(mask));
+    sum_0_2 = sum_0_2 + shuffle_xor(sum_0_2, u32(mask));
+    sum_0_3 = sum_0_3 + shuffle_xor(sum_0_3, u32(mask));
+    mask = mask * 2;
+  }
+  while (mask < 16) {
+    exchanged_values[thread] = sum_0_0;
+    exchanged_values[64 + thread] = sum_0_1;
+    exchanged_values[128 + thread] = sum_0_2;
+    exchanged_values[192 + thread] = sum_0_3;
+    __syncthreads();
+    sum_0_0 = sum_0_0 + exchanged_values[(thread ^ mask)];
+    sum_0_1 = sum_0_1 + exchanged_values[64 + (thread ^ mask)];
+    sum_0_2 = sum_0_2 + exchanged_values[128 + (thread ^ mask)];
+    sum_0_3 = sum_0_3 + exchanged_values[192 + (thread ^ mask)];
+    __syncthreads();
+    mask = mask * 2;
+  }
+  const i32 column = first_column + 0;
+  if (share == 0 && column < sizes->columns) {
+    if ((first_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column] = sum_0_0;
+    }
+  }
+  const i32 column_4 = first_column + 1;
+  if (share == 1 && column_4 < sizes->columns) {
+    if ((first_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_4] = sum_0_1;
+    }
+  }
+  const i32 column_5 = first_column + 2;
+  if (share == 2 && column_5 < sizes->columns) {
+    if ((first_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_5] = sum_0_2;
+    }
+  }
+  const i32 column_6 = first_column + 3;
+  if (share == 3 && column_6 < sizes->columns) {
+    if ((first_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_6] = sum_0_3;
+    }
+  }
+}
+}
+
+// === kernel attention_keys ===
+// attention_keys
+// Attention of 4 queries of one head a workgroup, 128 keys at a time.
+
+namespace attention_keys_kernel {
+struct Sizes {
+  i32 items;
+  i32 query_offset;
+  i32 key_offset;
+  i32 value_offset;
+  i32 result_offset;
+  i32 batches;
+  i32 heads;
+  i32 key_heads;
+  i32 queries;
+  i32 query_batch;
+  i32 query_head;
+  i32 query_row;
+  i32 result_batch;
+  i32 result_head;
+  i32 result_row;
+  i32 keys;
+  i32 key_batch;
+  i32 key_head;
+  i32 key_row;
+  i32 value_batch;
+  i32 value_head;
+  i32 value_row;
+};
+
+extern "C" __global__ void __launch_bounds__(128, 1) attention_keys(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ query_buffer,
+  const vec4<f32> *__restrict__ key_buffer,
+  const vec4<f32> *__restrict__ value_buffer,
+  vec4<f32> *__restrict__ result_buffer
+) {
+  __shared__ vec4<f32> weights[128];
+  __shared__ vec4<f32> staged_queries[24];
+  __shared__ vec4<f32> staged_keys[520];
+  __shared__ vec4<f32> lane_values[128];
+  __shared__ vec4<f32> block_values[8];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 tiles = ((sizes->queries + 3) / 4);
+  const i32 batch = item / (tiles * sizes->heads);
+  const i32 head = item / tiles % sizes->heads;
+  const i32 key_head = head / (sizes->heads / sizes->key_heads);
+  const i32 first_query = item % tiles * 4;
+  const i32 rows = minimum(4, sizes->queries - first_query);
+  const i32 row_group = thread / 128;
+  const i32 lane = thread % 128;
+  const i32 column_lane = lane % 2;
+  const i32 split = lane / 2;
+  const i32 query_start = batch * sizes->query_batch + head * sizes->query_head;
+  vec4<f32> maximum_2 = vec4<f32>((-4.999999840142846e+37f));
+  vec4<f32> total = vec4<f32>();
+  vec4<f32> sum_0_0 = vec4<f32>();
+  vec4<f32> sum_1_0 = vec4<f32>();
+  vec4<f32> sum_2_0 = vec4<f32>();
+  vec4<f32> sum_3_0 = vec4<f32>();
+  // Segment of keys
+  const i32 first_stand = first_query + sizes->keys - sizes->queries;
+  const i32 own_stand = first_stand + row_group * 4;
+  const i32 key_start = batch * sizes->key_batch + key_head * sizes->key_head;
+  const i32 value_start = batch * sizes->value_batch + key_head * sizes->value_head;
+  for (i32 tile = 0; tile < sizes->keys; tile += 128) {
+    const i32 count = minimum(128, sizes->keys - tile);
+    vec4<f32> score_0 = vec4<f32>();
+    for (i32 column = 0; column < 8; column += 8) {
+      __syncthreads();
+      for (i32 slot = thread; slot < 8; slot += 128) {
+        const i32 row = slot / 2;
+        const i32 part = slot % 2;
+        const i32 from = query_start + (first_query + minimum(row, rows - 1)) * sizes->query_row;
+        const i32 own_column = column + part * 4;
+        staged_queries[part * 6 + row] = query_buffer[(sizes->query_offset + from + own_column) >> 2u];
+      }
+      for (i32 slot = thread; slot < 256; slot += 128) {
+        const i32 row_2 = slot / 2;
+        const i32 part_2 = slot % 2;
+        const i32 from_2 = key_start + (tile + minimum(row_2, count - 1)) * sizes->key_row;
+        const i32 own_column_2 = column + part_2 * 4;
+        staged_keys[part_2 * 130 + row_2] = key_buffer[(sizes->key_offset + from_2 + own_column_2) >> 2u];
+      }
+      __syncthreads();
+      for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
+        const vec4<f32> query_0 = staged_queries[part_3 * 6 + row_group * 4 + 0];
+        const vec4<f32> query_1 = staged_queries[part_3 * 6 + row_group * 4 + 1];
+        const vec4<f32> query_2 = staged_queries[part_3 * 6 + row_group * 4 + 2];
+        const vec4<f32> query_3 = staged_queries[part_3 * 6 + row_group * 4 + 3];
+        const vec4<f32> key_2 = staged_keys[part_3 * 130 + lane];
+        score_0 += vec4<f32>(dot(query_0, key_2), dot(query_1, key_2), dot(query_2, key_2), dot(query_3, key_2));
+      }
+    }
+    const i32 key_3 = tile + lane;
+    score_0 = score_0 * 0.3535533845424652f;
+    score_0 = ((lane < count) ? (score_0) : (vec4<f32>((-9.999999680285692e+37f))));
+    vec4<f32> tile_maximum = score_0;
+    lane_values[thread] = tile_maximum;
+    __syncthreads();
+    const i32 start = thread / 16 * 16;
+    vec4<f32> group_maximum = lane_values[start];
+    for (i32 other = 1; other < 16; other += 1) {
+      group_maximum = maximum(group_maximum, lane_values[start + other]);
+    }
+    if (thread % 16 == 0) {
+      block_values[thread / 16] = group_maximum;
+    }
+    __syncthreads();
+    const i32 start_2 = row_group * 8;
+    vec4<f32> group_maximum_2 = block_values[start_2];
+    for (i32 other = 1; other < 8; other += 1) {
+      group_maximum_2 = maximum(group_maximum_2, block_values[start_2 + other]);
+    }
+    const vec4<f32> raised = maximum(maximum_2, group_maximum_2);
+    const vec4<f32> factor = exponential(maximum_2 - raised);
+    maximum_2 = raised;
+    total = total * factor;
+    sum_0_0 = sum_0_0 * factor.x;
+    sum_1_0 = sum_1_0 * factor.y;
+    sum_2_0 = sum_2_0 * factor.z;
+    sum_3_0 = sum_3_0 * factor.w;
+    const vec4<f32> weight = exponential(score_0 - maximum_2);
+    total += weight;
+    weights[row_group * 128 + lane] = weight;
+    __syncthreads();
+    for (i32 number = split; number < count; number += 64) {
+      const vec4<f32> weight_2 = weights[row_group * 128 + number];
+      const i32 from_3 = value_start + (tile + number) * sizes->value_row;
+      const vec4<f32> value_0 = value_buffer[(sizes->value_offset + from_3 + column_lane * 4) >> 2u];
+      sum_0_0 += weight_2.x * value_0;
+      sum_1_0 += weight_2.y * value_0;
+      sum_2_0 += weight_2.z * value_0;
+      sum_3_0 += weight_2.w * value_0;
+    }
+  }
+  __syncthreads();
+  lane_values[thread] = total;
+  __syncthreads();
+  const i32 start_3 = thread / 16 * 16;
+  vec4<f32> row_total = lane_values[start_3];
+  for (i32 other = 1; other < 16; other += 1) {
+    row_total = row_total + lane_values[start_3 + other];
+  }
+  if (thread % 16 == 0) {
+    block_values[thread / 16] = row_total;
+  }
+  __syncthreads();
+  const i32 start_4 = row_group * 8;
+  vec4<f32> row_total_2 = block_values[start_4];
+  for (i32 other = 1; other < 8; other += 1) {
+    row_total_2 = row_total_2 + block_values[start_4 + other];
+  }
+  // a query that sees no key has a total of 0: zeros
+  const vec4<f32> inverse = vec4<f32>(((row_total_2.x > 0.0f) ? (1.0f / row_total_2.x) : (0.0f)), ((row_total_2.y > 0.0f) ? (1.0f / row_total_2.y) : (0.0f)), ((row_total_2.z > 0.0f) ? (1.0f / row_total_2.z) : (0.0f)), ((row_total_2.w > 0.0f) ? (1.0f / row_total_2.w) : (0.0f)));
+  const i32 result_start = batch * sizes->result_batch + head * sizes->result_head;
+  __syncthreads();
+  lane_values[thread] = sum_0_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 0 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 64; other += 1) {
+      sum_0_0 += lane_values[thread + other * 2];
+    }
+    const i32 place = result_start + (first_query + row_group * 4 + 0) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place) >> 2u] = sum_0_0 * inverse.x;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_1_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 1 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 64; other += 1) {
+      sum_1_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_2 = result_start + (first_query + row_group * 4 + 1) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place_2) >> 2u] = sum_1_0 * inverse.y;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_2_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 2 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 64; other += 1) {
+      sum_2_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_3 = result_start + (first_query + row_group * 4 + 2) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place_3) >> 2u] = sum_2_0 * inverse.z;
+  }
+  __syncthreads();
+  lane_values[thread] = sum_3_0;
+  __syncthreads();
+  if (split == 0 && row_group * 4 + 3 < rows && column_lane * 4 < 8) {
+    for (i32 other = 1; other < 64; other += 1) {
+      sum_3_0 += lane_values[thread + other * 2];
+    }
+    const i32 place_4 = result_start + (first_query + row_group * 4 + 3) * sizes->result_row + column_lane * 4;
+    result_buffer[(sizes->result_offset + place_4) >> 2u] = sum_3_0 * inverse.w;
+  }
+}
+}
