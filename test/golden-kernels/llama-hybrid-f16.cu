@@ -16,6 +16,69 @@ static __device__ inline f32 f32_of_bits(u32 bits) { return __uint_as_float(bits
 static __device__ inline u32 bits_of_f32(f32 value) { return __float_as_uint(value); }
 /* The value that thread lane ^ mask of the warp has; all 32 lanes come here. */
 static __device__ inline f32 shuffle_xor(f32 value, u32 mask) { return __shfl_xor_sync(0xffffffffu, value, mask); }
+
+/* Where a place in shared memory lies in it. */
+static __device__ inline u32 shared_address(const void *place) { return (u32)__cvta_generic_to_shared(place); }
+/* Two floats as 16-bit ones in a word, rounded to the nearest, ties to even (PTX ISA 9.7.9.21, cvt). */
+static __device__ inline u32 pack_f16(f32 low, f32 high) {
+  u32 word;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+  return word;
+}
+static __device__ inline u32 pack_bf16(f32 low, f32 high) {
+  u32 word;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+  return word;
+}
+/* 8 x 8 matrices of 16 bits from shared memory: lanes 8 i to 8 i + 7 say where the rows of matrix i begin, at multiples of 16
+   bytes; words[i] is row lane / 4, columns 2 (lane % 4) and the next, of it (PTX ISA 9.7.14.5.15, ldmatrix), or of its transpose. */
+static __device__ inline void load_1_matrices(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];"
+    : "=r"(words[0]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_1_matrices_transposed(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x1.trans.shared.b16 {%0}, [%1];"
+    : "=r"(words[0]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_2_matrices(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
+    : "=r"(words[0]), "=r"(words[1]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_2_matrices_transposed(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
+    : "=r"(words[0]), "=r"(words[1]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_4_matrices(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+    : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_4_matrices_transposed(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+    : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3]) : "r"(shared_address(row)) : "memory");
+}
+/* sums[16, 8] += left[16, 16] x right[8, 16]^T by the lanes of a warp (PTX ISA 9.7.14.5.14, mma). */
+static __device__ inline void multiply_f16(f32 *sums, const u32 *left, const u32 *right) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+    : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+    : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]), "r"(right[1]));
+}
+static __device__ inline void multiply_bf16(f32 *sums, const u32 *left, const u32 *right) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+    : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+    : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]), "r"(right[1]));
+}
+/* 16 bytes from global to shared memory, or zeros; there once the group of copies they belong to was waited for (PTX ISA
+   9.7.9.25.3, cp.async; both places are multiples of 16 bytes). */
+static __device__ inline void copy_async(void *to, const void *from, bool zeros) {
+  const u32 bytes = zeros ? 0u : 16u;
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+    :: "r"(shared_address(to)), "l"(__cvta_generic_to_global(from)), "r"(bytes) : "memory");
+}
+static __device__ inline void close_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+/* Waits for the copies of this thread but for those of its last `open` groups. */
+template <int open> static __device__ inline void wait_for_copies() {
+  asm volatile("cp.async.wait_group %0;" :: "n"(open) : "memory");
+}
 #endif
 
 #pragma nv_diag_suppress 177, 550 /* declared or set, and not used by every file */
@@ -42,6 +105,12 @@ template <class T> __device__ inline vec4<T> operator-(vec4<T> a, T b) { return 
 template <class T> __device__ inline vec4<T> operator*(vec4<T> a, T b) { return a * vec4<T>(b); }
 template <class T> __device__ inline vec4<T> operator/(vec4<T> a, T b) { return a / vec4<T>(b); }
 template <class T> __device__ inline vec4<T> operator*(T a, vec4<T> b) { return vec4<T>(a) * b; }
+
+/* One half of a vector, two words, at once. */
+struct alignas(8) word_pair { u32 low, high; };
+static __device__ inline void store_pair(vec4<u32> &place, i32 half, u32 low, u32 high) {
+  reinterpret_cast<word_pair *>(&place)[half] = {low, high};
+}
 
 template <class T> struct bits_as;
 template <> struct bits_as<f32> {
@@ -198,8 +267,8 @@ extern "C" __global__ void __launch_bounds__(64, 1) rms_norm(
 
 // === kernel gemm ===
 // gemm
-// left [rows, depth] x right [columns, depth]^T, the right side of f32.
-// A tile of 64 x 64 a workgroup.
+// left [rows, depth] x right [columns, depth]^T, the right side of f32, both multiplied as f16 and summed in f32.
+// A tile of 64 x 64 a thread block of 4 warps, by tensor cores.
 
 namespace gemm_kernel {
 struct Sizes {
@@ -214,18 +283,14 @@ struct Sizes {
   i32 result_stride;
 };
 
-static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
-  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
-}
-
 extern "C" __global__ void __launch_bounds__(128, 1) gemm(
   const Sizes *__restrict__ sizes,
   const vec4<f32> *__restrict__ left_buffer,
   const vec4<f32> *__restrict__ right_buffer,
-  f32 *__restrict__ result_buffer
+  vec4<f32> *__restrict__ result_buffer
 ) {
-  __shared__ vec4<f32> left_tile[320];
-  __shared__ vec4<f32> right_tile[320];
+  __shared__ vec4<u32> left_tile[512];
+  __shared__ vec4<u32> right_tile[512];
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
@@ -234,224 +299,141 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm(
   const i32 row_tiles = ((sizes->rows + 63) / 64);
   const i32 first_row = item % row_tiles * 64;
   const i32 first_column = item / row_tiles * 64;
-  const i32 thread_row = thread / 16;
-  const i32 thread_column = thread % 16;
-  f32 sum_0_0 = f32();
-  f32 sum_0_1 = f32();
-  f32 sum_0_2 = f32();
-  f32 sum_0_3 = f32();
-  f32 sum_1_0 = f32();
-  f32 sum_1_1 = f32();
-  f32 sum_1_2 = f32();
-  f32 sum_1_3 = f32();
-  f32 sum_2_0 = f32();
-  f32 sum_2_1 = f32();
-  f32 sum_2_2 = f32();
-  f32 sum_2_3 = f32();
-  f32 sum_3_0 = f32();
-  f32 sum_3_1 = f32();
-  f32 sum_3_2 = f32();
-  f32 sum_3_3 = f32();
-  f32 sum_4_0 = f32();
-  f32 sum_4_1 = f32();
-  f32 sum_4_2 = f32();
-  f32 sum_4_3 = f32();
-  f32 sum_5_0 = f32();
-  f32 sum_5_1 = f32();
-  f32 sum_5_2 = f32();
-  f32 sum_5_3 = f32();
-  f32 sum_6_0 = f32();
-  f32 sum_6_1 = f32();
-  f32 sum_6_2 = f32();
-  f32 sum_6_3 = f32();
-  f32 sum_7_0 = f32();
-  f32 sum_7_1 = f32();
-  f32 sum_7_2 = f32();
-  f32 sum_7_3 = f32();
-  for (i32 depth_start = 0; depth_start < sizes->depth; depth_start += 16) {
-    for (i32 run = thread; run < 256; run += 128) {
-      const i32 tile_row = run / 4;
-      const i32 within = run % 4 * 4;
-      const i32 place = depth_start + within;
-      const i32 at = tile_row * 5 + within / 4;
-      if (place < sizes->depth) {
-        const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
-        const i32 start = row * sizes->left_stride + place;
-        left_tile[at + 0] = left_buffer[(sizes->left_offset + start) >> 2u];
-      } else {
-        left_tile[at + 0] = vec4<f32>(0.0f);
+  vec4<f32> left_quad[4] = {};
+  vec4<f32> right_quad[4] = {};
+  const i32 lane = thread % 32;
+  const i32 warp = thread / 32;
+  const i32 warp_row = warp / 2 % 2 * 32;
+  const i32 warp_column = warp % 2 * 32;
+  const i32 warp_depth = warp / 4;
+  f32 sums[32] = {};
+  // The rows of matrices that the lane names to ldmatrix: 16 of the left side, and of the right side two times 8.
+  const i32 left_row = warp_row + lane % 16;
+  const i32 left_chunk = lane / 16;
+  const i32 right_row = warp_column + lane / 16 * 8 + lane % 8;
+  const i32 right_chunk = lane / 8 % 2;
+  const i32 left_exchange = ((left_row >> 1) & 3);
+  const i32 right_exchange = ((right_row >> 1) & 3);
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run = thread + piece * 128;
+    const i32 tile_row = run / 8;
+    const i32 within = run % 8 * 4;
+    const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+    const i32 place = minimum(0 + within, sizes->depth - 4);
+    const i32 start = row * sizes->left_stride + place;
+    left_quad[piece] = left_buffer[(sizes->left_offset + start) >> 2u];
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_2 = thread + piece * 128;
+    const i32 tile_row_2 = run_2 / 8;
+    const i32 within_2 = run_2 % 8 * 4;
+    const u32 kept = ((0 + within_2 < sizes->depth) ? (0xffffffffu) : (0u));
+    const vec4<f32> quad = left_quad[piece];
+    store_pair(left_tile[(tile_row_2) * 4 + ((within_2 / 8) ^ (((tile_row_2) >> 1) & 3))], within_2 / 4 % 2, pack_f16(quad.x, quad.y) & kept, pack_f16(quad.z, quad.w) & kept);
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_3 = thread + piece * 128;
+    const i32 tile_row_3 = run_3 / 8;
+    const i32 within_3 = run_3 % 8 * 4;
+    const i32 row_2 = minimum(first_column + tile_row_3, sizes->columns - 1);
+    const i32 place_2 = minimum(0 + within_3, sizes->depth - 4);
+    const i32 start_2 = row_2 * sizes->depth + place_2;
+    right_quad[piece] = right_buffer[(sizes->right_offset + start_2) >> 2u];
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_4 = thread + piece * 128;
+    const i32 tile_row_4 = run_4 / 8;
+    const i32 within_4 = run_4 % 8 * 4;
+    const u32 kept_2 = ((0 + within_4 < sizes->depth) ? (0xffffffffu) : (0u));
+    const vec4<f32> quad_2 = right_quad[piece];
+    store_pair(right_tile[(tile_row_4) * 4 + ((within_4 / 8) ^ (((tile_row_4) >> 1) & 3))], within_4 / 4 % 2, pack_f16(quad_2.x, quad_2.y) & kept_2, pack_f16(quad_2.z, quad_2.w) & kept_2);
+  }
+  const i32 steps = ((sizes->depth + 31) / 32);
+  for (i32 step = 0; step < steps; step += 1) {
+    __syncthreads();
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_5 = thread + piece * 128;
+      const i32 tile_row_5 = run_5 / 8;
+      const i32 within_5 = run_5 % 8 * 4;
+      const i32 row_3 = minimum(first_row + tile_row_5, sizes->rows - 1);
+      const i32 place_3 = minimum((step + 1) * 32 + within_5, sizes->depth - 4);
+      const i32 start_3 = row_3 * sizes->left_stride + place_3;
+      left_quad[piece] = left_buffer[(sizes->left_offset + start_3) >> 2u];
+    }
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_6 = thread + piece * 128;
+      const i32 tile_row_6 = run_6 / 8;
+      const i32 within_6 = run_6 % 8 * 4;
+      const i32 row_4 = minimum(first_column + tile_row_6, sizes->columns - 1);
+      const i32 place_4 = minimum((step + 1) * 32 + within_6, sizes->depth - 4);
+      const i32 start_4 = row_4 * sizes->depth + place_4;
+      right_quad[piece] = right_buffer[(sizes->right_offset + start_4) >> 2u];
+    }
+    const i32 left_at = (step % 2 * 64 + left_row) * 4;
+    const i32 right_at = (step % 2 * 64 + right_row) * 4;
+    #pragma unroll
+    for (i32 slice = 0; slice < 2; slice += 1) {
+      const i32 chunk = slice * 2;
+      u32 left_words[8] = {};
+      u32 right_words[8] = {};
+      #pragma unroll
+      for (i32 i = 0; i < 2; i += 1) {
+        load_4_matrices(&left_words[i * 4], &left_tile[left_at + i * 64 + ((chunk + left_chunk) ^ left_exchange)]);
+      }
+      #pragma unroll
+      for (i32 j = 0; j < 2; j += 1) {
+        load_4_matrices(&right_words[j * 4], &right_tile[right_at + j * 64 + ((chunk + right_chunk) ^ right_exchange)]);
+      }
+      #pragma unroll
+      for (i32 i = 0; i < 2; i += 1) {
+        #pragma unroll
+        for (i32 j = 0; j < 4; j += 1) {
+          multiply_f16(&sums[(i * 4 + j) * 4], &left_words[i * 4], &right_words[j * 2]);
+        }
       }
     }
-    for (i32 run = thread; run < 256; run += 128) {
-      const i32 tile_row_2 = run / 4;
-      const i32 within_2 = run % 4 * 4;
-      const i32 place_2 = depth_start + within_2;
-      const i32 at_2 = tile_row_2 * 5 + within_2 / 4;
-      if (place_2 < sizes->depth) {
-        const i32 row_2 = minimum(first_column + tile_row_2, sizes->columns - 1);
-        const i32 start_2 = row_2 * sizes->depth + place_2;
-        right_tile[at_2 + 0] = right_buffer[(sizes->right_offset + start_2) >> 2u];
-      } else {
-        right_tile[at_2 + 0] = vec4<f32>(0.0f);
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_7 = thread + piece * 128;
+      const i32 tile_row_7 = run_7 / 8;
+      const i32 within_7 = run_7 % 8 * 4;
+      const u32 kept_3 = (((step + 1) * 32 + within_7 < sizes->depth) ? (0xffffffffu) : (0u));
+      const vec4<f32> quad_3 = left_quad[piece];
+      store_pair(left_tile[((step + 1) % 2 * 64 + tile_row_7) * 4 + ((within_7 / 8) ^ ((((step + 1) % 2 * 64 + tile_row_7) >> 1) & 3))], within_7 / 4 % 2, pack_f16(quad_3.x, quad_3.y) & kept_3, pack_f16(quad_3.z, quad_3.w) & kept_3);
+    }
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_8 = thread + piece * 128;
+      const i32 tile_row_8 = run_8 / 8;
+      const i32 within_8 = run_8 % 8 * 4;
+      const u32 kept_4 = (((step + 1) * 32 + within_8 < sizes->depth) ? (0xffffffffu) : (0u));
+      const vec4<f32> quad_4 = right_quad[piece];
+      store_pair(right_tile[((step + 1) % 2 * 64 + tile_row_8) * 4 + ((within_8 / 8) ^ ((((step + 1) % 2 * 64 + tile_row_8) >> 1) & 3))], within_8 / 4 % 2, pack_f16(quad_4.x, quad_4.y) & kept_4, pack_f16(quad_4.z, quad_4.w) & kept_4);
+    }
+  }
+  const i32 stored_row = first_row + warp_row;
+  const i32 stored_column = first_column + warp_column;
+  const bool is_odd = lane % 2 == 1;
+  const i32 own_row = stored_row + lane / 4 + lane % 2 * 8;
+  const i32 own_column = stored_column + lane % 4 / 2 * 4;
+  #pragma unroll
+  for (i32 i = 0; i < 2; i += 1) {
+    #pragma unroll
+    for (i32 j = 0; j < 4; j += 1) {
+      const f32 first = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 0]) : (sums[(i * 4 + j) * 4 + 2])), 1u);
+      const f32 second = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 1]) : (sums[(i * 4 + j) * 4 + 3])), 1u);
+      const vec4<f32> four = ((is_odd) ? (vec4<f32>(first, second, sums[(i * 4 + j) * 4 + 2], sums[(i * 4 + j) * 4 + 3])) : (vec4<f32>(sums[(i * 4 + j) * 4 + 0], sums[(i * 4 + j) * 4 + 1], first, second)));
+      const i32 row_5 = own_row + i * 16;
+      const i32 column = own_column + j * 8;
+      if (row_5 < sizes->rows && column < sizes->columns) {
+        result_buffer[(sizes->result_offset + row_5 * sizes->result_stride + column) >> 2u] = four;
       }
-    }
-    __syncthreads();
-    for (i32 quad = 0; quad < 4; quad += 1) {
-      const i32 left_at = thread_row * 5 + quad;
-      const i32 right_at = thread_column * 5 + quad;
-      const vec4<f32> right_0 = right_tile[right_at + 0];
-      const vec4<f32> right_1 = right_tile[right_at + 80];
-      const vec4<f32> right_2 = right_tile[right_at + 160];
-      const vec4<f32> right_3 = right_tile[right_at + 240];
-      const vec4<f32> left_0 = left_tile[left_at + 0];
-      sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
-      sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
-      sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
-      sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
-      const vec4<f32> left_1 = left_tile[left_at + 40];
-      sum_1_0 = multiply_add(left_1, right_0, sum_1_0);
-      sum_1_1 = multiply_add(left_1, right_1, sum_1_1);
-      sum_1_2 = multiply_add(left_1, right_2, sum_1_2);
-      sum_1_3 = multiply_add(left_1, right_3, sum_1_3);
-      const vec4<f32> left_2 = left_tile[left_at + 80];
-      sum_2_0 = multiply_add(left_2, right_0, sum_2_0);
-      sum_2_1 = multiply_add(left_2, right_1, sum_2_1);
-      sum_2_2 = multiply_add(left_2, right_2, sum_2_2);
-      sum_2_3 = multiply_add(left_2, right_3, sum_2_3);
-      const vec4<f32> left_3 = left_tile[left_at + 120];
-      sum_3_0 = multiply_add(left_3, right_0, sum_3_0);
-      sum_3_1 = multiply_add(left_3, right_1, sum_3_1);
-      sum_3_2 = multiply_add(left_3, right_2, sum_3_2);
-      sum_3_3 = multiply_add(left_3, right_3, sum_3_3);
-      const vec4<f32> left_4 = left_tile[left_at + 160];
-      sum_4_0 = multiply_add(left_4, right_0, sum_4_0);
-      sum_4_1 = multiply_add(left_4, right_1, sum_4_1);
-      sum_4_2 = multiply_add(left_4, right_2, sum_4_2);
-      sum_4_3 = multiply_add(left_4, right_3, sum_4_3);
-      const vec4<f32> left_5 = left_tile[left_at + 200];
-      sum_5_0 = multiply_add(left_5, right_0, sum_5_0);
-      sum_5_1 = multiply_add(left_5, right_1, sum_5_1);
-      sum_5_2 = multiply_add(left_5, right_2, sum_5_2);
-      sum_5_3 = multiply_add(left_5, right_3, sum_5_3);
-      const vec4<f32> left_6 = left_tile[left_at + 240];
-      sum_6_0 = multiply_add(left_6, right_0, sum_6_0);
-      sum_6_1 = multiply_add(left_6, right_1, sum_6_1);
-      sum_6_2 = multiply_add(left_6, right_2, sum_6_2);
-      sum_6_3 = multiply_add(left_6, right_3, sum_6_3);
-      const vec4<f32> left_7 = left_tile[left_at + 280];
-      sum_7_0 = multiply_add(left_7, right_0, sum_7_0);
-      sum_7_1 = multiply_add(left_7, right_1, sum_7_1);
-      sum_7_2 = multiply_add(left_7, right_2, sum_7_2);
-      sum_7_3 = multiply_add(left_7, right_3, sum_7_3);
-    }
-    __syncthreads();
-  }
-  const i32 column = first_column + thread_column + 0;
-  if (column < sizes->columns) {
-    if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = sum_0_0;
-    }
-    if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = sum_1_0;
-    }
-    if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = sum_2_0;
-    }
-    if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = sum_3_0;
-    }
-    if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = sum_4_0;
-    }
-    if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = sum_5_0;
-    }
-    if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = sum_6_0;
-    }
-    if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = sum_7_0;
-    }
-  }
-  const i32 column_2 = first_column + thread_column + 16;
-  if (column_2 < sizes->columns) {
-    if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = sum_0_1;
-    }
-    if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = sum_1_1;
-    }
-    if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = sum_2_1;
-    }
-    if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = sum_3_1;
-    }
-    if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = sum_4_1;
-    }
-    if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = sum_5_1;
-    }
-    if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = sum_6_1;
-    }
-    if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = sum_7_1;
-    }
-  }
-  const i32 column_3 = first_column + thread_column + 32;
-  if (column_3 < sizes->columns) {
-    if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = sum_0_2;
-    }
-    if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = sum_1_2;
-    }
-    if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = sum_2_2;
-    }
-    if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = sum_3_2;
-    }
-    if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = sum_4_2;
-    }
-    if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = sum_5_2;
-    }
-    if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = sum_6_2;
-    }
-    if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = sum_7_2;
-    }
-  }
-  const i32 column_4 = first_column + thread_column + 48;
-  if (column_4 < sizes->columns) {
-    if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = sum_0_3;
-    }
-    if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = sum_1_3;
-    }
-    if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = sum_2_3;
-    }
-    if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = sum_3_3;
-    }
-    if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = sum_4_3;
-    }
-    if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = sum_5_3;
-    }
-    if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = sum_6_3;
-    }
-    if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = sum_7_3;
     }
   }
 }
@@ -1750,8 +1732,8 @@ extern "C" __global__ void __launch_bounds__(64, 1) score_keys(
 
 // === kernel gemm_residual ===
 // gemm_residual
-// left [rows, depth] x right [columns, depth]^T, the right side of f32.
-// A tile of 64 x 64 a workgroup.
+// left [rows, depth] x right [columns, depth]^T, the right side of f32, both multiplied as f16 and summed in f32.
+// A tile of 64 x 64 a thread block of 4 warps, by tensor cores.
 
 namespace gemm_residual_kernel {
 struct Sizes {
@@ -1768,19 +1750,15 @@ struct Sizes {
   i32 residual_stride;
 };
 
-static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
-  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
-}
-
 extern "C" __global__ void __launch_bounds__(128, 1) gemm_residual(
   const Sizes *__restrict__ sizes,
   const vec4<f32> *__restrict__ left_buffer,
   const vec4<f32> *__restrict__ right_buffer,
-  const f32 *__restrict__ residual_buffer,
-  f32 *__restrict__ result_buffer
+  const vec4<f32> *__restrict__ residual_buffer,
+  vec4<f32> *__restrict__ result_buffer
 ) {
-  __shared__ vec4<f32> left_tile[320];
-  __shared__ vec4<f32> right_tile[320];
+  __shared__ vec4<u32> left_tile[512];
+  __shared__ vec4<u32> right_tile[512];
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
@@ -1789,224 +1767,142 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_residual(
   const i32 row_tiles = ((sizes->rows + 63) / 64);
   const i32 first_row = item % row_tiles * 64;
   const i32 first_column = item / row_tiles * 64;
-  const i32 thread_row = thread / 16;
-  const i32 thread_column = thread % 16;
-  f32 sum_0_0 = f32();
-  f32 sum_0_1 = f32();
-  f32 sum_0_2 = f32();
-  f32 sum_0_3 = f32();
-  f32 sum_1_0 = f32();
-  f32 sum_1_1 = f32();
-  f32 sum_1_2 = f32();
-  f32 sum_1_3 = f32();
-  f32 sum_2_0 = f32();
-  f32 sum_2_1 = f32();
-  f32 sum_2_2 = f32();
-  f32 sum_2_3 = f32();
-  f32 sum_3_0 = f32();
-  f32 sum_3_1 = f32();
-  f32 sum_3_2 = f32();
-  f32 sum_3_3 = f32();
-  f32 sum_4_0 = f32();
-  f32 sum_4_1 = f32();
-  f32 sum_4_2 = f32();
-  f32 sum_4_3 = f32();
-  f32 sum_5_0 = f32();
-  f32 sum_5_1 = f32();
-  f32 sum_5_2 = f32();
-  f32 sum_5_3 = f32();
-  f32 sum_6_0 = f32();
-  f32 sum_6_1 = f32();
-  f32 sum_6_2 = f32();
-  f32 sum_6_3 = f32();
-  f32 sum_7_0 = f32();
-  f32 sum_7_1 = f32();
-  f32 sum_7_2 = f32();
-  f32 sum_7_3 = f32();
-  for (i32 depth_start = 0; depth_start < sizes->depth; depth_start += 16) {
-    for (i32 run = thread; run < 256; run += 128) {
-      const i32 tile_row = run / 4;
-      const i32 within = run % 4 * 4;
-      const i32 place = depth_start + within;
-      const i32 at = tile_row * 5 + within / 4;
-      if (place < sizes->depth) {
-        const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
-        const i32 start = row * sizes->left_stride + place;
-        left_tile[at + 0] = left_buffer[(sizes->left_offset + start) >> 2u];
-      } else {
-        left_tile[at + 0] = vec4<f32>(0.0f);
+  vec4<f32> left_quad[4] = {};
+  vec4<f32> right_quad[4] = {};
+  const i32 lane = thread % 32;
+  const i32 warp = thread / 32;
+  const i32 warp_row = warp / 2 % 2 * 32;
+  const i32 warp_column = warp % 2 * 32;
+  const i32 warp_depth = warp / 4;
+  f32 sums[32] = {};
+  // The rows of matrices that the lane names to ldmatrix: 16 of the left side, and of the right side two times 8.
+  const i32 left_row = warp_row + lane % 16;
+  const i32 left_chunk = lane / 16;
+  const i32 right_row = warp_column + lane / 16 * 8 + lane % 8;
+  const i32 right_chunk = lane / 8 % 2;
+  const i32 left_exchange = ((left_row >> 1) & 3);
+  const i32 right_exchange = ((right_row >> 1) & 3);
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run = thread + piece * 128;
+    const i32 tile_row = run / 8;
+    const i32 within = run % 8 * 4;
+    const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+    const i32 place = minimum(0 + within, sizes->depth - 4);
+    const i32 start = row * sizes->left_stride + place;
+    left_quad[piece] = left_buffer[(sizes->left_offset + start) >> 2u];
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_2 = thread + piece * 128;
+    const i32 tile_row_2 = run_2 / 8;
+    const i32 within_2 = run_2 % 8 * 4;
+    const u32 kept = ((0 + within_2 < sizes->depth) ? (0xffffffffu) : (0u));
+    const vec4<f32> quad = left_quad[piece];
+    store_pair(left_tile[(tile_row_2) * 4 + ((within_2 / 8) ^ (((tile_row_2) >> 1) & 3))], within_2 / 4 % 2, pack_f16(quad.x, quad.y) & kept, pack_f16(quad.z, quad.w) & kept);
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_3 = thread + piece * 128;
+    const i32 tile_row_3 = run_3 / 8;
+    const i32 within_3 = run_3 % 8 * 4;
+    const i32 row_2 = minimum(first_column + tile_row_3, sizes->columns - 1);
+    const i32 place_2 = minimum(0 + within_3, sizes->depth - 4);
+    const i32 start_2 = row_2 * sizes->depth + place_2;
+    right_quad[piece] = right_buffer[(sizes->right_offset + start_2) >> 2u];
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_4 = thread + piece * 128;
+    const i32 tile_row_4 = run_4 / 8;
+    const i32 within_4 = run_4 % 8 * 4;
+    const u32 kept_2 = ((0 + within_4 < sizes->depth) ? (0xffffffffu) : (0u));
+    const vec4<f32> quad_2 = right_quad[piece];
+    store_pair(right_tile[(tile_row_4) * 4 + ((within_4 / 8) ^ (((tile_row_4) >> 1) & 3))], within_4 / 4 % 2, pack_f16(quad_2.x, quad_2.y) & kept_2, pack_f16(quad_2.z, quad_2.w) & kept_2);
+  }
+  const i32 steps = ((sizes->depth + 31) / 32);
+  for (i32 step = 0; step < steps; step += 1) {
+    __syncthreads();
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_5 = thread + piece * 128;
+      const i32 tile_row_5 = run_5 / 8;
+      const i32 within_5 = run_5 % 8 * 4;
+      const i32 row_3 = minimum(first_row + tile_row_5, sizes->rows - 1);
+      const i32 place_3 = minimum((step + 1) * 32 + within_5, sizes->depth - 4);
+      const i32 start_3 = row_3 * sizes->left_stride + place_3;
+      left_quad[piece] = left_buffer[(sizes->left_offset + start_3) >> 2u];
+    }
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_6 = thread + piece * 128;
+      const i32 tile_row_6 = run_6 / 8;
+      const i32 within_6 = run_6 % 8 * 4;
+      const i32 row_4 = minimum(first_column + tile_row_6, sizes->columns - 1);
+      const i32 place_4 = minimum((step + 1) * 32 + within_6, sizes->depth - 4);
+      const i32 start_4 = row_4 * sizes->depth + place_4;
+      right_quad[piece] = right_buffer[(sizes->right_offset + start_4) >> 2u];
+    }
+    const i32 left_at = (step % 2 * 64 + left_row) * 4;
+    const i32 right_at = (step % 2 * 64 + right_row) * 4;
+    #pragma unroll
+    for (i32 slice = 0; slice < 2; slice += 1) {
+      const i32 chunk = slice * 2;
+      u32 left_words[8] = {};
+      u32 right_words[8] = {};
+      #pragma unroll
+      for (i32 i = 0; i < 2; i += 1) {
+        load_4_matrices(&left_words[i * 4], &left_tile[left_at + i * 64 + ((chunk + left_chunk) ^ left_exchange)]);
+      }
+      #pragma unroll
+      for (i32 j = 0; j < 2; j += 1) {
+        load_4_matrices(&right_words[j * 4], &right_tile[right_at + j * 64 + ((chunk + right_chunk) ^ right_exchange)]);
+      }
+      #pragma unroll
+      for (i32 i = 0; i < 2; i += 1) {
+        #pragma unroll
+        for (i32 j = 0; j < 4; j += 1) {
+          multiply_f16(&sums[(i * 4 + j) * 4], &left_words[i * 4], &right_words[j * 2]);
+        }
       }
     }
-    for (i32 run = thread; run < 256; run += 128) {
-      const i32 tile_row_2 = run / 4;
-      const i32 within_2 = run % 4 * 4;
-      const i32 place_2 = depth_start + within_2;
-      const i32 at_2 = tile_row_2 * 5 + within_2 / 4;
-      if (place_2 < sizes->depth) {
-        const i32 row_2 = minimum(first_column + tile_row_2, sizes->columns - 1);
-        const i32 start_2 = row_2 * sizes->depth + place_2;
-        right_tile[at_2 + 0] = right_buffer[(sizes->right_offset + start_2) >> 2u];
-      } else {
-        right_tile[at_2 + 0] = vec4<f32>(0.0f);
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_7 = thread + piece * 128;
+      const i32 tile_row_7 = run_7 / 8;
+      const i32 within_7 = run_7 % 8 * 4;
+      const u32 kept_3 = (((step + 1) * 32 + within_7 < sizes->depth) ? (0xffffffffu) : (0u));
+      const vec4<f32> quad_3 = left_quad[piece];
+      store_pair(left_tile[((step + 1) % 2 * 64 + tile_row_7) * 4 + ((within_7 / 8) ^ ((((step + 1) % 2 * 64 + tile_row_7) >> 1) & 3))], within_7 / 4 % 2, pack_f16(quad_3.x, quad_3.y) & kept_3, pack_f16(quad_3.z, quad_3.w) & kept_3);
+    }
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_8 = thread + piece * 128;
+      const i32 tile_row_8 = run_8 / 8;
+      const i32 within_8 = run_8 % 8 * 4;
+      const u32 kept_4 = (((step + 1) * 32 + within_8 < sizes->depth) ? (0xffffffffu) : (0u));
+      const vec4<f32> quad_4 = right_quad[piece];
+      store_pair(right_tile[((step + 1) % 2 * 64 + tile_row_8) * 4 + ((within_8 / 8) ^ ((((step + 1) % 2 * 64 + tile_row_8) >> 1) & 3))], within_8 / 4 % 2, pack_f16(quad_4.x, quad_4.y) & kept_4, pack_f16(quad_4.z, quad_4.w) & kept_4);
+    }
+  }
+  const i32 stored_row = first_row + warp_row;
+  const i32 stored_column = first_column + warp_column;
+  const bool is_odd = lane % 2 == 1;
+  const i32 own_row = stored_row + lane / 4 + lane % 2 * 8;
+  const i32 own_column = stored_column + lane % 4 / 2 * 4;
+  #pragma unroll
+  for (i32 i = 0; i < 2; i += 1) {
+    #pragma unroll
+    for (i32 j = 0; j < 4; j += 1) {
+      const f32 first = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 0]) : (sums[(i * 4 + j) * 4 + 2])), 1u);
+      const f32 second = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 1]) : (sums[(i * 4 + j) * 4 + 3])), 1u);
+      const vec4<f32> four = ((is_odd) ? (vec4<f32>(first, second, sums[(i * 4 + j) * 4 + 2], sums[(i * 4 + j) * 4 + 3])) : (vec4<f32>(sums[(i * 4 + j) * 4 + 0], sums[(i * 4 + j) * 4 + 1], first, second)));
+      const i32 row_5 = own_row + i * 16;
+      const i32 column = own_column + j * 8;
+      if (row_5 < sizes->rows && column < sizes->columns) {
+        const vec4<f32> values = four + residual_buffer[(sizes->residual_offset + row_5 * sizes->residual_stride + column) >> 2u];
+        result_buffer[(sizes->result_offset + row_5 * sizes->result_stride + column) >> 2u] = values;
       }
-    }
-    __syncthreads();
-    for (i32 quad = 0; quad < 4; quad += 1) {
-      const i32 left_at = thread_row * 5 + quad;
-      const i32 right_at = thread_column * 5 + quad;
-      const vec4<f32> right_0 = right_tile[right_at + 0];
-      const vec4<f32> right_1 = right_tile[right_at + 80];
-      const vec4<f32> right_2 = right_tile[right_at + 160];
-      const vec4<f32> right_3 = right_tile[right_at + 240];
-      const vec4<f32> left_0 = left_tile[left_at + 0];
-      sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
-      sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
-      sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
-      sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
-      const vec4<f32> left_1 = left_tile[left_at + 40];
-      sum_1_0 = multiply_add(left_1, right_0, sum_1_0);
-      sum_1_1 = multiply_add(left_1, right_1, sum_1_1);
-      sum_1_2 = multiply_add(left_1, right_2, sum_1_2);
-      sum_1_3 = multiply_add(left_1, right_3, sum_1_3);
-      const vec4<f32> left_2 = left_tile[left_at + 80];
-      sum_2_0 = multiply_add(left_2, right_0, sum_2_0);
-      sum_2_1 = multiply_add(left_2, right_1, sum_2_1);
-      sum_2_2 = multiply_add(left_2, right_2, sum_2_2);
-      sum_2_3 = multiply_add(left_2, right_3, sum_2_3);
-      const vec4<f32> left_3 = left_tile[left_at + 120];
-      sum_3_0 = multiply_add(left_3, right_0, sum_3_0);
-      sum_3_1 = multiply_add(left_3, right_1, sum_3_1);
-      sum_3_2 = multiply_add(left_3, right_2, sum_3_2);
-      sum_3_3 = multiply_add(left_3, right_3, sum_3_3);
-      const vec4<f32> left_4 = left_tile[left_at + 160];
-      sum_4_0 = multiply_add(left_4, right_0, sum_4_0);
-      sum_4_1 = multiply_add(left_4, right_1, sum_4_1);
-      sum_4_2 = multiply_add(left_4, right_2, sum_4_2);
-      sum_4_3 = multiply_add(left_4, right_3, sum_4_3);
-      const vec4<f32> left_5 = left_tile[left_at + 200];
-      sum_5_0 = multiply_add(left_5, right_0, sum_5_0);
-      sum_5_1 = multiply_add(left_5, right_1, sum_5_1);
-      sum_5_2 = multiply_add(left_5, right_2, sum_5_2);
-      sum_5_3 = multiply_add(left_5, right_3, sum_5_3);
-      const vec4<f32> left_6 = left_tile[left_at + 240];
-      sum_6_0 = multiply_add(left_6, right_0, sum_6_0);
-      sum_6_1 = multiply_add(left_6, right_1, sum_6_1);
-      sum_6_2 = multiply_add(left_6, right_2, sum_6_2);
-      sum_6_3 = multiply_add(left_6, right_3, sum_6_3);
-      const vec4<f32> left_7 = left_tile[left_at + 280];
-      sum_7_0 = multiply_add(left_7, right_0, sum_7_0);
-      sum_7_1 = multiply_add(left_7, right_1, sum_7_1);
-      sum_7_2 = multiply_add(left_7, right_2, sum_7_2);
-      sum_7_3 = multiply_add(left_7, right_3, sum_7_3);
-    }
-    __syncthreads();
-  }
-  const i32 column = first_column + thread_column + 0;
-  if (column < sizes->columns) {
-    if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = sum_0_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column];
-    }
-    if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = sum_1_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column];
-    }
-    if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = sum_2_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column];
-    }
-    if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = sum_3_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column];
-    }
-    if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = sum_4_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column];
-    }
-    if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = sum_5_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column];
-    }
-    if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = sum_6_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column];
-    }
-    if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = sum_7_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column];
-    }
-  }
-  const i32 column_2 = first_column + thread_column + 16;
-  if (column_2 < sizes->columns) {
-    if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = sum_0_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_2];
-    }
-    if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = sum_1_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_2];
-    }
-    if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = sum_2_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_2];
-    }
-    if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = sum_3_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_2];
-    }
-    if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = sum_4_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_2];
-    }
-    if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = sum_5_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_2];
-    }
-    if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = sum_6_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_2];
-    }
-    if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = sum_7_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_2];
-    }
-  }
-  const i32 column_3 = first_column + thread_column + 32;
-  if (column_3 < sizes->columns) {
-    if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = sum_0_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_3];
-    }
-    if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = sum_1_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_3];
-    }
-    if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = sum_2_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_3];
-    }
-    if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = sum_3_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_3];
-    }
-    if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = sum_4_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_3];
-    }
-    if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = sum_5_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_3];
-    }
-    if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = sum_6_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_3];
-    }
-    if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = sum_7_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_3];
-    }
-  }
-  const i32 column_4 = first_column + thread_column + 48;
-  if (column_4 < sizes->columns) {
-    if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = sum_0_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_4];
-    }
-    if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = sum_1_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_4];
-    }
-    if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = sum_2_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_4];
-    }
-    if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = sum_3_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_4];
-    }
-    if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = sum_4_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_4];
-    }
-    if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = sum_5_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_4];
-    }
-    if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = sum_6_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_4];
-    }
-    if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = sum_7_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_4];
     }
   }
 }
@@ -2065,7 +1961,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) map_silu_multiply(
 // === kernel gemm_residual_2 ===
 // gemm_residual_2
 // left [rows, depth] x right [columns, depth]^T, the right side of f32.
-// 8 columns a workgroup, 32 threads side by side share the depth of each.
+// 16 columns a workgroup, 32 threads side by side share the depth of each.
 
 namespace gemm_residual_2_kernel {
 struct Sizes {
@@ -2086,14 +1982,14 @@ static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
   return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
 }
 
-extern "C" __global__ void __launch_bounds__(64, 1) gemm_residual_2(
+extern "C" __global__ void __launch_bounds__(128, 1) gemm_residual_2(
   const Sizes *__restrict__ sizes,
   const vec4<f32> *__restrict__ left_buffer,
   const vec4<f32> *__restrict__ right_buffer,
   const f32 *__restrict__ residual_buffer,
   f32 *__restrict__ result_buffer
 ) {
-  __shared__ f32 exchanged_values[256];
+  __shared__ f32 exchanged_values[512];
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
@@ -2101,7 +1997,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) gemm_residual_2(
   }
   const i32 row_tiles = ((sizes->rows + 0) / 1);
   const i32 first_row = item % row_tiles * 1;
-  const i32 first_column = item / row_tiles * 8 + thread / 32 * 4;
+  const i32 first_column = item / row_tiles * 16 + thread / 32 * 4;
   const i32 share = thread % 32;
   f32 sum_0_0 = f32();
   f32 sum_0_1 = f32();
@@ -2139,14 +2035,14 @@ extern "C" __global__ void __launch_bounds__(64, 1) gemm_residual_2(
   }
   while (mask < 32) {
     exchanged_values[thread] = sum_0_0;
-    exchanged_values[64 + thread] = sum_0_1;
-    exchanged_values[128 + thread] = sum_0_2;
-    exchanged_values[192 + thread] = sum_0_3;
+    exchanged_values[128 + thread] = sum_0_1;
+    exchanged_values[256 + thread] = sum_0_2;
+    exchanged_values[384 + thread] = sum_0_3;
     __syncthreads();
     sum_0_0 = sum_0_0 + exchanged_values[(thread ^ mask)];
-    sum_0_1 = sum_0_1 + exchanged_values[64 + (thread ^ mask)];
-    sum_0_2 = sum_0_2 + exchanged_values[128 + (thread ^ mask)];
-    sum_0_3 = sum_0_3 + exchanged_values[192 + (thread ^ mask)];
+    sum_0_1 = sum_0_1 + exchanged_values[128 + (thread ^ mask)];
+    sum_0_2 = sum_0_2 + exchanged_values[256 + (thread ^ mask)];
+    sum_0_3 = sum_0_3 + exchanged_values[384 + (thread ^ mask)];
     __syncthreads();
     mask = mask * 2;
   }
@@ -2180,7 +2076,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) gemm_residual_2(
 // === kernel gemm_2 ===
 // gemm_2
 // left [rows, depth] x right [columns, depth]^T, the right side of f32.
-// 8 columns a workgroup, 32 threads side by side share the depth of each.
+// 16 columns a workgroup, 32 threads side by side share the depth of each.
 
 namespace gemm_2_kernel {
 struct Sizes {
@@ -2199,13 +2095,13 @@ static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
   return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
 }
 
-extern "C" __global__ void __launch_bounds__(64, 1) gemm_2(
+extern "C" __global__ void __launch_bounds__(128, 1) gemm_2(
   const Sizes *__restrict__ sizes,
   const vec4<f32> *__restrict__ left_buffer,
   const vec4<f32> *__restrict__ right_buffer,
   f32 *__restrict__ result_buffer
 ) {
-  __shared__ f32 exchanged_values[256];
+  __shared__ f32 exchanged_values[512];
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
@@ -2213,7 +2109,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) gemm_2(
   }
   const i32 row_tiles = ((sizes->rows + 0) / 1);
   const i32 first_row = item % row_tiles * 1;
-  const i32 first_column = item / row_tiles * 8 + thread / 32 * 4;
+  const i32 first_column = item / row_tiles * 16 + thread / 32 * 4;
   const i32 share = thread % 32;
   f32 sum_0_0 = f32();
   f32 sum_0_1 = f32();
@@ -2251,14 +2147,14 @@ extern "C" __global__ void __launch_bounds__(64, 1) gemm_2(
   }
   while (mask < 32) {
     exchanged_values[thread] = sum_0_0;
-    exchanged_values[64 + thread] = sum_0_1;
-    exchanged_values[128 + thread] = sum_0_2;
-    exchanged_values[192 + thread] = sum_0_3;
+    exchanged_values[128 + thread] = sum_0_1;
+    exchanged_values[256 + thread] = sum_0_2;
+    exchanged_values[384 + thread] = sum_0_3;
     __syncthreads();
     sum_0_0 = sum_0_0 + exchanged_values[(thread ^ mask)];
-    sum_0_1 = sum_0_1 + exchanged_values[64 + (thread ^ mask)];
-    sum_0_2 = sum_0_2 + exchanged_values[128 + (thread ^ mask)];
-    sum_0_3 = sum_0_3 + exchanged_values[192 + (thread ^ mask)];
+    sum_0_1 = sum_0_1 + exchanged_values[128 + (thread ^ mask)];
+    sum_0_2 = sum_0_2 + exchanged_values[256 + (thread ^ mask)];
+    sum_0_3 = sum_0_3 + exchanged_values[384 + (thread ^ mask)];
     __syncthreads();
     mask = mask * 2;
   }
