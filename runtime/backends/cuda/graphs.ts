@@ -57,7 +57,7 @@ export class GraphCache {
     try {
       return driver.instantiate(graph);
     } finally {
-      driver.destroyGraph(graph);
+      ignoringFailures(() => driver.destroyGraph(graph));
     }
   }
 
