@@ -438,12 +438,12 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias(
     for (i32 j = 0; j < 4; j += 1) {
       const f32 first = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 0]) : (sums[(i * 4 + j) * 4 + 2])), 1u);
       const f32 second = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 1]) : (sums[(i * 4 + j) * 4 + 3])), 1u);
-      const vec4<f32> four = ((is_odd) ? (vec4<f32>(first, second, sums[(i * 4 + j) * 4 + 2], sums[(i * 4 + j) * 4 + 3])) : (vec4<f32>(sums[(i * 4 + j) * 4 + 0], sums[(i * 4 + j) * 4 + 1], first, second)));
+      const vec4<f32> values = ((is_odd) ? (vec4<f32>(first, second, sums[(i * 4 + j) * 4 + 2], sums[(i * 4 + j) * 4 + 3])) : (vec4<f32>(sums[(i * 4 + j) * 4 + 0], sums[(i * 4 + j) * 4 + 1], first, second)));
       const i32 row_5 = own_row + i * 16;
       const i32 column = own_column + j * 8;
       if (row_5 < sizes->rows && column < sizes->columns) {
-        const vec4<f32> values = four + bias_buffer[(sizes->bias_offset + column) >> 2u];
-        result_buffer[(sizes->result_offset + row_5 * sizes->result_stride + column) >> 2u] = values;
+        const vec4<f32> values_2 = values + bias_buffer[(sizes->bias_offset + column) >> 2u];
+        result_buffer[(sizes->result_offset + row_5 * sizes->result_stride + column) >> 2u] = values_2;
       }
     }
   }
@@ -951,13 +951,13 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_residual(
     for (i32 j = 0; j < 4; j += 1) {
       const f32 first = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 0]) : (sums[(i * 4 + j) * 4 + 2])), 1u);
       const f32 second = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 1]) : (sums[(i * 4 + j) * 4 + 3])), 1u);
-      const vec4<f32> four = ((is_odd) ? (vec4<f32>(first, second, sums[(i * 4 + j) * 4 + 2], sums[(i * 4 + j) * 4 + 3])) : (vec4<f32>(sums[(i * 4 + j) * 4 + 0], sums[(i * 4 + j) * 4 + 1], first, second)));
+      const vec4<f32> values = ((is_odd) ? (vec4<f32>(first, second, sums[(i * 4 + j) * 4 + 2], sums[(i * 4 + j) * 4 + 3])) : (vec4<f32>(sums[(i * 4 + j) * 4 + 0], sums[(i * 4 + j) * 4 + 1], first, second)));
       const i32 row_5 = own_row + i * 16;
       const i32 column = own_column + j * 8;
       if (row_5 < sizes->rows && column < sizes->columns) {
-        const vec4<f32> values = four + bias_buffer[(sizes->bias_offset + column) >> 2u];
-        const vec4<f32> values_2 = values + residual_buffer[(sizes->residual_offset + row_5 * sizes->residual_stride + column) >> 2u];
-        result_buffer[(sizes->result_offset + row_5 * sizes->result_stride + column) >> 2u] = values_2;
+        const vec4<f32> values_2 = values + bias_buffer[(sizes->bias_offset + column) >> 2u];
+        const vec4<f32> values_3 = values_2 + residual_buffer[(sizes->residual_offset + row_5 * sizes->residual_stride + column) >> 2u];
+        result_buffer[(sizes->result_offset + row_5 * sizes->result_stride + column) >> 2u] = values_3;
       }
     }
   }
@@ -1224,13 +1224,13 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_gelu(
     for (i32 j = 0; j < 4; j += 1) {
       const f32 first = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 0]) : (sums[(i * 4 + j) * 4 + 2])), 1u);
       const f32 second = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 1]) : (sums[(i * 4 + j) * 4 + 3])), 1u);
-      const vec4<f32> four = ((is_odd) ? (vec4<f32>(first, second, sums[(i * 4 + j) * 4 + 2], sums[(i * 4 + j) * 4 + 3])) : (vec4<f32>(sums[(i * 4 + j) * 4 + 0], sums[(i * 4 + j) * 4 + 1], first, second)));
+      const vec4<f32> values = ((is_odd) ? (vec4<f32>(first, second, sums[(i * 4 + j) * 4 + 2], sums[(i * 4 + j) * 4 + 3])) : (vec4<f32>(sums[(i * 4 + j) * 4 + 0], sums[(i * 4 + j) * 4 + 1], first, second)));
       const i32 row_5 = own_row + i * 16;
       const i32 column = own_column + j * 8;
       if (row_5 < sizes->rows && column < sizes->columns) {
-        const vec4<f32> values = four + bias_buffer[(sizes->bias_offset + column) >> 2u];
-        const vec4<f32> values_2 = vec4<f32>(gelu_f32(values.x), gelu_f32(values.y), gelu_f32(values.z), gelu_f32(values.w));
-        result_buffer[(sizes->result_offset + row_5 * sizes->result_stride + column) >> 2u] = values_2;
+        const vec4<f32> values_2 = values + bias_buffer[(sizes->bias_offset + column) >> 2u];
+        const vec4<f32> values_3 = vec4<f32>(gelu_f32(values_2.x), gelu_f32(values_2.y), gelu_f32(values_2.z), gelu_f32(values_2.w));
+        result_buffer[(sizes->result_offset + row_5 * sizes->result_stride + column) >> 2u] = values_3;
       }
     }
   }

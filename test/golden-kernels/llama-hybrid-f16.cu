@@ -439,11 +439,11 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm(
     for (i32 j = 0; j < 4; j += 1) {
       const f32 first = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 0]) : (sums[(i * 4 + j) * 4 + 2])), 1u);
       const f32 second = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 1]) : (sums[(i * 4 + j) * 4 + 3])), 1u);
-      const vec4<f32> four = ((is_odd) ? (vec4<f32>(first, second, sums[(i * 4 + j) * 4 + 2], sums[(i * 4 + j) * 4 + 3])) : (vec4<f32>(sums[(i * 4 + j) * 4 + 0], sums[(i * 4 + j) * 4 + 1], first, second)));
+      const vec4<f32> values = ((is_odd) ? (vec4<f32>(first, second, sums[(i * 4 + j) * 4 + 2], sums[(i * 4 + j) * 4 + 3])) : (vec4<f32>(sums[(i * 4 + j) * 4 + 0], sums[(i * 4 + j) * 4 + 1], first, second)));
       const i32 row_5 = own_row + i * 16;
       const i32 column = own_column + j * 8;
       if (row_5 < sizes->rows && column < sizes->columns) {
-        result_buffer[(sizes->result_offset + row_5 * sizes->result_stride + column) >> 2u] = four;
+        result_buffer[(sizes->result_offset + row_5 * sizes->result_stride + column) >> 2u] = values;
       }
     }
   }
@@ -2169,12 +2169,12 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_residual(
     for (i32 j = 0; j < 4; j += 1) {
       const f32 first = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 0]) : (sums[(i * 4 + j) * 4 + 2])), 1u);
       const f32 second = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 1]) : (sums[(i * 4 + j) * 4 + 3])), 1u);
-      const vec4<f32> four = ((is_odd) ? (vec4<f32>(first, second, sums[(i * 4 + j) * 4 + 2], sums[(i * 4 + j) * 4 + 3])) : (vec4<f32>(sums[(i * 4 + j) * 4 + 0], sums[(i * 4 + j) * 4 + 1], first, second)));
+      const vec4<f32> values = ((is_odd) ? (vec4<f32>(first, second, sums[(i * 4 + j) * 4 + 2], sums[(i * 4 + j) * 4 + 3])) : (vec4<f32>(sums[(i * 4 + j) * 4 + 0], sums[(i * 4 + j) * 4 + 1], first, second)));
       const i32 row_5 = own_row + i * 16;
       const i32 column = own_column + j * 8;
       if (row_5 < sizes->rows && column < sizes->columns) {
-        const vec4<f32> values = four + residual_buffer[(sizes->residual_offset + row_5 * sizes->residual_stride + column) >> 2u];
-        result_buffer[(sizes->result_offset + row_5 * sizes->result_stride + column) >> 2u] = values;
+        const vec4<f32> values_2 = values + residual_buffer[(sizes->residual_offset + row_5 * sizes->residual_stride + column) >> 2u];
+        result_buffer[(sizes->result_offset + row_5 * sizes->result_stride + column) >> 2u] = values_2;
       }
     }
   }
