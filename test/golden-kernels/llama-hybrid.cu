@@ -67,6 +67,17 @@ static __device__ inline void multiply_bf16(f32 *sums, const u32 *left, const u3
     : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
     : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]), "r"(right[1]));
 }
+/* 2^x, and 0 for what is less than 2^-126 (PTX ISA 9.7.3.22, ex2). */
+static __device__ inline f32 exp2_approximate(f32 x) {
+  f32 power;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(x));
+  return power;
+}
+/* The same number, of which the compiler knows nothing: what is loaded by it again is not kept in registers until then. */
+static __device__ inline i32 opaque(i32 number) {
+  asm volatile("" : "+r"(number));
+  return number;
+}
 /* 16 bytes from global to shared memory, or zeros; there once the group of copies they belong to was waited for (PTX ISA
    9.7.9.25.3, cp.async; both places are multiples of 16 bytes). */
 static __device__ inline void copy_async(void *to, const void *from, bool zeros) {
@@ -85,7 +96,8 @@ template <int open> static __device__ inline void wait_for_copies() {
 
 template <class T> struct vec2 {
   T x, y;
-  __device__ const T &operator[](i32 lane) const { return (&x)[lane]; }
+  /* A choice keeps both in registers, where an address would not. */
+  __device__ T operator[](i32 lane) const { return lane == 0 ? x : y; }
 };
 template <class T> struct alignas(16) vec4 {
   T x, y, z, w;
@@ -818,6 +830,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_causal(
     vec4<f32> score_1 = vec4<f32>();
     vec4<f32> score_2 = vec4<f32>();
     vec4<f32> score_3 = vec4<f32>();
+    #pragma unroll 1
     for (i32 column = 0; column < 8; column += 8) {
       __syncthreads();
       for (i32 slot = thread; slot < 32; slot += 64) {
@@ -835,6 +848,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_causal(
         staged_keys[part_2 * 66 + row_2] = key_buffer[(sizes->key_offset + from_2 + own_column_2) >> 2u];
       }
       __syncthreads();
+      #pragma unroll 2
       for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
         const vec4<f32> query_0 = staged_queries[part_3 * 18 + row_group * 4 + 0];
         const vec4<f32> query_1 = staged_queries[part_3 * 18 + row_group * 4 + 1];
@@ -1400,6 +1414,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_keys_causal(
     vec4<f32> score_1 = vec4<f32>();
     vec4<f32> score_2 = vec4<f32>();
     vec4<f32> score_3 = vec4<f32>();
+    #pragma unroll 1
     for (i32 column = 0; column < 8; column += 8) {
       __syncthreads();
       for (i32 slot = thread; slot < 32; slot += 64) {
@@ -1417,6 +1432,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_keys_causal(
         staged_keys[part_2 * 66 + row_2] = segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_0_key_offset + from_2 + own_column_2) >> 2u];
       }
       __syncthreads();
+      #pragma unroll 2
       for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
         const vec4<f32> query_0 = staged_queries[part_3 * 18 + row_group * 4 + 0];
         const vec4<f32> query_1 = staged_queries[part_3 * 18 + row_group * 4 + 1];
@@ -1495,6 +1511,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_keys_causal(
     vec4<f32> score_1_2 = vec4<f32>();
     vec4<f32> score_2_2 = vec4<f32>();
     vec4<f32> score_3_2 = vec4<f32>();
+    #pragma unroll 1
     for (i32 column = 0; column < 8; column += 8) {
       __syncthreads();
       for (i32 slot = thread; slot < 32; slot += 64) {
@@ -1512,6 +1529,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_keys_causal(
         staged_keys[part_4 * 66 + row_4] = segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_1_key_offset + from_5 + own_column_4) >> 2u];
       }
       __syncthreads();
+      #pragma unroll 2
       for (i32 part_5 = 0; part_5 < 2; part_5 += 1) {
         const vec4<f32> query_0_2 = staged_queries[part_5 * 18 + row_group * 4 + 0];
         const vec4<f32> query_1_2 = staged_queries[part_5 * 18 + row_group * 4 + 1];
@@ -2430,6 +2448,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys(
   for (i32 tile = 0; tile < sizes->keys; tile += 128) {
     const i32 count = minimum(128, sizes->keys - tile);
     vec4<f32> score_0 = vec4<f32>();
+    #pragma unroll 1
     for (i32 column = 0; column < 8; column += 8) {
       __syncthreads();
       for (i32 slot = thread; slot < 8; slot += 128) {
@@ -2447,6 +2466,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys(
         staged_keys[part_2 * 130 + row_2] = key_buffer[(sizes->key_offset + from_2 + own_column_2) >> 2u];
       }
       __syncthreads();
+      #pragma unroll 2
       for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
         const vec4<f32> query_0 = staged_queries[part_3 * 6 + row_group * 4 + 0];
         const vec4<f32> query_1 = staged_queries[part_3 * 6 + row_group * 4 + 1];
@@ -2644,6 +2664,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys_keys(
   for (i32 tile = 0; tile < sizes->segment_0_keys; tile += 128) {
     const i32 count = minimum(128, sizes->segment_0_keys - tile);
     vec4<f32> score_0 = vec4<f32>();
+    #pragma unroll 1
     for (i32 column = 0; column < 8; column += 8) {
       __syncthreads();
       for (i32 slot = thread; slot < 8; slot += 128) {
@@ -2661,6 +2682,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys_keys(
         staged_keys[part_2 * 130 + row_2] = segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_0_key_offset + from_2 + own_column_2) >> 2u];
       }
       __syncthreads();
+      #pragma unroll 2
       for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
         const vec4<f32> query_0 = staged_queries[part_3 * 6 + row_group * 4 + 0];
         const vec4<f32> query_1 = staged_queries[part_3 * 6 + row_group * 4 + 1];
@@ -2720,6 +2742,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys_keys(
   for (i32 tile = 0; tile < sizes->segment_1_keys; tile += 128) {
     const i32 count_2 = minimum(128, sizes->segment_1_keys - tile);
     vec4<f32> score_0_2 = vec4<f32>();
+    #pragma unroll 1
     for (i32 column = 0; column < 8; column += 8) {
       __syncthreads();
       for (i32 slot = thread; slot < 8; slot += 128) {
@@ -2737,6 +2760,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys_keys(
         staged_keys[part_4 * 130 + row_4] = segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_1_key_offset + from_5 + own_column_4) >> 2u];
       }
       __syncthreads();
+      #pragma unroll 2
       for (i32 part_5 = 0; part_5 < 2; part_5 += 1) {
         const vec4<f32> query_0_2 = staged_queries[part_5 * 6 + row_group * 4 + 0];
         const vec4<f32> query_1_2 = staged_queries[part_5 * 6 + row_group * 4 + 1];
