@@ -20,6 +20,21 @@ function windowPairs(queries: number, keys: number, window: number): number {
   return causalPairs(queries, keys) - causalPairs(queries, Math.max(0, keys - window));
 }
 
+/** Keys that the tiles of queries read, each up to the last that any of its queries sees. */
+function tileKeys(
+  { queries, tile }: { readonly queries: number; readonly tile: number },
+  keys: number,
+  { causal, window }: Pick<SegmentOf<'keys'>, 'causal' | 'window'>,
+): number {
+  let sum = 0;
+  for (let first = 0; first < queries; first += tile) {
+    const end = Math.min(first + tile, queries);
+    const last = causal ? Math.max(0, Math.min(keys, keys - queries + end)) : keys;
+    sum += window === null ? last : Math.min(last, window + end - first - 1);
+  }
+  return sum;
+}
+
 /** What the segments of one kernel share. */
 interface Place {
   readonly kernel: AttentionKernel;
@@ -39,7 +54,14 @@ function attend({ kernel }: Place, pairs: number): KernelWork {
   return { ...noWork, productFlops: 2 * pairs * (headSize + valueSize), scalarFlops: softmaxFlops * pairs, specialFlops: pairs };
 }
 const bytes = 4;
-const reading = (elements: number): KernelWork => ({ ...noWork, readBytes: bytes * elements });
+/** So many elements, of which tiles read so many in all. */
+const reading = (elements: number, byTiles = elements): KernelWork => ({
+  ...noWork,
+  readBytes: bytes * elements,
+  rereadBytes: bytes * Math.max(0, byTiles - elements),
+});
+const tilesOf = ({ batch, heads, queries, kernel }: Place): number =>
+  batch * heads * Math.ceil(queries / kernel.schedule.queryTile);
 
 /** Passes over the candidates of a radix select of 32-bit scores, six bits at a time, and the one that collects. */
 const selectPasses = Math.ceil(32 / 6) + 1;
@@ -63,8 +85,15 @@ const segmentRows: { readonly [K in AttentionKernelSegment['kind']]: SegmentRow<
           : windowPairs(queries, keys, window)
         : queries * (window === null ? keys : Math.min(keys, window));
       const seen = window === null ? keys : Math.min(keys, window + queries - 1);
+      const read = tileKeys({ queries, tile: kernel.schedule.queryTile }, keys, { causal, window });
       const perHead = seen * (kernel.headSize + kernel.valueSize + (bias ? 1 : 0));
-      return addWork(attend(place, batch * heads * pairs), reading(batch * keyHeads * perHead + (mask ? batch * seen : 0)));
+      return addWork(
+        attend(place, batch * heads * pairs),
+        reading(
+          batch * keyHeads * perHead + (mask ? batch * seen : 0),
+          batch * heads * read * (kernel.headSize + kernel.valueSize),
+        ),
+      );
     },
   },
   clusters: {
@@ -74,7 +103,10 @@ const segmentRows: { readonly [K in AttentionKernelSegment['kind']]: SegmentRow<
       const { kernel, batch, heads, keyHeads, queries, tokens } = place;
       const size = kernel.headSize + kernel.valueSize;
       const rows = batch * heads * queries;
-      const means = addWork(attend(place, rows * clusters), reading(batch * keyHeads * clusters * (size + 1)));
+      const means = addWork(
+        attend(place, rows * clusters),
+        reading(batch * keyHeads * clusters * (size + 1), tilesOf(place) * clusters * (size + 1)),
+      );
       if (expand === null || clusters === 0) return means;
       // Estimates of all clusters, once for a choice of one's own and twice for that of a tile (ir/ops/select-clusters.ts).
       const shared = 'tile' in expand && expand.tile > 1;
@@ -93,7 +125,10 @@ const segmentRows: { readonly [K in AttentionKernelSegment['kind']]: SegmentRow<
         means,
         estimates,
         attend(place, rows * exact),
-        reading(batch * keyHeads * (readRows * size + 2 * clusters + 1)),
+        reading(
+          batch * keyHeads * (readRows * size + 2 * clusters + 1),
+          tilesOf(place) * (exact * size + passes * clusters * kernel.headSize),
+        ),
       ].reduce(addWork);
     },
   },
@@ -109,7 +144,10 @@ const segmentRows: { readonly [K in AttentionKernelSegment['kind']]: SegmentRow<
       return [
         ranking,
         attend(place, rows * (wanted + (rest ? 1 : 0))),
-        reading(batch * keyHeads * keys * size + rows * projectedSize + batch * keys),
+        reading(
+          batch * keyHeads * keys * size + rows * projectedSize + batch * keys,
+          tilesOf(place) * selectPasses * keys * projectedSize + rows * wanted * (kernel.headSize + kernel.valueSize),
+        ),
       ].reduce(addWork);
     },
   },

@@ -11,7 +11,7 @@ import { elementBytes } from '../kernel/view.ts';
 import type { Device } from './devices.ts';
 import { assumedRegisters, footprintOf, type Footprint } from './footprint.ts';
 import { workOf } from './kernel-work.ts';
-import { occupancyOf, predict, type Bound, type Launch, type Occupancy } from './prediction.ts';
+import { bounds, occupancyOf, predict, type Bound, type Launch, type Occupancy } from './prediction.ts';
 import { addWork, bytesOf, flopsOf, noWork, type KernelWork } from './work.ts';
 
 type Dims = Readonly<Record<string, number>>;
@@ -33,6 +33,8 @@ export interface KernelRoofline {
   readonly flops: number;
   readonly productFlops: number;
   readonly readBytes: number;
+  /** Read again by further thread blocks, from the cache of the device. */
+  readonly rereadBytes: number;
   readonly writtenBytes: number;
   /** FLOPs a byte. */
   readonly intensity: number;
@@ -148,7 +150,7 @@ export class EntryRoofline {
       flops: total(({ flops }) => flops),
       bytes: total(({ readBytes, writtenBytes }) => readBytes + writtenBytes),
       seconds: total(({ seconds }) => seconds),
-      boundSeconds: { memory: ofBound('memory'), compute: ofBound('compute'), launch: ofBound('launch') },
+      boundSeconds: recordOf(ofBound),
       kernels: rows,
     };
   }
@@ -169,7 +171,7 @@ export class EntryRoofline {
       dispatches: 0,
       workgroups: 0,
       work: noWork,
-      boundSeconds: { memory: 0, compute: 0, launch: 0 },
+      boundSeconds: recordOf(() => 0),
     };
     sums.set(kernel, sum);
     sum.dispatches += count;
@@ -178,6 +180,13 @@ export class EntryRoofline {
     sum.boundSeconds[bound] += seconds * count;
   }
 }
+
+const recordOf = (secondsOf: (bound: Bound) => number): Record<Bound, number> => ({
+  memory: secondsOf('memory'),
+  cache: secondsOf('cache'),
+  compute: secondsOf('compute'),
+  launch: secondsOf('launch'),
+});
 
 /** The dims of each round of a dispatch in a repeat. */
 function roundsOf({ repeat }: Dispatch, dims: Dims): readonly Dims[] {
@@ -190,14 +199,14 @@ function times(work: KernelWork, count: number): KernelWork {
     scalarFlops: work.scalarFlops * count,
     specialFlops: work.specialFlops * count,
     readBytes: work.readBytes * count,
+    rereadBytes: work.rereadBytes * count,
     writtenBytes: work.writtenBytes * count,
     tileFill: work.tileFill,
   };
 }
 function rowOf({ kernel, dispatches, workgroups, work, boundSeconds }: Sum): KernelRoofline {
   const { named, footprint, registers, registersFrom, occupancy } = kernel;
-  const seconds = boundSeconds.memory + boundSeconds.compute + boundSeconds.launch;
-  const bounds = Object.entries(boundSeconds) as [Bound, number][];
+  const seconds = bounds.reduce((total, bound) => total + boundSeconds[bound], 0);
   return {
     kernel: named.name,
     kind: named.kernel.kind,
@@ -213,9 +222,10 @@ function rowOf({ kernel, dispatches, workgroups, work, boundSeconds }: Sum): Ker
     flops: flopsOf(work),
     productFlops: work.productFlops,
     readBytes: work.readBytes,
+    rereadBytes: work.rereadBytes,
     writtenBytes: work.writtenBytes,
     intensity: flopsOf(work) / Math.max(1, bytesOf(work)),
-    bound: bounds.reduce((most, other) => (other[1] > most[1] ? other : most))[0],
+    bound: bounds.reduce((most, other) => (boundSeconds[other] > boundSeconds[most] ? other : most)),
     seconds,
   };
 }

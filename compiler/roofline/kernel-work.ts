@@ -1,7 +1,7 @@
 /**
  * What one dispatch of a kernel computes and moves, from its integers (kernel.ts): a row a kind, so that a new kind does not compile
  * without one. Bytes are those that have to cross the memory of the device: every operand once, weights too, of a table only the rows
- * that are looked up, of a cache only the rows in use. What tiles read again is not counted: it comes from the cache of the device.
+ * that are looked up, of a cache only the rows in use. What tiles read again comes from the cache of the device, and is counted apart.
  */
 import type { BlockFormat } from '../weights/block-format.ts';
 import { evaluateExpression } from '../../runtime/format/expression.ts';
@@ -40,10 +40,13 @@ function productWork(
   [rows = 0, columns = 0, depth = 0]: readonly number[],
   rightBytes: number,
 ): KernelWork {
+  const leftBytes = bytes * rows * depth;
+  const [rowTiles, columnTiles] = [Math.ceil(rows / schedule.rowTile), Math.ceil(columns / schedule.columnTile)];
   const own: KernelWork = {
     ...noWork,
     productFlops: 2 * rows * columns * depth,
-    readBytes: bytes * rows * depth + rightBytes,
+    readBytes: leftBytes + rightBytes,
+    rereadBytes: leftBytes * (columnTiles - 1) + rightBytes * (rowTiles - 1),
     writtenBytes: bytes * rows * columns,
   };
   const filled = fill(rows, schedule.rowTile) * fill(columns, schedule.columnTile);
@@ -135,8 +138,8 @@ const rows: { readonly [K in KernelKind]: WorkOf<K> } = {
       writtenBytes: moved,
     };
   },
-  score_keys({ headSize }, { integers }) {
-    const [heads = 0, keyHeads = 0, queries = 0, , , , , atoms = 0, exact = 0] = integers;
+  score_keys({ headSize, schedule }, { integers }) {
+    const [heads = 0, keyHeads = 0, queries = 0, , , , capacity = 0, atoms = 0, exact = 0] = integers;
     const pairs = heads * (queries * atoms + causalPairs(queries, exact));
     const keys = keyHeads * (atoms + exact);
     return {
@@ -144,6 +147,8 @@ const rows: { readonly [K in KernelKind]: WorkOf<K> } = {
       scalarFlops: pairs * (2 * headSize + 3),
       specialFlops: pairs,
       readBytes: bytes * (heads * queries * (headSize + 1) + keys * (headSize + 1)),
+      // Every tile of keys reads all queries.
+      rereadBytes: bytes * heads * queries * (headSize + 1) * Math.max(0, Math.ceil(capacity / schedule.keyTile) - 1),
       writtenBytes: bytes * (keys + keyHeads * queries),
     };
   },

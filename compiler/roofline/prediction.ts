@@ -15,6 +15,8 @@ export const launchSeconds: { readonly [K in Launch]: number } = { stream: 2.5e-
 export const warpsForFullRate = 8;
 /** Bytes a clock that one multiprocessor reads at most from the cache of the device. */
 export const bytesPerClock = 64;
+/** And all of them together: what NVIDIA says of the A100 (its white paper, "L2 cache"), taken for every device. */
+export const cacheBytesPerClock = 5120;
 
 export interface Occupancy {
   /** Workgroups that a multiprocessor holds at a time; 0 where one alone does not fit. */
@@ -45,13 +47,16 @@ export function occupancyOf(
   return { ...least, share: (least.resident * warps * 32) / capability.threadsPerMultiprocessor };
 }
 
-export type Bound = 'memory' | 'compute' | 'launch';
+/** `cache`: what tiles read again takes longest. */
+export const bounds = ['memory', 'cache', 'compute', 'launch'] as const;
+export type Bound = (typeof bounds)[number];
 export interface Prediction {
   readonly bound: Bound;
   readonly memorySeconds: number;
+  readonly cacheSeconds: number;
   readonly computeSeconds: number;
   readonly launchSeconds: number;
-  /** The launch, then the longer of the others: a kernel computes while it reads. */
+  /** The launch, then the longest of the others: a kernel computes while it reads. */
   readonly seconds: number;
 }
 export interface PredictionOptions {
@@ -81,9 +86,17 @@ export function predict(
   // Tensor cores, f32 lanes and special function units work side by side; without the first, the lanes do the products too.
   const units = tensorCores ? Math.max(products, scalars, specials) : Math.max(products + scalars, specials);
   const computeSeconds = units / (work.tileFill * balance * rate);
-  const memorySeconds = bytesOf(work) / Math.min(device.bytesPerSecond, Math.max(1, busy) * bytesPerClock * clockHertz);
+  const reached = Math.max(1, busy) * bytesPerClock * clockHertz;
+  const memorySeconds = bytesOf(work) / Math.min(device.bytesPerSecond, reached);
+  const cacheSeconds = (bytesOf(work) + work.rereadBytes) / Math.min(cacheBytesPerClock * clockHertz, reached);
   const before = launchSeconds[launch];
-  const longest = Math.max(memorySeconds, computeSeconds);
-  const bound: Bound = before > longest ? 'launch' : memorySeconds >= computeSeconds ? 'memory' : 'compute';
-  return { bound, memorySeconds, computeSeconds, launchSeconds: before, seconds: before + longest };
+  const seconds: Readonly<Record<Bound, number>> = {
+    memory: memorySeconds,
+    cache: cacheSeconds,
+    compute: computeSeconds,
+    launch: before,
+  };
+  const bound = bounds.reduce((most, other) => (seconds[other] > seconds[most] ? other : most));
+  const longest = Math.max(memorySeconds, cacheSeconds, computeSeconds);
+  return { bound, memorySeconds, cacheSeconds, computeSeconds, launchSeconds: before, seconds: before + longest };
 }

@@ -6,7 +6,10 @@ export interface KernelWork {
   readonly scalarFlops: number;
   /** exp, log, roots and reciprocals. */
   readonly specialFlops: number;
+  /** Every operand once. */
   readonly readBytes: number;
+  /** What thread blocks read of them beyond that, each for its own tile: it comes from the cache of the device. */
+  readonly rereadBytes: number;
   readonly writtenBytes: number;
   /** The share of the tiles that hold something, above 0 and at most 1: the rest of a tile is computed for nothing. */
   readonly tileFill: number;
@@ -16,6 +19,7 @@ export const noWork: KernelWork = {
   scalarFlops: 0,
   specialFlops: 0,
   readBytes: 0,
+  rereadBytes: 0,
   writtenBytes: 0,
   tileFill: 1,
 };
@@ -31,6 +35,7 @@ export function addWork(a: KernelWork, b: KernelWork): KernelWork {
     scalarFlops: a.scalarFlops + b.scalarFlops,
     specialFlops: a.specialFlops + b.specialFlops,
     readBytes: a.readBytes + b.readBytes,
+    rereadBytes: a.rereadBytes + b.rereadBytes,
     writtenBytes: a.writtenBytes + b.writtenBytes,
     tileFill: Math.min(a.tileFill, b.tileFill),
   };

@@ -171,11 +171,12 @@ export async function rooflinePage(): Promise<string> {
     '- Weights are stored as f16. Keys and values of a session are f32, as they are in packages today.',
     '## How to read the tables',
     'A _plan_ is attention over principal keys; _dense_ is the same model without one, compiled for the same target. _prompt_ is a whole text read in chunks, _prefill chunk_ the last ' +
-      'of those chunks, _decode token_ the token after it. _Bound_ is what most of the predicted time is spent on: `memory`, `compute`, or `launch` for kernels that are over before the next ' +
+      'of those chunks, _decode token_ the token after it. _Bound_ is what most of the predicted time is spent on: `memory`; `cache`, what tiles read again; `compute`; or `launch`, for kernels that are over before the next ' +
       'can be launched. Kernels have the names that they have in `kernels.cu`; _count_ is dispatches, _blocks_ are the thread blocks of all of them. A question mark means assumed.',
-    'Two things are to be looked for. _Blocks_ divided by _count_ is how many thread blocks a dispatch has: with fewer than the device has multiprocessors ' +
-      `(${devices[pageDevice].multiprocessors} on the ${devices[pageDevice].title}) the rest of it idles, which is what few heads and short chunks cost. And _FLOP/byte_: below about ` +
-      `${Math.round(devices[pageDevice].f32FlopsPerSecond / devices[pageDevice].bytesPerSecond)} in f32 a kernel cannot be faster than memory.`,
+    'Three things are to be looked for. _Blocks_ divided by _count_ is how many thread blocks a dispatch has: with fewer than the device has multiprocessors ' +
+      `(${devices[pageDevice].multiprocessors} on the ${devices[pageDevice].title}) the rest of it idles, which is what few heads and short chunks cost. _FLOP/byte_: below about ` +
+      `${Math.round(devices[pageDevice].f32FlopsPerSecond / devices[pageDevice].bytesPerSecond)} in f32 a kernel is bound by memory. And what FLOPs are done by: scores that keys are chosen by are f32 in every precision, so that on tensor cores, which do ` +
+      'the rest many times as fast, a plan that chooses its keys (expand) saves less time than FLOPs, or none.',
     `The first three sections are for ${devices[pageDevice].title} with \`--precision ${pagePrecision}\`; [other devices](#devices) follow.`,
     ...sections,
     '## Devices',

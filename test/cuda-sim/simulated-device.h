@@ -34,9 +34,9 @@ __attribute__((visibility("default"))) SimulatedThread *ATPC_SIMULATED_THREAD_VA
 #define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
 #define __align__(bytes) __attribute__((aligned(bytes)))
-// One for all blocks that a host thread runs one after the other: each host thread has a module of its own loaded (code.cpp). CUDA
-// allows no initialisation of shared memory; without constinit g++ makes some, which does nothing, for classes with constructors.
-#define __shared__ constinit static
+// One for all blocks that a host thread runs one after the other: each host thread has a module of its own loaded (code.cpp).
+// Of constants at first: g++ would else ask at each entry whether vectors have been made yet.
+#define __shared__ static constinit
 
 #define threadIdx (atpc_simulated_thread->thread_index)
 #define blockIdx (atpc_simulated_thread->block_index)

@@ -76,6 +76,11 @@ describe('work of kernels, by hand', () => {
     expect(work.tileFill).to.be.closeTo((2 / 64) * (3 / 64), 1e-12);
     expect(workOf({ ...gemm, right: 'f16' }, numbers([2, 3, 4, 4, 3, 3])).readBytes, 'halves').to.equal(work.readBytes - 2 * 12);
   });
+  it('tiles of 64 x 64 read the left side for every column of tiles, and the right side for every row of them', () => {
+    const work = workOf({ ...gemm, epilogue: [] }, numbers([128, 192, 4, 4, 192]));
+    expect(work.rereadBytes).to.equal(4 * 4 * (128 * 2 + 192 * 1));
+    expect(work.tileFill).to.equal(1);
+  });
   it('a product with blocks of 32: four bits, a scale and a minimum', () => {
     const format = { bits: 4, block: 32, minima: true } as never;
     const kernel: Kernel = { ...gemm, kind: 'block_gemm', format, epilogue: [] };
@@ -90,6 +95,13 @@ describe('work of kernels, by hand', () => {
     expect(work.specialFlops, 'an exponential a pair').to.equal(2 * 12);
     expect(work.readBytes, 'two queries heads, one key head').to.equal(4 * (2 * 3 * 8 + 5 * (8 + 16)));
     expect(work.writtenBytes).to.equal(4 * 2 * 3 * 16);
+  });
+  it('query heads that share keys read them again, and so does every tile of queries, as far as it sees', () => {
+    const place = (queries: number) => [1, 2, 1, queries, ...[0, 0, 0], ...[0, 0, 0], 40, ...[0, 0, 0], ...[0, 0, 0]];
+    const once = 40 * (8 + 16);
+    expect(workOf(attention, numbers(place(16))).rereadBytes).to.equal(4 * once);
+    // 40 queries of a tile of 16: they see 16, 32 and 40 keys.
+    expect(workOf(attention, numbers(place(40))).rereadBytes).to.equal(4 * (2 * (16 + 32 + 40) * (8 + 16) - once));
   });
   it('with a window of 2: the last two keys of each', () => {
     const [segment] = attention.segments as readonly [Extract<(typeof attention.segments)[number], { kind: 'keys' }>];
@@ -133,6 +145,12 @@ describe('occupancy and time, by hand', () => {
     const prediction = predict({ ...noWork, readBytes: 3.35e9 }, 1e6, footprint, full, options);
     expect(prediction.memorySeconds).to.be.closeTo(1e-3, 1e-12);
     expect(prediction.bound).to.equal('memory');
+    expect(prediction.seconds).to.be.closeTo(1e-3 + launchSeconds.graph, 1e-12);
+  });
+  it('what is read again goes through the cache: 5,120 bytes a clock', () => {
+    const prediction = predict({ ...noWork, readBytes: 1e6, rereadBytes: 5120 * 1.98e6 - 1e6 }, 1e6, footprint, full, options);
+    expect(prediction.cacheSeconds).to.be.closeTo(1e-3, 1e-12);
+    expect(prediction.bound).to.equal('cache');
     expect(prediction.seconds).to.be.closeTo(1e-3 + launchSeconds.graph, 1e-12);
   });
   it('products take f32 lanes, or tensor cores where a kernel uses them', () => {
