@@ -117,7 +117,8 @@ export async function simulatedDriver({ without = [] }: { readonly without?: rea
 
 // No contraction: what is fused is what a kernel fuses itself. Kernels read words as other types, as NVRTC lets them.
 const moduleFlags = [
-  ...['-std=c++20', '-O2', '-fPIC', '-w', '-DATPC_SIMULATED_DEVICE', '-ffp-contract=off', '-fno-math-errno'],
+  // With line numbers, for the sentences of errors.
+  ...['-std=c++20', '-O2', '-g1', '-fPIC', '-w', '-DATPC_SIMULATED_DEVICE', '-ffp-contract=off', '-fno-math-errno'],
   ...['-fno-strict-aliasing', '-fno-exceptions', '-fno-rtti', '-U_FORTIFY_SOURCE', forThisMachine],
   // Each page of a frame is touched, so that a thread which needs too much stack comes upon the page that ends it.
   '-fstack-clash-protection',
@@ -149,15 +150,17 @@ export async function simulateModules(
   const flags = [...moduleFlags, ...(checked ? checkedFlags : [])];
   const key = sha256(compilerVersion() ?? '', machine, ...flags, ...moduleLinkFlags, ...sourcesOf(headers), cuText);
   const built = await onceInProcess(path.join(cacheFolder, 'builds', `${key.slice(0, 40)}.so`), async (temporary) => {
-    const [source, object] = [`${temporary}.cu`, `${temporary}.o`];
-    writeFileSync(source, cuText);
+    const object = `${temporary}.o`;
+    // It stays: errors name its lines.
+    const source = await onceInProcess(path.join(cacheFolder, 'builds', `${key.slice(0, 40)}.cu`), async (file) => {
+      writeFileSync(file, cuText);
+    });
     try {
       const inputs = ['-include', path.join(sourceFolder, 'simulated-device.h'), '-x', 'c++', '-c', source];
       await run('g++', [...flags, ...inputs, '-o', object]);
       // Without the flags of a checked build, which would link the libraries of the sanitizer.
       await run('g++', [...moduleLinkFlags, object, '-o', temporary, '-lm']);
     } finally {
-      rmSync(source, { force: true });
       rmSync(object, { force: true });
     }
   });

@@ -4,6 +4,7 @@ import os from 'node:os';
 import { existsSync, readFileSync } from 'node:fs';
 import { compilerVersion } from '../version.ts';
 import { cudaCompilerLines, cudaCompilersReport, type CudaCompilersReport } from './cuda-compilers-report.ts';
+import { cudaReport, type CudaReport } from './cuda-report.ts';
 import { webGpuReport, type WebGpuReport } from './webgpu-report.ts';
 import { formatBytes, formatPairs } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
@@ -19,6 +20,7 @@ export interface DoctorReport {
   readonly webAssembly: { readonly simd128: boolean; readonly 'relaxed-simd': boolean; readonly threads: boolean };
   readonly sharedArrayBuffer: boolean;
   readonly webGpu: WebGpuReport;
+  readonly cuda: CudaReport;
   readonly cudaCompilers: CudaCompilersReport;
   /** Versions of packages that the compiler stands on; null where one is missing. */
   readonly packages: Readonly<Record<string, string | null>>;
@@ -104,6 +106,7 @@ export async function runDoctor(terminal: Terminal): Promise<void> {
       ],
     ],
     ['WebGPU in Node', webGpuLines(report.webGpu)],
+    ['CUDA in Node', cudaLines(report)],
     ['CUDA compilers', cudaCompilerLines(report.cudaCompilers)],
     ['Packages', found(report.packages)],
     ['Tools', found(report.tools)],
@@ -120,6 +123,20 @@ function webGpuLines({ package: version, adapter, why }: WebGpuReport): readonly
     ['adapter', [vendor, architecture, description].filter((word) => word !== '').join(', ')],
     ['features', features.join(', ') || 'none that kernels use'],
     ...Object.entries(limits).map(([name, value]) => [name, String(value)] as const),
+  ];
+}
+
+function cudaLines({ cuda: { driver, devices, why }, packages }: DoctorReport): readonly (readonly [string, string])[] {
+  const koffi = ['koffi', packages['koffi'] ?? 'not found'] as const;
+  if (driver === null) return [koffi, ['driver', `none: ${why ?? 'unknown'}`]];
+  const found = devices.map(({ name, computeCapability, memoryBytes, multiprocessors }, index): readonly [string, string] => [
+    `device ${index}`,
+    `${name}, compute capability ${computeCapability}, ${multiprocessors} multiprocessors, ${formatBytes(memoryBytes)}`,
+  ]);
+  return [
+    koffi,
+    ['driver', `for CUDA ${driver}`],
+    ...(found.length > 0 ? found : [['devices', `none: ${why ?? 'unknown'}`] as const]),
   ];
 }
 
@@ -151,6 +168,7 @@ async function doctorReport(): Promise<DoctorReport> {
     },
     sharedArrayBuffer: typeof SharedArrayBuffer === 'function',
     webGpu: await webGpuReport(),
+    cuda: await cudaReport(),
     cudaCompilers: await cudaCompilersReport(),
     packages: Object.fromEntries(packageNames.map((name) => [name, packageVersion(name)])),
     tools: Object.fromEntries(tools),

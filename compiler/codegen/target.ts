@@ -83,7 +83,12 @@ export interface Target {
   /** Absent where everything is computed in f32. */
   readonly rounding?: Rounding;
   /** `decodes`: the kernel also runs for single tokens. */
-  attentionSchedule(headSize: number, valueSize: number, decodes?: boolean): AttentionKernel['schedule'];
+  attentionSchedule(
+    headSize: number,
+    valueSize: number,
+    decodes?: boolean,
+    segments?: AttentionKernel['segments'],
+  ): AttentionKernel['schedule'];
   scoreKeysSchedule(headSize: number): ScoreKeysKernel['schedule'];
   /**
    * Scratch bytes that one lane needs for a dispatch of this kernel with these integers (in the order of kernel.ts); on targets whose

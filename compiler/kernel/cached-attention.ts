@@ -250,7 +250,8 @@ function attend(
   const whole = wantsLogSumExp ? lowering.memory.scratch(group.root, 'log sum exp', [1, heads, site.seq]) : null;
   const logSumExp = whole && sliceView(whole, 2, firstRow, rows);
   const [query, result] = [site.query, site.result].map((view) => rowsOf(view, firstRow, rows)) as [View, View];
-  const schedule = lowering.target.attentionSchedule(headSize, valueSize, site.seq === 1);
+  const kernels = segments.map(({ segment }) => segment);
+  const schedule = lowering.target.attentionSchedule(headSize, valueSize, site.seq === 1, kernels);
   // One token: the query heads that share a KV head are the queries of one tile, so that keys and values are read once. All keys
   // of the cache are visible to all of them.
   const single = site.seq === 1;
@@ -264,7 +265,7 @@ function attend(
     headSize,
     valueSize,
     scale: attention.attributes.scale,
-    segments: segments.map(({ segment }) => (single && segment.kind === 'keys' ? { ...segment, causal: false } : segment)),
+    segments: kernels.map((segment) => (single && segment.kind === 'keys' ? { ...segment, causal: false } : segment)),
     logSumExp: wantsLogSumExp,
     schedule,
   };

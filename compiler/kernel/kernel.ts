@@ -215,13 +215,15 @@ export interface AttentionKernel {
   readonly logSumExp: boolean;
   /**
    * fewQueries: tiles of at most four queries may take a way of their own, whose roundings differ from those of other tiles: for
-   * decoding, not where one row must have the bits of all. threads: of a workgroup, on GPUs.
+   * decoding, not where one row must have the bits of all. threads: of a workgroup, on GPUs. multiply: what queries, keys, weights
+   * and values are rounded to where they are multiplied, on tensor cores; sums, and scores that keys are chosen by, are f32.
    */
   readonly schedule: {
     readonly queryTile: number;
     readonly keyTile: number;
     readonly fewQueries: boolean;
     readonly threads?: number;
+    readonly multiply?: 'f16' | 'bf16';
   };
 }
 export type AttentionKernelSegment = KeysSegment | ClustersSegment | RankedSegment;

@@ -326,13 +326,14 @@ class Lowering {
       }
     }
     const result = this.#memory.result(node, true);
-    const schedule = this.#target.attentionSchedule(headSize, valueSize);
+    const kernels = segments.map(({ segment }) => segment);
+    const schedule = this.#target.attentionSchedule(headSize, valueSize, false, kernels);
     const kernel: Kernel = {
       kind: 'attention',
       headSize,
       valueSize,
       scale: node.attributes.scale,
-      segments: segments.map(({ segment }) => segment),
+      segments: kernels,
       logSumExp: false,
       schedule,
     };

@@ -22,7 +22,12 @@ export interface AttentionBackend {
   readonly tolerance: number;
   /** Builds of the kernel. */
   readonly builds: readonly { readonly title: string; skip(context: Mocha.Context): void }[];
-  schedule(headSize: number, valueSize: number, decodes: boolean): AttentionKernel['schedule'];
+  schedule(
+    headSize: number,
+    valueSize: number,
+    decodes: boolean,
+    segments: AttentionKernel['segments'],
+  ): AttentionKernel['schedule'];
   /** Not what the target takes by itself. */
   readonly otherSchedule: AttentionKernel['schedule'];
   /** Runs a kernel several times, cut as a target may cut its items: all of it has to be the same to the bit. */
@@ -34,7 +39,8 @@ export function attentionKernels(backend: AttentionBackend): void {
   const plain = builds[0]?.title ?? '';
   /** The result of all runs, which are equal. */
   async function resultOf(test: AttentionCase, build: string, logSumExp: boolean): Promise<AttentionResult> {
-    const schedule = test.schedule ?? backend.schedule(test.headSize, test.valueSize, test.decodes === true);
+    const kernels = test.segments.map((segment) => segment.kernel);
+    const schedule = test.schedule ?? backend.schedule(test.headSize, test.valueSize, test.decodes === true, kernels);
     const [first, ...others] = await backend.run(attentionProblem(test, schedule, logSumExp), build);
     if (first === undefined || others.length === 0) throw new RangeError('A kernel has to run more than once.');
     for (const other of others) expect(other).to.deep.equal(first);

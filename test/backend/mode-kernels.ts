@@ -260,7 +260,7 @@ export function modeKernels(backend: ModeBackend): void {
           query: rows('enc_q'),
           segments: [segment],
         };
-        const schedule = backend.attention.schedule(attention.headSize, attention.valueSize, false);
+        const schedule = backend.attention.schedule(attention.headSize, attention.valueSize, false, [kernel]);
         const [found] = await backend.attention.run(
           attentionProblem(attention, schedule, false),
           backend.attention.builds[0]?.title ?? '',

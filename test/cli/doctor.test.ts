@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import os from 'node:os';
 import type { DoctorReport } from '../../compiler/cli/doctor-command.ts';
+import { cudaEnvironment, cudaIsThere, onHardware } from '../cuda-device.ts';
 import { requires } from '../requirements.ts';
 import { vulkanEnvironment, webgpuIsThere } from '../webgpu-adapter.ts';
 import { atpc } from './command-line.ts';
@@ -51,6 +52,37 @@ describe('atpc doctor', function () {
     expect(webGpu.adapter?.features).to.be.an('array');
     const { stdout } = await atpc(['doctor'], { env: vulkanEnvironment() });
     expect(stdout).to.include(webGpu.adapter?.description).and.include('WebGPU in Node');
+  });
+
+  it('looks for CUDA in Node, and says why there is none', async () => {
+    const of = async (env: Readonly<Record<string, string>>): Promise<DoctorReport['cuda']> =>
+      (JSON.parse((await atpc(['doctor', '--json'], { env })).stdout) as DoctorReport).cuda;
+    const none = await of({ ATPC_CUDA_DRIVER: '/nonexistent/driver/libcuda.so.1' });
+    expect(none).to.include({ driver: null }).and.have.property('devices').that.deep.equals([]);
+    expect(none.why)
+      .to.match(/ATPC-501.*libcuda\.so\.1 cannot be loaded.*Install NVIDIA's driver/)
+      .and.not.include('/nonexistent');
+    const { stdout } = await atpc(['doctor'], { env: { ATPC_CUDA_DRIVER: '/nonexistent/driver/libcuda.so.1' } });
+    expect(stdout).to.match(/CUDA in Node[^]*driver +none: ATPC-501/);
+  });
+  it('names the devices of CUDA, with their compute capability and memory', async function () {
+    requires(this, 'cuda', cudaIsThere());
+    const env = { ...(await cudaEnvironment()), ATPC_CUDA_SIM_DEVICES: '2', ATPC_CUDA_SIM_CAPABILITY: '90' };
+    const { cuda } = JSON.parse((await atpc(['doctor', '--json'], { env })).stdout) as DoctorReport;
+    expect(cuda.driver).to.match(/^\d+\.\d+$/);
+    expect(cuda.why).to.equal(null);
+    const { stdout } = await atpc(['doctor'], { env });
+    for (const { name, computeCapability } of cuda.devices)
+      expect(stdout).to.include(`${name}, compute capability ${computeCapability}, `);
+    if (onHardware) return;
+    expect(cuda.driver).to.equal('13.0');
+    expect(cuda.devices).to.have.length(2);
+    for (const device of cuda.devices)
+      expect(device).to.include({ computeCapability: '9.0', memoryBytes: 8 * 2 ** 30, multiprocessors: 108 });
+    const hidden = JSON.parse(
+      (await atpc(['doctor', '--json'], { env: { ...env, CUDA_VISIBLE_DEVICES: '1' } })).stdout,
+    ) as DoctorReport;
+    expect(hidden.cuda.devices).to.have.length(1);
   });
 
   it('names neither the user nor a folder of theirs', async () => {

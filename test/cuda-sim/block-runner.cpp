@@ -234,7 +234,7 @@ void *BlockRunner::storage(std::size_t bytes) {
   return thread.view.storage = thread.storage.get();
 }
 
-void BlockRunner::access(const void *address, std::size_t bytes, SimulatedAccess access) {
+void BlockRunner::access(const void *address, std::size_t bytes, SimulatedAccess access, const void *place) {
   const auto *byte = static_cast<const std::uint8_t *>(address);
   if (byte >= memory && byte < memory + slot_bytes * most_threads) return;
   // What threadIdx and blockIdx are read from.
@@ -243,7 +243,7 @@ void BlockRunner::access(const void *address, std::size_t bytes, SimulatedAccess
   const Thread &thread = *current;
   if (thread.view.storage != nullptr && byte >= thread.storage.get() && byte < thread.storage.get() + thread.storage_bytes) return;
   const std::string problem = check.access(thread.view, address, bytes, access);
-  if (!problem.empty()) fail(illegal_address, problem);
+  if (!problem.empty()) fail(illegal_address, problem, place);
 }
 
 std::string BlockRunner::place(const Thread &thread) const {
@@ -256,12 +256,13 @@ std::string BlockRunner::place(const Thread &thread) const {
          text(thread.view.thread_index, launch->block_size) + ": ";
 }
 
-void BlockRunner::fail(int code, const std::string &sentence) {
+void BlockRunner::fail(int code, const std::string &sentence, const void *place_in_code) {
   failure.code = code;
   failure.sentence = (current == nullptr ? "kernel " + launch->name + ": " : place(*current)) + sentence;
+  failure.place = place_in_code;
+  failure.instance = instance;
   siglongjmp(recovery, 1);
 }
-void BlockRunner::fail_from_signal(int code, const std::string &sentence) { fail(code, sentence); }
 
 bool BlockRunner::in_guard_page(const void *address) const {
   const auto *byte = static_cast<const std::uint8_t *>(address);

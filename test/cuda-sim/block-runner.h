@@ -35,6 +35,9 @@ struct Launch {
 struct Failure {
   int code = 0;
   std::string sentence;
+  /** Where in the module's code it was found, in the instance of its host thread, or null. */
+  const void *place = nullptr;
+  const ModuleInstance *instance = nullptr;
   std::uint64_t block = ~std::uint64_t(0);
 };
 
@@ -54,11 +57,9 @@ class BlockRunner {
   // Called from the threads of the block.
   void barrier(int line);
   void warp(unsigned mask, int line, void *deposit, SimulatedCollective collective, bool orders_memory);
-  [[noreturn]] void fail(int code, const std::string &sentence);
+  [[noreturn]] void fail(int code, const std::string &sentence, const void *place = nullptr);
   void *storage(std::size_t bytes);
-  void access(const void *address, std::size_t bytes, SimulatedAccess access);
-  /** From the handler of a signal, on whichever stack it runs. */
-  [[noreturn]] void fail_from_signal(int code, const std::string &sentence);
+  void access(const void *address, std::size_t bytes, SimulatedAccess access, const void *place);
   bool in_kernel() const { return current != nullptr; }
   bool in_guard_page(const void *address) const;
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -143,4 +144,25 @@ std::size_t ModuleCode::kernel_index(const std::string &name) const {
   std::size_t index = 0;
   while (index < kernels.size() && kernels[index].name != name) index++;
   return index;
+}
+
+std::string ModuleCode::line_at(const ModuleInstance &instance, const void *place) const {
+  const auto *byte = static_cast<const std::uint8_t *>(place);
+  if (byte < instance.image_start() || byte >= instance.image_end()) return "";
+  // binutils come with g++. The instruction is before the address that a call returns to.
+  char command[64];
+  std::snprintf(command, sizeof command, "' 0x%zx 2>/dev/null", std::size_t(byte - instance.image_start()) - 1);
+  std::FILE *lines = popen(("addr2line -i -e '" + file + command).c_str(), "r");
+  if (lines == nullptr) return "";
+  std::string found;
+  char line[1024];
+  // Of functions that were put into others, the first that is in the file itself, and not in a header.
+  while (std::fgets(line, sizeof line, lines) != nullptr) {
+    const std::string text = line;
+    const std::size_t colon = text.find(".cu:");
+    if (colon == std::string::npos || !found.empty()) continue;
+    found = " (line " + std::to_string(std::atoi(text.c_str() + colon + 4)) + " of " + text.substr(0, colon + 3) + ")";
+  }
+  pclose(lines);
+  return found;
 }

@@ -53,6 +53,8 @@ class ModuleCode {
   static std::shared_ptr<ModuleCode> load(const std::string &link, const std::vector<std::string> &names, std::string &problem);
   /** The instance of host thread `number`; null where it cannot be loaded. */
   ModuleInstance *instance(std::size_t number);
+  /** The line of kernels.cu at an address in an instance's code, as " (line 12 of FILE)"; nothing where it is not known. */
+  std::string line_at(const ModuleInstance &instance, const void *place) const;
   std::size_t kernel_index(const std::string &name) const;
   const KernelCode &kernel(std::size_t index) const { return kernels[index]; }
 

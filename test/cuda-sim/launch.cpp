@@ -1,6 +1,7 @@
 #include "launch.h"
 
 #include <signal.h>
+#include <ucontext.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -20,20 +21,36 @@ void on_warp(unsigned mask, int line, void *deposit, SimulatedCollective collect
 }
 void on_fail(int code, const char *sentence) { runner->fail(code, sentence); }
 void *on_storage(unsigned long bytes) { return runner->storage(bytes); }
-void on_access(const void *address, unsigned long bytes, SimulatedAccess access) { runner->access(address, bytes, access); }
+void on_access(const void *address, unsigned long bytes, SimulatedAccess access, const void *place) {
+  runner->access(address, bytes, access, place);
+}
 
 // Signals. Those of a kernel become errors of the launch; all others go to whoever was there before.
 
 constexpr int handled[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
 struct sigaction previous[NSIG];
 
+const void *place_of(void *context) {
+  const mcontext_t &registers = static_cast<ucontext_t *>(context)->uc_mcontext;
+#if defined(__x86_64__)
+  const auto next = static_cast<std::uintptr_t>(registers.gregs[REG_RIP]);
+#elif defined(__aarch64__)
+  const auto next = static_cast<std::uintptr_t>(registers.pc);
+#else
+  const std::uintptr_t next = 0;
+#endif
+  // As if a call had returned to it.
+  return reinterpret_cast<const void *>(next + 1);
+}
+
 void on_signal(int number, siginfo_t *info, void *context) {
   if (runner != nullptr && runner->in_kernel()) {
+    const void *place = place_of(context);
     // What the processor says of an access that is not aligned, or no address at all.
-    if (number == SIGSEGV && info->si_code == SI_KERNEL) runner->fail(misaligned_address, "touches memory at an address that is not aligned for it");
-    if (number == SIGILL || number == SIGFPE) runner->fail(illegal_instruction, "stopped: " + std::string(strsignal(number)));
-    if (runner->in_guard_page(info->si_addr)) runner->fail(launch_failed, "needs more stack than the simulated device has");
-    runner->fail(illegal_address, "touches memory " + runner_context->memory.describe(info->si_addr) + ", which it may not");
+    if (number == SIGSEGV && info->si_code == SI_KERNEL) runner->fail(misaligned_address, "touches memory at an address that is not aligned for it", place);
+    if (number == SIGILL || number == SIGFPE) runner->fail(illegal_instruction, "stopped: " + std::string(strsignal(number)), place);
+    if (runner->in_guard_page(info->si_addr)) runner->fail(launch_failed, "needs more stack than the simulated device has", place);
+    runner->fail(illegal_address, "touches memory " + runner_context->memory.describe(info->si_addr) + ", which it may not", place);
   }
   const struct sigaction &before = previous[number];
   if (before.sa_flags & SA_SIGINFO) {
@@ -180,6 +197,7 @@ int run_launch(Context &context, const std::shared_ptr<ModuleCode> &code, const 
     if (!end.empty()) work.failure = {illegal_address, "kernel " + launch.name + ": " + end, 0};
   }
   if (work.failure.code == 0) return success;
+  if (work.failure.place != nullptr) work.failure.sentence += code->line_at(*work.failure.instance, work.failure.place);
   driver().report(work.failure.sentence);
   return work.failure.code;
 }

@@ -33,8 +33,8 @@ struct SimulatedDevice {
   void (*fail)(int code, const char *sentence);
   /** Memory that `storage` of the running thread points to from now on, zeroed once for each thread. */
   void *(*storage)(unsigned long bytes);
-  /** In a checked build only: a thread reads or writes memory. */
-  void (*access)(const void *address, unsigned long bytes, SimulatedAccess access);
+  /** In a checked build only: a thread reads or writes memory, at `place` in the module's code. */
+  void (*access)(const void *address, unsigned long bytes, SimulatedAccess access, const void *place);
 };
 
 /** The names of two variables that each module has, to be set by the driver. */

@@ -179,7 +179,7 @@ describe('simulated CUDA device', function () {
       of.expectFailure(
         runWrong(of, 'race', 0),
         700,
-        /^kernel race, block \d, thread \d+: .* of the shared array 'held', which thread \d+ .*: a race$/,
+        /^kernel race, block \d, thread \d+: .* of the shared array 'held', which thread \d+ .*: a race \(line \d+ of .*\.cu\)$/,
       );
     });
     it('what is written just after the end of an allocation', () => {

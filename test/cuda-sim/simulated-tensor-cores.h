@@ -118,6 +118,12 @@ static inline unsigned pack_bf16(float low, float high) {
   return simulated_tensor_cores::bf16_bits(low) | (simulated_tensor_cores::bf16_bits(high) << 16);
 }
 
+static inline int opaque(int number) { return number; }
+static inline float exp2_approximate(float x) {
+  const float power = __builtin_exp2f(x);
+  return power < 0x1p-126f ? 0.0f : power;
+}
+
 #define ATPC_SIMULATED_MATRICES(count)                                                                                        \
   static inline void load_##count##_matrices(unsigned *words, const void *row, int line = __builtin_LINE()) {                \
     simulated_tensor_cores::load_matrices<count, false>(words, row, line);                                                   \

@@ -468,16 +468,16 @@ fn main(
         score_3 += vec4<f32>(dot(query_0, key_5), dot(query_1, key_5), dot(query_2, key_5), dot(query_3, key_5));
       }
     }
-    let key_6: i32 = tile + lane;
+    let key_6: i32 = tile + min(lane, count - 1);
     score_0 = score_0 * 0.3535533845424652;
     score_0 = select(vec4<f32>((-9.999999680285692e+37)), score_0, (lane < count) & (mask_buffer[sizes.mask_offset + batch * sizes.keys + key_6] != 0));
-    let key_7: i32 = tile + (lane + 16);
+    let key_7: i32 = tile + min((lane + 16), count - 1);
     score_1 = score_1 * 0.3535533845424652;
     score_1 = select(vec4<f32>((-9.999999680285692e+37)), score_1, ((lane + 16) < count) & (mask_buffer[sizes.mask_offset + batch * sizes.keys + key_7] != 0));
-    let key_8: i32 = tile + (lane + 32);
+    let key_8: i32 = tile + min((lane + 32), count - 1);
     score_2 = score_2 * 0.3535533845424652;
     score_2 = select(vec4<f32>((-9.999999680285692e+37)), score_2, ((lane + 32) < count) & (mask_buffer[sizes.mask_offset + batch * sizes.keys + key_8] != 0));
-    let key_9: i32 = tile + (lane + 48);
+    let key_9: i32 = tile + min((lane + 48), count - 1);
     score_3 = score_3 * 0.3535533845424652;
     score_3 = select(vec4<f32>((-9.999999680285692e+37)), score_3, ((lane + 48) < count) & (mask_buffer[sizes.mask_offset + batch * sizes.keys + key_9] != 0));
     var tile_maximum: vec4<f32> = max(max(max(score_0, score_1), score_2), score_3);

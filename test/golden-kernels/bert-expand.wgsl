@@ -994,16 +994,16 @@ fn main(
           score_3 += vec4<f32>(dot(query_0, key_4), dot(query_1, key_4), dot(query_2, key_4), dot(query_3, key_4));
         }
       }
-      let key_5: i32 = tile + lane;
+      let key_5: i32 = tile + min(lane, count - 1);
       score_0 = score_0 * 0.3535533845424652;
       score_0 = select(vec4<f32>((-9.999999680285692e+37)), score_0, (lane < count) & (segment_0_mask_buffer[sizes.segment_0_mask_offset + batch * sizes.segment_0_keys + key_5] != 0));
-      let key_6: i32 = tile + (lane + 16);
+      let key_6: i32 = tile + min((lane + 16), count - 1);
       score_1 = score_1 * 0.3535533845424652;
       score_1 = select(vec4<f32>((-9.999999680285692e+37)), score_1, ((lane + 16) < count) & (segment_0_mask_buffer[sizes.segment_0_mask_offset + batch * sizes.segment_0_keys + key_6] != 0));
-      let key_7: i32 = tile + (lane + 32);
+      let key_7: i32 = tile + min((lane + 32), count - 1);
       score_2 = score_2 * 0.3535533845424652;
       score_2 = select(vec4<f32>((-9.999999680285692e+37)), score_2, ((lane + 32) < count) & (segment_0_mask_buffer[sizes.segment_0_mask_offset + batch * sizes.segment_0_keys + key_7] != 0));
-      let key_8: i32 = tile + (lane + 48);
+      let key_8: i32 = tile + min((lane + 48), count - 1);
       score_3 = score_3 * 0.3535533845424652;
       score_3 = select(vec4<f32>((-9.999999680285692e+37)), score_3, ((lane + 48) < count) & (segment_0_mask_buffer[sizes.segment_0_mask_offset + batch * sizes.segment_0_keys + key_8] != 0));
       var tile_maximum: vec4<f32> = max(max(max(score_0, score_1), score_2), score_3);
@@ -1099,16 +1099,16 @@ fn main(
               score_3_2 += vec4<f32>(dot(query_0_2, key_12), dot(query_1_2, key_12), dot(query_2_2, key_12), dot(query_3_2, key_12));
             }
           }
-          let key_13: i32 = tile + lane;
+          let key_13: i32 = tile + min(lane, count_2 - 1);
           score_0_2 = score_0_2 * 0.3535533845424652 + vec4<f32>(max(bitcast<f32>(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes.segment_1_log_mass_offset + first_cluster + key_13]), (-9.999999680285692e+37)));
           score_0_2 = select(vec4<f32>((-9.999999680285692e+37)), score_0_2, lane < count_2);
-          let key_14: i32 = tile + (lane + 16);
+          let key_14: i32 = tile + min((lane + 16), count_2 - 1);
           score_1_2 = score_1_2 * 0.3535533845424652 + vec4<f32>(max(bitcast<f32>(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes.segment_1_log_mass_offset + first_cluster + key_14]), (-9.999999680285692e+37)));
           score_1_2 = select(vec4<f32>((-9.999999680285692e+37)), score_1_2, (lane + 16) < count_2);
-          let key_15: i32 = tile + (lane + 32);
+          let key_15: i32 = tile + min((lane + 32), count_2 - 1);
           score_2_2 = score_2_2 * 0.3535533845424652 + vec4<f32>(max(bitcast<f32>(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes.segment_1_log_mass_offset + first_cluster + key_15]), (-9.999999680285692e+37)));
           score_2_2 = select(vec4<f32>((-9.999999680285692e+37)), score_2_2, (lane + 32) < count_2);
-          let key_16: i32 = tile + (lane + 48);
+          let key_16: i32 = tile + min((lane + 48), count_2 - 1);
           score_3_2 = score_3_2 * 0.3535533845424652 + vec4<f32>(max(bitcast<f32>(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes.segment_1_log_mass_offset + first_cluster + key_16]), (-9.999999680285692e+37)));
           score_3_2 = select(vec4<f32>((-9.999999680285692e+37)), score_3_2, (lane + 48) < count_2);
           var tile_maximum_2: vec4<f32> = max(max(max(score_0_2, score_1_2), score_2_2), score_3_2);
@@ -1517,16 +1517,16 @@ fn main(
               score_3_5 += vec4<f32>(dot(query_0_5, key_28), dot(query_1_5, key_28), dot(query_2_5, key_28), dot(query_3_5, key_28));
             }
           }
-          let key_29: i32 = tile + lane;
+          let key_29: i32 = tile + min(lane, count_5 - 1);
           score_0_5 = score_0_5 * 0.3535533845424652 + vec4<f32>(max(bitcast<f32>(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes.segment_1_log_mass_offset + first_cluster + key_29]), (-9.999999680285692e+37)));
           score_0_5 = select(vec4<f32>((-9.999999680285692e+37)), score_0_5, (lane < count_5) & (!(scratch[(scratch_start) + key_29 * 1] > threshold || (scratch[(scratch_start) + key_29 * 1] == threshold && key_29 < end_of_equals))));
-          let key_30: i32 = tile + (lane + 16);
+          let key_30: i32 = tile + min((lane + 16), count_5 - 1);
           score_1_5 = score_1_5 * 0.3535533845424652 + vec4<f32>(max(bitcast<f32>(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes.segment_1_log_mass_offset + first_cluster + key_30]), (-9.999999680285692e+37)));
           score_1_5 = select(vec4<f32>((-9.999999680285692e+37)), score_1_5, ((lane + 16) < count_5) & (!(scratch[(scratch_start) + key_30 * 1] > threshold || (scratch[(scratch_start) + key_30 * 1] == threshold && key_30 < end_of_equals))));
-          let key_31: i32 = tile + (lane + 32);
+          let key_31: i32 = tile + min((lane + 32), count_5 - 1);
           score_2_5 = score_2_5 * 0.3535533845424652 + vec4<f32>(max(bitcast<f32>(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes.segment_1_log_mass_offset + first_cluster + key_31]), (-9.999999680285692e+37)));
           score_2_5 = select(vec4<f32>((-9.999999680285692e+37)), score_2_5, ((lane + 32) < count_5) & (!(scratch[(scratch_start) + key_31 * 1] > threshold || (scratch[(scratch_start) + key_31 * 1] == threshold && key_31 < end_of_equals))));
-          let key_32: i32 = tile + (lane + 48);
+          let key_32: i32 = tile + min((lane + 48), count_5 - 1);
           score_3_5 = score_3_5 * 0.3535533845424652 + vec4<f32>(max(bitcast<f32>(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes.segment_1_log_mass_offset + first_cluster + key_32]), (-9.999999680285692e+37)));
           score_3_5 = select(vec4<f32>((-9.999999680285692e+37)), score_3_5, ((lane + 48) < count_5) & (!(scratch[(scratch_start) + key_32 * 1] > threshold || (scratch[(scratch_start) + key_32 * 1] == threshold && key_32 < end_of_equals))));
           var tile_maximum_3: vec4<f32> = max(max(max(score_0_5, score_1_5), score_2_5), score_3_5);

@@ -79,6 +79,11 @@ export class Code {
     // The name may be used again: it lives in the loop only.
     this.#names.delete(name);
   }
+  /** Before a loop: what it loads is in registers for so many rounds at once, at most. */
+  unrollAtMost(times: number): void {
+    const hint = this.dialect.unrollAtMost?.(times);
+    if (hint !== undefined) this.line(hint);
+  }
   while(condition: string, body: () => void): void {
     this.block(`while (${condition})`, body);
   }

@@ -69,6 +69,8 @@ export interface Dialect {
   /** A lane of a vector: a number from 0 to 3, or an expression. */
   lane(vector: string, lane: string | number): string;
   call(builtin: Builtin, parts: readonly string[]): string;
+  /** A line before a loop that keeps the compiler from unrolling it more often; absent where a language has none. */
+  unrollAtMost?(times: number): string;
   size(name: string): string;
   /** Threads of the workgroup have come here, and see what the others wrote to shared arrays or to buffers. */
   barrier(memory: 'shared' | 'buffers'): string;

@@ -70,6 +70,7 @@ export const cudaDialect: Dialect = {
   vector: (type, parts) => `${type}(${parts.join(', ')})`,
   lane: (vector, lane) => (typeof lane === 'number' ? `${vector}.${'xyzw'.charAt(lane)}` : `${vector}[${lane}]`),
   call: (builtin, parts) => `${builtins[builtin]}(${parts.join(', ')})`,
+  unrollAtMost: (times) => `#pragma unroll ${times}`,
   size: (name) => `sizes->${name}`,
   // It orders global memory among the threads of a block too (CUDA C++ Programming Guide, section 10.6).
   barrier: () => '__syncthreads()',

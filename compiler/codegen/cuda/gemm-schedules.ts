@@ -29,19 +29,23 @@ const shortShapes: readonly Shape[] = [
 ];
 /**
  * By the least columns. Larger tiles read less from the second-level cache for each product, and there have to be enough of them for
- * all multiprocessors. A warp has 32 x 32 sums, 64 x 32 or 64 x 64; two thread blocks or more fit a multiprocessor.
+ * all multiprocessors. A warp has 32 x 32 sums, 64 x 32 or 64 x 64; two thread blocks or more fit a multiprocessor. The largest leaves
+ * no registers for the edges of runs: it is for depths of whole ones.
  */
-const longShapes: readonly (Shape & { readonly fromColumns: number })[] = [
-  { fromColumns: 4096, rowTile: 128, columnTile: 128, depthTile: 32, warpRows: 2, warpColumns: 2, warpDepth: 1, stages: 3 },
+const longShapes: readonly (Shape & { readonly fromColumns: number; readonly wholeRuns?: true })[] = [
+  {
+    ...{ fromColumns: 4096, wholeRuns: true },
+    ...{ rowTile: 128, columnTile: 128, depthTile: 32, warpRows: 2, warpColumns: 2, warpDepth: 1, stages: 3 },
+  },
   { fromColumns: 1024, rowTile: 128, columnTile: 64, depthTile: 32, warpRows: 2, warpColumns: 2, warpDepth: 1, stages: 3 },
   { fromColumns: 0, rowTile: 64, columnTile: 64, depthTile: 32, warpRows: 2, warpColumns: 2, warpDepth: 1, stages: 4 },
 ];
-function tensorCoreShape(rows: Size, columns: number): Shape {
+function tensorCoreShape(rows: Size, columns: number, depth: Size): Shape {
   const short = shortShapes.find(({ rowTile }) => hasAtMost(rows, rowTile));
   if (short) return short;
-  const { fromColumns: _, ...shape } = longShapes.find(
-    ({ fromColumns }) => columns >= fromColumns,
-  ) as (typeof longShapes)[number];
+  const hasWholeRuns = typeof depth === 'number' && depth % 8 === 0 && columns % 4 === 0;
+  const fitting = longShapes.find(({ fromColumns, wholeRuns }) => columns >= fromColumns && (hasWholeRuns || wholeRuns !== true));
+  const { fromColumns: _, wholeRuns: __, ...shape } = fitting as (typeof longShapes)[number];
   return shape;
 }
 
@@ -54,5 +58,5 @@ export function gemmSchedule(
 ): GpuSchedule {
   if (hasAtMost(rows, decodedRows)) return splitDepth(rows, typeof depth === 'number' ? depth : Infinity, run);
   if (precision === 'f32') return { ...plainTiles, depthTile };
-  return { ...tensorCoreShape(rows, columns), multiply: precision };
+  return { ...tensorCoreShape(rows, columns, depth), multiply: precision };
 }

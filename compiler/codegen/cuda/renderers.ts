@@ -1,10 +1,12 @@
 import { AtpcError } from '../../../runtime/errors.ts';
 import type { KernelKind } from '../../kernel/kernel.ts';
 import { gpuRenderers, type Renderer } from '../clike/renderers.ts';
+import { renderCudaAttention } from './kernels/attention.ts';
 import { cudaBlockGemmVectorStrides, cudaGemmVectorStrides, renderCudaBlockGemm, renderCudaGemm } from './kernels/gemm.ts';
 
 const renderers: { readonly [K in KernelKind]: Renderer<K> } = {
   ...gpuRenderers,
+  attention: { ...gpuRenderers.attention, render: renderCudaAttention },
   gemm: { ...gpuRenderers.gemm, render: renderCudaGemm, vectorStrides: cudaGemmVectorStrides },
   block_gemm: { ...gpuRenderers.block_gemm, render: renderCudaBlockGemm, vectorStrides: cudaBlockGemmVectorStrides },
   principal_rows: {

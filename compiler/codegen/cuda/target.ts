@@ -2,6 +2,7 @@ import type { FinishedFiles, NamedKernel, Target, TargetFile } from '../target.t
 import { compilePtx } from './compile-ptx.ts';
 import { cudaDialect } from './dialect.ts';
 import { gemmSchedule } from './gemm-schedules.ts';
+import { cudaAttentionSchedule } from './kernels/attention.ts';
 import { intrinsics } from './intrinsics.ts';
 import { precisions, roundings, type Precision } from './precision.ts';
 import { prelude } from './prelude.ts';
@@ -36,10 +37,8 @@ function createTarget(precision: Precision): Target {
     refusedModes: { svd: 'the eigenvectors of literal ATP are not safe in float32, and CUDA has no kernel for them in float64' },
     attentionsPerLayer: 3,
     ...(precision === 'f32' ? {} : { rounding: roundings[precision] }),
-    attentionSchedule: (_headSize, _valueSize, decodes = false) =>
-      decodes
-        ? { queryTile: 4, keyTile: 128, threads: 128, fewQueries: false }
-        : { queryTile: 16, keyTile: 64, threads: 64, fewQueries: false },
+    attentionSchedule: (headSize, valueSize, decodes = false, segments = []) =>
+      cudaAttentionSchedule(precision === 'f32' ? null : precision, headSize, valueSize, decodes, segments),
     scoreKeysSchedule: () => ({ keyTile: 64 }),
     scratchBytes: (kernel, integers) => {
       const { scratch } = rendererOf(kernel);

@@ -40,6 +40,17 @@ ${(['f16', 'bf16'] as const).map(packPair).join('\n')}
 ${matrixCounts.flatMap((count) => [loadMatrices(count, false), loadMatrices(count, true)]).join('\n')}
 /* sums[16, 8] += left[16, 16] x right[8, 16]^T by the lanes of a warp (PTX ISA 9.7.14.5.14, mma). */
 ${(['f16', 'bf16'] as const).map(multiplyMatrices).join('\n')}
+/* 2^x, and 0 for what is less than 2^-126 (PTX ISA 9.7.3.22, ex2). */
+static __device__ inline f32 exp2_approximate(f32 x) {
+  f32 power;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(x));
+  return power;
+}
+/* The same number, of which the compiler knows nothing: what is loaded by it again is not kept in registers until then. */
+static __device__ inline i32 opaque(i32 number) {
+  asm volatile("" : "+r"(number));
+  return number;
+}
 /* 16 bytes from global to shared memory, or zeros; there once the group of copies they belong to was waited for (PTX ISA
    9.7.9.25.3, cp.async; both places are multiples of 16 bytes). */
 static __device__ inline void copy_async(void *to, const void *from, bool zeros) {

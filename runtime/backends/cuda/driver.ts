@@ -28,7 +28,8 @@ const functions = {
   cuDeviceTotalMem_v2: [out, 'int'],
   cuDevicePrimaryCtxRetain: [out, 'int'],
   cuDevicePrimaryCtxRelease_v2: ['int'],
-  cuDevicePrimaryCtxReset_v2: ['int'],
+  cuCtxCreate_v2: [out, 'uint', 'int'],
+  cuCtxDestroy_v2: [handle],
   cuCtxSetCurrent: [handle],
   cuCtxSynchronize: [],
   cuMemGetInfo_v2: [out, out],
@@ -202,9 +203,12 @@ export class CudaDriver {
   releaseContext(device: number): void {
     this.#call('cuDevicePrimaryCtxRelease_v2', device);
   }
-  /** Destroys the context for all that retain it. */
-  resetContext(device: number): void {
-    this.#call('cuDevicePrimaryCtxReset_v2', device);
+  /** A context beside that one, of its maker's own. */
+  createContext(device: number): Address {
+    return this.#make('cuCtxCreate_v2', 0, device);
+  }
+  destroyContext(context: Address): void {
+    this.#call('cuCtxDestroy_v2', context);
   }
   /** Calls of this thread are for the context from now on. */
   useContext(context: Address): void {

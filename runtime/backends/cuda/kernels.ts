@@ -1,5 +1,6 @@
 import { AtpcError } from '../../errors.ts';
 import { dispatchSteps, type Program } from '../../format/program.ts';
+import { ignoringFailures } from './context.ts';
 import type { Address, CudaDriver } from './driver.ts';
 import { cudaCode, CudaFailure } from './failure.ts';
 import type { PtxText } from './ptx.ts';
@@ -41,7 +42,7 @@ export function loadKernels(driver: CudaDriver, program: Program, ptx: Uint8Arra
     });
     return { module, kernels: new Map(kernels) };
   } catch (error) {
-    driver.unloadModule(module);
+    ignoringFailures(() => driver.unloadModule(module));
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 /** The tokens of the clusters that some query of a tile has chosen, a tile of tokens at a time. */
 import type { Rows } from '../rows.ts';
 import { isChosen, type Choice } from './attention-choice.ts';
-import { unseen, type AttentionFrame } from './attention-frame.ts';
+import type { AttentionFrame } from './attention-frame.ts';
 import { groupRows } from './attention-layout.ts';
 
 export interface ChosenClusters {
@@ -13,7 +13,7 @@ export interface ChosenClusters {
   readonly choices: readonly Choice[];
   /** The ranking of a cluster for a chooser. */
   rankings(cluster: string, chooser: string): string;
-  /** Whether query `row` of the thread's row group has chosen a cluster; null where all queries have the same choice. */
+  /** Whether the thread's query `row` (AttentionFrame.rowOffsets) has chosen a cluster; null where all queries have the same choice. */
   readonly isSeen: ((cluster: string, row: number) => string) | null;
   /** Places for `count` numbers, f32. */
   list(index: string): string;
@@ -24,7 +24,7 @@ export interface ChosenClusters {
 }
 
 export function attendChosen(frame: AttentionFrame, clusters: ChosenClusters): void {
-  const { k, layout, queries, kernel } = frame;
+  const { k, layout } = frame;
   const { threads, keyTile } = layout;
   const { isSeen, list, offset, sortedKeys, sortedValues } = clusters;
   const chosen = listChosen(frame, clusters);
@@ -34,6 +34,7 @@ export function attendChosen(frame: AttentionFrame, clusters: ChosenClusters): v
     k.shared('cluster_numbers', 'i32', threads),
   ];
   const [tokenRows, tokenClusters] = [k.shared('token_rows', 'i32', keyTile), k.shared('token_clusters', 'i32', keyTile)];
+  frame.prepareListed();
   k.for('run', '0', chosen, k.i32(threads), (run) => {
     k.comment('as many clusters as there are threads: how many tokens they have, one behind the other');
     const size = k.var('size', 'i32');
@@ -66,18 +67,17 @@ export function attendChosen(frame: AttentionFrame, clusters: ChosenClusters): v
       });
       k.barrier();
       const rowsAt = (rows: Rows): Rows => ({ ...rows, start: (row) => rows.start(`${tokenRows}[${row}]`) });
-      const scores = frame.scoreTile({ queries, keys: rowsAt(sortedKeys) }, '0', count);
-      scores.forEach((score, index) => {
-        const number = frame.keyInTile(index);
-        const isInside = k.let('is_inside', 'bool', `${number} < ${count}`);
-        const cluster = isSeen && k.let('cluster', 'i32', `${tokenClusters}[${number}]`);
-        const lanes = Array.from({ length: groupRows }, (_, row) => {
-          const seen = isSeen === null || cluster === null ? isInside : `${isInside} && ${isSeen(cluster, row)}`;
-          return k.select(seen, `${k.lane(score, row)} * ${k.f32(kernel.scale)}`, k.f32(unseen));
-        });
-        k.assign(score, k.vector('vec4<f32>', ...lanes));
+      frame.attendListed({
+        count,
+        keys: rowsAt(sortedKeys),
+        values: rowsAt(sortedValues),
+        isSeen:
+          isSeen &&
+          ((number) => {
+            const cluster = k.let('cluster', 'i32', `${tokenClusters}[${number}]`);
+            return (row) => isSeen(cluster, row);
+          }),
       });
-      frame.mergeTile(scores, count, (number) => rowsAt(sortedValues).start(number), sortedValues);
       k.barrier();
     });
   });

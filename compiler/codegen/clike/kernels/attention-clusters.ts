@@ -9,7 +9,7 @@ import { AtpcError } from '../../../../runtime/errors.ts';
 import type { AttentionKernel, ClustersSegment } from '../../../kernel/kernel.ts';
 import type { Rows } from '../rows.ts';
 import { sizeExpression } from '../size-expression.ts';
-import { absent, chooseLargest, isChosen, type Choice } from './attention-choice.ts';
+import { absent, chooseLargest, isChosen } from './attention-choice.ts';
 import { unseen, type AttentionFrame } from './attention-frame.ts';
 import { groupRows } from './attention-layout.ts';
 import type { SegmentRenderer } from './attention-segment.ts';
@@ -119,7 +119,7 @@ interface Expansion {
 /** The rankings of a tile, and what was chosen by them. */
 interface Rankings {
   readonly shared: boolean;
-  /** Whether query `row` of the thread's row group has chosen a cluster. */
+  /** Whether the thread's query `row` (AttentionFrame.rowOffsets) has chosen a cluster. */
   ownChoice(cluster: string, row: number): string;
 }
 
@@ -145,11 +145,17 @@ function expandClusters(frame: AttentionFrame, clusters: Clusters, expansion: Ex
     bounds: own.map((row) => bounds.least(row)),
     largest: own.map((row) => bounds.largest(row)),
   });
+  const thresholds = choices.map(({ threshold }) => threshold);
+  const ends = choices.map(({ end }) => end);
+  const ownThresholds = shared ? thresholds : frame.ownRows(thresholds, 'f32');
+  const ownEnds = shared ? ends : frame.ownRows(ends, 'i32');
   const chosen: Rankings = {
     shared,
     ownChoice(cluster, row) {
       const chooser = shared ? 0 : row;
-      return isChosen(choices[chooser] as Choice, ranking(cluster, chooser), cluster);
+      const choice = { threshold: ownThresholds[chooser] as string, end: ownEnds[chooser] as string };
+      const place = shared ? '' : ` + ${frame.firstRow} + ${frame.rowOffsets[row] as number}`;
+      return isChosen(choice, k.scratchAt(`${scratch} + ${cluster} * ${choosers}${place}`), cluster);
     },
   };
   attendMeans(frame, clusters, chosen);
@@ -193,6 +199,7 @@ class Estimates {
     this.squares = k.var('squares', 'vec4<f32>');
     for (let row = 0; row < groupRows; row += 1) {
       const start = k.let('query_start', 'i32', queries.start(`(${rowGroup} * ${groupRows} + ${row})`));
+      k.unrollAtMost(4);
       k.for('column', '0', k.i32(kernel.headSize), '1', (column) => {
         const element = k.let('element', 'f32', queries.operand.at(`${start} + ${column}`));
         k.add(k.lane(this.squares, row), `${element} * ${element}`);

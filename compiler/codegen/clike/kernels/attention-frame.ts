@@ -1,11 +1,10 @@
 /**
  * What the segments of an attention kernel share. One workgroup has a tile of queries of one head, and keeps their running softmax
- * (Milakov and Gimelshein, arXiv:1805.02867) over all segments in registers.
+ * (Milakov and Gimelshein, arXiv:1805.02867) over all segments in registers; how its threads share that out is for the frames of
+ * attention-row-groups.ts and, on tensor cores, of codegen/cuda.
  *
- * Every row group, four queries, has `lanes` threads. Of a tile of keys, lane l scores the keys l, l + lanes, ...; a score is a
- * vec4, a component for each of the four queries. Then the same lanes share out the columns of the values, as vec4s, and where
- * they are more than those, the keys. So each thread holds the running maximum of its four queries (equal in all lanes), the sum
- * of the weights that it computed itself, and sums of values for its queries and columns.
+ * Scores that something is chosen by are the same in all of them: every row group, four queries, has `lanes` threads. Of a tile of
+ * keys, lane l scores the keys l, l + lanes, ...; a score is a vec4, a component for each of the four queries.
  */
 import type { AttentionKernel, TokenRange } from '../../../kernel/kernel.ts';
 import type { KernelBuilder } from '../kernel-builder.ts';
@@ -35,8 +34,19 @@ export interface KeyRows {
   bias?(key: string): string;
   /** Whether the queries may see the key at all. */
   keyIsSeen?(key: string): string;
-  /** Whether query `row` (0 to 3) of the thread's row group sees the key. */
+  /** Whether the thread's query `row`, a number of AttentionFrame.rowOffsets, sees the key. */
   rowSees?(key: string, row: number): string;
+  /** Whether all queries of the tile see all of the keys [from, to) by `rowSees`, the same for all threads. */
+  allSeen?(from: string, to: string): string;
+}
+/** Keys of one tile, which lie anywhere: `keys.start` and `values.start` get the number of a key in the tile. */
+export interface ListedKeys {
+  /** At most keyTile, at least one; the same for all threads. */
+  readonly count: string;
+  readonly keys: Rows;
+  readonly values: Rows;
+  /** Of a key by its number: whether the thread's query `row` sees it. Null: all queries see all of them. */
+  readonly isSeen: ((number: string) => (row: number) => string) | null;
 }
 /** Keys that every query of the tile has for itself. Expressions, i32. */
 export interface KeyLists {
@@ -56,7 +66,7 @@ export interface ScoreOperands {
  * of the workgroup have to come there: conditions and loops around it must be uniform. Between two segments nothing in shared
  * memory is in use, and the next write to what a method has read is behind a barrier of its own.
  */
-export class AttentionFrame {
+export abstract class AttentionFrame {
   readonly k: KernelBuilder;
   readonly kernel: AttentionKernel;
   readonly layout: AttentionLayout;
@@ -66,27 +76,20 @@ export class AttentionFrame {
   readonly keyHead: string;
   readonly firstQuery: string;
   readonly rows: string;
-  /** Of the thread, i32: it has the queries 4 * rowGroup + 0 to 3 of the tile. */
+  /** Of the thread, i32, for scores: it has the queries 4 * rowGroup + 0 to 3 of the tile. */
   readonly rowGroup: string;
   readonly lane: string;
   /** The queries of the tile, by number in the tile; those beyond `rows` repeat the last. */
-  readonly queries: Rows;
-
-  readonly #columnLane: string;
-  readonly #split: string;
-  /** vec4 [rowGroups][keyTile]. */
-  readonly #weights: string;
-  /** vec4s of the thread: running maximum of its queries, and the sum of the weights that it computed. */
-  readonly #maximum: string;
-  readonly #total: string;
-  /** vec4s [row of the group][columns of the thread]. */
-  readonly #sums: readonly (readonly string[])[];
+  abstract readonly queries: Rows;
+  /** Of the thread, for attention: it has the queries firstRow + rowOffsets[0], firstRow + rowOffsets[1], ... of the tile. */
+  abstract readonly firstRow: string;
+  abstract readonly rowOffsets: readonly number[];
 
   constructor(k: KernelBuilder, kernel: AttentionKernel) {
     this.k = k;
     this.kernel = kernel;
     this.layout = attentionLayout(kernel);
-    const { queryTile, keyTile, rowGroups, lanes, columnLanes, columnsPerLane, splits } = this.layout;
+    const { queryTile, lanes } = this.layout;
     const [heads, keyHeads, queries] = [k.size('heads'), k.size('key_heads'), k.size('queries')];
     const tiles = k.let('tiles', 'i32', k.ceilDivide(queries, queryTile));
     this.batch = k.let('batch', 'i32', `${k.item} / (${tiles} * ${heads})`);
@@ -96,27 +99,43 @@ export class AttentionFrame {
     this.rows = k.let('rows', 'i32', k.call('min', k.i32(queryTile), `${queries} - ${this.firstQuery}`));
     this.rowGroup = k.let('row_group', 'i32', `${k.thread} / ${lanes}`);
     this.lane = k.let('lane', 'i32', `${k.thread} % ${lanes}`);
-    this.#columnLane = k.let('column_lane', 'i32', `${this.lane} % ${columnLanes}`);
-    this.#split = splits === 1 ? '0' : k.let('split', 'i32', `${this.lane} / ${columnLanes}`);
-    this.queries = this.queryRows('query', kernel.headSize);
-    this.#weights = k.shared('weights', 'vec4<f32>', rowGroups * keyTile);
-    this.#maximum = k.var('maximum', 'vec4<f32>', k.vector('vec4<f32>', k.f32(leastMaximum)));
-    this.#total = k.var('total', 'vec4<f32>');
-    this.#sums = indices(groupRows).map((row) =>
-      indices(columnsPerLane).map((column) => k.var(`sum_${row}_${column}`, 'vec4<f32>')),
-    );
   }
+
+  /** Attends to all keys [first, end), a tile at a time. */
+  abstract attend(rows: KeyRows): void;
+  /** Before attendListed, in its scope or one around it: loads what is the same for all tiles. */
+  abstract prepareListed(): void;
+  /** Attends to the keys of one tile. */
+  abstract attendListed(listed: ListedKeys): void;
+  /**
+   * Attends to keys of its own for every query, at most keyTile of each: `length(row)` of row `row` of the tile, which `key(row,
+   * number)` gives. `keys` and `values` hold at least one row.
+   */
+  abstract attendLists(lists: KeyLists): void;
+  /** Attends to one key that all queries see, each with a score of its own: the shared array `scores` has them. */
+  abstract attendScored(scores: string, value: Rows): void;
+  /** From values of the four queries that the thread scores to those of the queries that it attends with. */
+  abstract ownRows(values: readonly string[], type: 'f32' | 'i32'): readonly string[];
+  /**
+   * What the queries that the thread scores hold of all keys so far, vec4s: the largest score, and the sum of the exponentials of
+   * what scores are less. Holds barriers, and needs one before it, as reduceOverLanes does.
+   */
+  abstract softmaxSoFar(): { readonly maximum: string; readonly total: string };
+  /** Writes the results of the tile. */
+  abstract finish(): void;
 
   /** Where [batch, head] of an operand with the strides NAME_batch and NAME_head begins; gives the name of an i32. */
   headPlace(name: string, head: string): string {
     const { k } = this;
     return k.let(`${name}_start`, 'i32', `${this.batch} * ${k.size(`${name}_batch`)} + ${head} * ${k.size(`${name}_head`)}`);
   }
+
   /** Rows of keys or values: the KV head's of an operand with the strides NAME_batch, NAME_head and NAME_row. */
   keyRows(name: string, size: number): Rows {
     const start = this.headPlace(name, this.keyHead);
     return { operand: this.k.operand(name), size, start: (row) => `${start} + ${row} * ${this.k.size(`${name}_row`)}` };
   }
+
   /** Rows of the head of an operand with the strides NAME_batch, NAME_head and NAME_row that has one for each query, as `queries`. */
   queryRows(name: string, size: number): Rows {
     const { k, rows } = this;
@@ -132,6 +151,7 @@ export class AttentionFrame {
     k.if(`${k.thread} == 0`, () => k.assign(place, value));
     return k.let(wanted, 'i32', k.dialect.uniformLoad(place));
   }
+
   /** Runs `body` where the batch row has a number of tokens inside the range; `tokens` is the operand that says it. */
   whereTokens(range: TokenRange | null, tokens: string, body: () => void): void {
     const { k } = this;
@@ -146,36 +166,9 @@ export class AttentionFrame {
     k.if(conditions.join(' && '), body);
   }
 
-  /** Attends to all keys [first, end), a tile at a time. */
-  attend(rows: KeyRows): void {
-    const { k, kernel, layout, queries } = this;
-    k.for('tile', rows.first, rows.end, k.i32(layout.keyTile), (tile) => {
-      const count = k.let('count', 'i32', k.call('min', k.i32(layout.keyTile), `${rows.end} - ${tile}`));
-      const products = this.scoreTile({ queries, keys: rows.keys }, tile, count);
-      products.forEach((score, index) => {
-        const key = k.let('key', 'i32', `${tile} + ${this.keyInTile(index)}`);
-        const bias = rows.bias && k.call('max', rows.bias(key), k.f32(unseen));
-        const scaled = `${score} * ${k.f32(kernel.scale)}`;
-        k.assign(score, bias === undefined ? scaled : `${scaled} + ${k.vector('vec4<f32>', bias)}`);
-        this.#hide(score, key, `${this.keyInTile(index)} < ${count}`, rows);
-      });
-      this.mergeTile(products, count, (number) => rows.values.start(`(${tile} + ${number})`), rows.values);
-    });
-  }
   /** Number within its tile of the thread's key `index`. */
   keyInTile(index: number): string {
     return index === 0 ? this.lane : `(${this.lane} + ${index * this.layout.lanes})`;
-  }
-  #hide(score: string, key: string, inside: string, { keyIsSeen, rowSees }: KeyRows): void {
-    const { k } = this;
-    // `&` and not `&&`: no branches, which there would be very many of
-    const seen = keyIsSeen ? `(${inside}) & (${keyIsSeen(key)})` : inside;
-    if (!rowSees) return k.assign(score, k.select(seen, score, k.vector('vec4<f32>', k.f32(unseen))));
-    const keySeen = k.let('seen', 'bool', seen);
-    const lanes = indices(groupRows).map((row) =>
-      k.select(`${keySeen} & ${rowSees(key, row)}`, k.lane(score, row), k.f32(unseen)),
-    );
-    k.assign(score, k.vector('vec4<f32>', ...lanes));
   }
 
   /**
@@ -192,6 +185,7 @@ export class AttentionFrame {
     const stagedKeys = this.stagedKeys();
     const within = keys.size % (parts * 4) === 0;
     const scores = indices(keysPerLane).map((index) => k.var(`score_${index}`, 'vec4<f32>'));
+    k.unrollAtMost(1);
     k.for('column', '0', k.i32(keys.size), k.i32(parts * 4), (column) => {
       k.barrier();
       const stage = (into: string, pitch: number, rows: Rows, tile: number, start: (row: string) => string): void =>
@@ -205,6 +199,7 @@ export class AttentionFrame {
       stage(stagedQueries, queryPitch, queries, queryTile, (row) => queries.start(row));
       stage(stagedKeys, keyPitch, keys, keyTile, (row) => keys.start(`(${first} + ${k.call('min', row, `${count} - 1`)})`));
       k.barrier();
+      k.unrollAtMost(2);
       k.for('part', '0', k.i32(parts), '1', (part) => {
         const own = indices(groupRows).map((row) => {
           const place = `${part} * ${queryPitch} + ${this.rowGroup} * ${groupRows} + ${row}`;
@@ -224,86 +219,6 @@ export class AttentionFrame {
   stagedKeys(): string {
     const { rowGroups, keyTile } = this.layout;
     return this.k.sharedOnce('staged_keys', 'vec4<f32>', Math.max(stagedParts * (keyTile + 2), rowGroups * keyTile));
-  }
-
-  /**
-   * Attends to keys of its own for every query, at most keyTile of each: `length(row)` of row `row` of the tile, which `key(row,
-   * number)` gives. `keys` and `values` hold at least one row.
-   */
-  attendLists(lists: KeyLists): void {
-    const { k, kernel, layout, queries } = this;
-    k.comment('the row groups take their queries one by one');
-    k.for('turn', '0', k.i32(groupRows), '1', (turn) => {
-      const row = k.let('row', 'i32', `${this.rowGroup} * ${groupRows} + ${turn}`);
-      const length = k.let('length', 'i32', lists.length(row));
-      const listed = (number: string): string => k.select(`${number} < ${length}`, lists.key(row, number), '0');
-      const own = indices(layout.keysPerLane).map((index) => {
-        const start = k.let('key_start', 'i32', lists.keys.start(k.let('key', 'i32', listed(this.keyInTile(index)))));
-        return { start, product: k.var('product', 'f32') };
-      });
-      const queryStart = k.let('query_start', 'i32', queries.start(row));
-      k.for('column', '0', k.i32(kernel.headSize), '4', (column) => {
-        const query = k.let('query', 'vec4<f32>', rowVector(k, queries, queryStart, column, true));
-        for (const { start, product } of own) k.add(product, k.call('dot', query, rowVector(k, lists.keys, start, column, true)));
-      });
-      const scores = own.map(({ product }, index) => {
-        const score = k.select(`${this.keyInTile(index)} < ${length}`, `${product} * ${k.f32(kernel.scale)}`, k.f32(unseen));
-        const scalar = k.let('scalar', 'f32', score);
-        const rows = indices(groupRows).map((number) => k.select(`${turn} == ${number}`, scalar, k.f32(unseen)));
-        return k.let('score', 'vec4<f32>', k.vector('vec4<f32>', ...rows));
-      });
-      this.mergeTile(scores, length, (number) => lists.values.start(lists.key(row, number)), lists.values);
-      k.barrier();
-    });
-  }
-
-  /**
-   * One step of online softmax: scores of the thread's keys of a tile (vec4 variables, `unseen` where a query does not see the key)
-   * become weights. `value(number)` is the element at which the value of key `number` of the tile begins.
-   */
-  mergeTile(scores: readonly string[], count: string, value: (number: string) => string, values: Rows): void {
-    const { k, layout } = this;
-    const most = k.var(
-      'tile_maximum',
-      'vec4<f32>',
-      scores.reduce((largest, score) => k.call('max', largest, score)),
-    );
-    this.#rescale(this.reduceOverLanes('group_maximum', most, (a, b) => k.call('max', a, b)));
-    scores.forEach((score, index) => {
-      const weight = k.let('weight', 'vec4<f32>', k.call('exp', `${score} - ${this.#maximum}`));
-      k.add(this.#total, weight);
-      k.assign(`${this.#weights}[${this.rowGroup} * ${layout.keyTile} + ${this.keyInTile(index)}]`, weight);
-    });
-    k.barrier();
-    k.for('number', this.#split, count, k.i32(layout.splits), (number) => {
-      const weight = k.let('weight', 'vec4<f32>', `${this.#weights}[${this.rowGroup} * ${layout.keyTile} + ${number}]`);
-      const from = k.let('from', 'i32', value(number));
-      indices(layout.columnsPerLane).forEach((index) => {
-        const own = k.let(`value_${index}`, 'vec4<f32>', this.#valueVector(values, from, index));
-        indices(groupRows).forEach((row) => k.add(this.#sumOf(row, index), `${k.lane(weight, row)} * ${own}`));
-      });
-    });
-  }
-  #sumOf(row: number, index: number): string {
-    return this.#sums[row]?.[index] as string;
-  }
-  /** The thread's columns `index` of a value. */
-  #valueVector(values: Rows, from: string, index: number): string {
-    const { columns, columnLanes, columnsPerLane } = this.layout;
-    return rowVector(this.k, values, from, this.#columnOf(index), columns === columnLanes * columnsPerLane);
-  }
-  #columnOf(index: number): string {
-    const first = index === 0 ? this.#columnLane : `(${this.#columnLane} + ${index * this.layout.columnLanes})`;
-    return `${first} * 4`;
-  }
-  /** Raises the running maximum to at least `maximum`, and scales what was summed up so far to it. */
-  #rescale(maximum: string): void {
-    const { k } = this;
-    const raised = k.let('raised', 'vec4<f32>', k.call('max', this.#maximum, maximum));
-    const factor = k.let('factor', 'vec4<f32>', k.call('exp', `${this.#maximum} - ${raised}`));
-    k.assign(this.#maximum, raised);
-    k.assign(this.#total, `${this.#total} * ${factor}`);
-    this.#sums.forEach((own, row) => own.forEach((sum) => k.assign(sum, `${sum} * ${k.lane(factor, row)}`)));
   }
 
   /**
@@ -331,74 +246,7 @@ export class AttentionFrame {
     k.barrier();
     return over(exchangedBlocks, `${this.rowGroup} * ${blocks}`, blocks);
   }
-
-  /**
-   * What the queries of the thread hold of all keys so far, vec4s: the largest score, and the sum of the exponentials of what scores
-   * are less. Holds barriers, and needs one before it, as reduceOverLanes does.
-   */
-  softmaxSoFar(): { readonly maximum: string; readonly total: string } {
-    return { maximum: this.#maximum, total: this.reduceOverLanes('total_so_far', this.#total, (a, b) => `${a} + ${b}`) };
-  }
-
-  /** Writes the results of the tile. */
-  finish(): void {
-    const { k, kernel, layout } = this;
-    k.barrier();
-    const total = this.reduceOverLanes('row_total', this.#total, (a, b) => `${a} + ${b}`);
-    k.comment('a query that sees no key has a total of 0: zeros');
-    const inverses = indices(groupRows).map((row) => {
-      const own = k.lane(total, row);
-      return k.select(`${own} > 0.0`, `1.0 / ${own}`, k.f32(0));
-    });
-    const inverse = k.let('inverse', 'vec4<f32>', k.vector('vec4<f32>', ...inverses));
-    const exchanged = layout.splits === 1 ? null : k.sharedOnce('lane_values', 'vec4<f32>', layout.threads);
-    const result = this.headPlace('result', this.head);
-    this.#sums.forEach((own, row) =>
-      own.forEach((sum, index) => {
-        if (exchanged !== null) {
-          k.barrier();
-          k.assign(`${exchanged}[${k.thread}]`, sum);
-          k.barrier();
-        }
-        const inTile = `${this.rowGroup} * ${groupRows} + ${row}`;
-        const column = this.#columnOf(index);
-        const alone = layout.splits === 1 ? [] : [`${this.#split} == 0`];
-        k.if([...alone, `${inTile} < ${this.rows}`, `${column} < ${kernel.valueSize}`].join(' && '), () => {
-          if (exchanged !== null)
-            k.for('other', '1', k.i32(layout.splits), '1', (other) =>
-              k.add(sum, `${exchanged}[${k.thread} + ${other} * ${layout.columnLanes}]`),
-            );
-          const place = `${result} + (${this.firstQuery} + ${inTile}) * ${k.size('result_row')} + ${column}`;
-          this.#storeResult(k.let('place', 'i32', place), `${sum} * ${k.lane(inverse, row)}`, column);
-        });
-      }),
-    );
-    if (kernel.logSumExp) this.#storeLogSumExp(total);
-  }
-  #storeResult(place: string, value: string, column: string): void {
-    const { k, kernel } = this;
-    const result = k.operand('result');
-    if (kernel.valueSize % 4 === 0) return result.storeVector(place, value);
-    const vector = k.let('lanes', 'vec4<f32>', value);
-    for (const lane of [0, 1, 2, 3])
-      k.if(`${column} + ${lane} < ${kernel.valueSize}`, () => result.store(`${place} + ${lane}`, k.lane(vector, lane)));
-  }
-  #storeLogSumExp(total: string): void {
-    const { k } = this;
-    const start = this.headPlace('log_sum_exp', this.head);
-    k.if(`${this.lane} == 0`, () =>
-      indices(groupRows).forEach((row) => {
-        const inTile = `${this.rowGroup} * ${groupRows} + ${row}`;
-        k.if(`${inTile} < ${this.rows}`, () => {
-          const own = k.lane(total, row);
-          const logarithm = `${k.lane(this.#maximum, row)} + ${k.call('log', own)}`;
-          const value = k.select(`${own} > 0.0`, logarithm, k.f32(-Infinity));
-          k.operand('log_sum_exp').store(`${start} + ${this.firstQuery} + ${inTile}`, value);
-        });
-      }),
-    );
-  }
 }
-function indices(count: number): readonly number[] {
+export function indices(count: number): readonly number[] {
   return Array.from({ length: count }, (_, index) => index);
 }

@@ -1,6 +1,5 @@
 import type { KeysSegment } from '../../../kernel/kernel.ts';
 import type { AttentionFrame } from './attention-frame.ts';
-import { groupRows } from './attention-layout.ts';
 import type { SegmentRenderer } from './attention-segment.ts';
 
 /** Batch, head and row strides of an operand [batch, heads, rows, size]. */
@@ -30,17 +29,23 @@ function writeKeys(frame: AttentionFrame, segment: KeysSegment, names: (name: st
   // Query i of the call stands at key i + keys - queries.
   const ahead = `${keys} - ${k.size('queries')}`;
   const firstStand = k.let('first_stand', 'i32', `${frame.firstQuery} + ${ahead}`);
-  const own = k.let('own_stand', 'i32', `${firstStand} + ${frame.rowGroup} * ${groupRows}`);
+  const own = k.let('own_stand', 'i32', `${firstStand} + ${frame.firstRow}`);
   const first = window === null ? '0' : k.let('first_key', 'i32', k.call('max', '0', `${firstStand} - ${k.i32(window - 1)}`));
   const end = causal ? k.let('end_key', 'i32', k.call('min', keys, `${firstStand} + ${frame.rows}`)) : keys;
   const biasStart = bias ? frame.headPlace(names('bias'), frame.keyHead) : '';
   const sees = (key: string, row: number): string => {
-    const stand = row === 0 ? own : `${own} + ${row}`;
+    const offset = frame.rowOffsets[row] as number;
+    const stand = offset === 0 ? own : `${own} + ${offset}`;
     return [
       ...(causal ? [`(${key} <= ${stand})`] : []),
       ...(window === null ? [] : [`(${key} > ${stand} - ${k.i32(window)})`]),
     ].join(' & ');
   };
+  const allSeen = (from: string, to: string): string =>
+    [
+      ...(causal ? [`${to} <= ${firstStand} + 1`] : []),
+      ...(window === null ? [] : [`${from} > ${firstStand} + ${frame.rows} - ${k.i32(window + 1)}`]),
+    ].join(' && ');
   frame.attend({
     first,
     end,
@@ -48,6 +53,6 @@ function writeKeys(frame: AttentionFrame, segment: KeysSegment, names: (name: st
     values: frame.keyRows(names('value'), kernel.valueSize),
     ...(bias ? { bias: (key) => k.operand(names('bias')).at(`${biasStart} + ${key}`) } : {}),
     ...(mask ? { keyIsSeen: (key) => `${k.operand(names('mask')).at(`${frame.batch} * ${keys} + ${key}`)} != 0` } : {}),
-    ...(causal || window !== null ? { rowSees: sees } : {}),
+    ...(causal || window !== null ? { rowSees: sees, allSeen } : {}),
   });
 }

@@ -2,7 +2,6 @@ import type { RankedSegment } from '../../../kernel/kernel.ts';
 import { sizeExpression } from '../size-expression.ts';
 import { unseen, type AttentionFrame } from './attention-frame.ts';
 import { headStrides } from './attention-keys.ts';
-import { groupRows } from './attention-layout.ts';
 import type { SegmentRenderer } from './attention-segment.ts';
 import { selectBest } from './attention-select.ts';
 
@@ -47,14 +46,10 @@ function writeRanked(frame: AttentionFrame, segment: RankedSegment, names: (name
   });
   if (restScores === null) return;
   k.comment('one key for the rest: the log sum exp of their scores');
-  const rows = Array.from({ length: groupRows }, (_, row) => `${restScores}[${frame.rowGroup} * ${groupRows} + ${row}]`);
-  const none = k.vector('vec4<f32>', k.f32(unseen));
-  const score = k.let('rest_score', 'vec4<f32>', k.select(`${frame.lane} == 0`, k.vector('vec4<f32>', ...rows), none));
   const values = {
     operand: k.operand(names('rest_value')),
     size: kernel.valueSize,
     start: () => `(${frame.batch} * ${k.size('key_heads')} + ${frame.keyHead}) * ${kernel.valueSize}`,
   };
-  frame.mergeTile([score], k.i32(1), values.start, values);
-  k.barrier();
+  frame.attendScored(restScores, values);
 }

@@ -1,11 +1,12 @@
 import { addSizes, ceilDivideSizes, multiplySizes, type Size } from '../../../../ir/size.ts';
 import type { AttentionKernel, AttentionKernelSegment } from '../../../kernel/kernel.ts';
 import { KernelBuilder, type KernelContext } from '../kernel-builder.ts';
-import { AttentionFrame } from './attention-frame.ts';
+import type { AttentionFrame } from './attention-frame.ts';
 import { clustersSegment } from './attention-clusters.ts';
 import { headStrides, keysSegment } from './attention-keys.ts';
 import { attentionLayout } from './attention-layout.ts';
 import { rankedSegment } from './attention-ranked.ts';
+import { RowGroupFrame } from './attention-row-groups.ts';
 import type { SegmentRenderer } from './attention-segment.ts';
 
 type SegmentOf<K extends AttentionKernelSegment['kind']> = Extract<AttentionKernelSegment, { kind: K }>;
@@ -75,8 +76,11 @@ export const attentionScratch = {
   },
 };
 
+export type FrameOf = (k: KernelBuilder, kernel: AttentionKernel) => AttentionFrame;
+const rowGroups: FrameOf = (k, kernel) => new RowGroupFrame(k, kernel);
+
 /** Flash attention: a tile of queries of one head a workgroup, over its segments one after the other. */
-export function renderAttention(kernel: AttentionKernel, context: KernelContext): string {
+export function renderAttention(kernel: AttentionKernel, context: KernelContext, frameOf = rowGroups): string {
   const { queryTile, keyTile, threads } = attentionLayout(kernel);
   const k = new KernelBuilder(context, {
     operands: operandNames(kernel),
@@ -84,7 +88,7 @@ export function renderAttention(kernel: AttentionKernel, context: KernelContext)
     workgroupSize: threads,
     comment: `Attention of ${queryTile} queries of one head a workgroup, ${keyTile} keys at a time.`,
   });
-  const frame = new AttentionFrame(k, kernel);
+  const frame = frameOf(k, kernel);
   const parts = scratchParts(kernel).map((part) => (part ? `${k.size(part.integer)} * ${part.elements}` : null));
   const own = parts.filter((part) => part !== null);
   const scratch = own.length === 0 ? '0' : k.let('scratch_start', 'i32', `${k.item} * (${own.join(' + ')})`);

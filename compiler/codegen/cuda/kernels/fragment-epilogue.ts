@@ -15,64 +15,74 @@ export interface Fragments {
 }
 
 /**
- * Stores them. A lane has two columns of two rows of a fragment: it gives one pair to the lane beside it, and has four columns of one
- * row, which are stored at once where rows are aligned; so that a warp writes whole sectors of 32 bytes.
+ * Stores them. A lane has two columns of two rows of a fragment. Where rows are aligned, it gives one pair to the lane beside it, and has
+ * four columns of one row, which are stored at once; so that a warp writes whole sectors of 32 bytes, in half as many stores.
  */
 export function storeFragments(k: KernelBuilder, epilogue: readonly EpilogueStep[], fragments: Fragments): void {
-  const { sums, lane, rowTiles, columnTiles, firstRow, firstColumn } = fragments;
-  const { subgroup } = k.dialect;
-  const isOdd = k.let('is_odd', 'bool', `${lane} % 2 == 1`);
-  const ownRow = k.let('own_row', 'i32', `${firstRow} + ${lane} / 4 + ${lane} % 2 * 8`);
-  const ownColumn = k.let('own_column', 'i32', `${firstColumn} + ${lane} % 4 / 2 * 4`);
+  const operands = [...epilogueNames(epilogue).filter((name) => name !== null), 'result'].map((name) => k.operand(name));
+  const { sums, rowTiles, columnTiles } = fragments;
+  const storeOne = operands.every(({ vectors }) => vectors)
+    ? fourAtOnce(k, epilogue, fragments)
+    : oneByOne(k, epilogue, fragments);
   k.line('#pragma unroll');
   k.for('i', '0', k.i32(rowTiles), '1', (i) => {
     k.line('#pragma unroll');
     k.for('j', '0', k.i32(columnTiles), '1', (j) => {
-      const own = [0, 1, 2, 3].map((index) => `${sums}[(${i} * ${columnTiles} + ${j}) * 4 + ${index}]`) as [string, ...string[]];
-      const [a, b, c, d] = own as [string, string, string, string];
-      const first = k.let('first', 'f32', subgroup.exchange(k.select(isOdd, a, c), '1u'));
-      const second = k.let('second', 'f32', subgroup.exchange(k.select(isOdd, b, d), '1u'));
-      const four = k.let(
-        'four',
-        'vec4<f32>',
-        k.select(isOdd, k.vector('vec4<f32>', first, second, c, d), k.vector('vec4<f32>', a, b, first, second)),
-      );
-      const row = k.let('row', 'i32', `${ownRow} + ${i} * 16`);
-      const column = k.let('column', 'i32', `${ownColumn} + ${j} * 8`);
-      storeFour(k, epilogue, row, column, four);
+      const own = [0, 1, 2, 3].map((index) => `${sums}[(${i} * ${columnTiles} + ${j}) * 4 + ${index}]`);
+      storeOne(own as [string, string, string, string], i, j);
     });
   });
 }
+type StoreFragment = (own: readonly [string, string, string, string], i: string, j: string) => void;
 
-/** Stores four sums of a row from a column on; what lies beyond the result is left out. */
-function storeFour(k: KernelBuilder, epilogue: readonly EpilogueStep[], row: string, column: string, four: string): void {
+function oneByOne(k: KernelBuilder, epilogue: readonly EpilogueStep[], fragments: Fragments): StoreFragment {
+  const { lane, firstRow, firstColumn } = fragments;
+  const ownRow = k.let('own_row', 'i32', `${firstRow} + ${lane} / 4`);
+  const ownColumn = k.let('own_column', 'i32', `${firstColumn} + ${lane} % 4 * 2`);
+  return (own, i, j) => {
+    for (const next of [0, 1]) {
+      const column = k.let('column', 'i32', `${ownColumn} + ${j} * 8 + ${next}`);
+      k.if(`${column} < ${k.size('columns')}`, () =>
+        storeColumn(k, epilogue, column, [
+          { row: `(${ownRow} + ${i} * 16)`, sum: own[next] ?? '' },
+          { row: `(${ownRow} + ${i} * 16 + 8)`, sum: own[next + 2] ?? '' },
+        ]),
+      );
+    }
+  };
+}
+
+function fourAtOnce(k: KernelBuilder, epilogue: readonly EpilogueStep[], fragments: Fragments): StoreFragment {
+  const { lane, firstRow, firstColumn } = fragments;
+  const { subgroup } = k.dialect;
+  const isOdd = k.let('is_odd', 'bool', `${lane} % 2 == 1`);
+  const ownRow = k.let('own_row', 'i32', `${firstRow} + ${lane} / 4 + ${lane} % 2 * 8`);
+  const ownColumn = k.let('own_column', 'i32', `${firstColumn} + ${lane} % 4 / 2 * 4`);
+  return ([a, b, c, d], i, j) => {
+    const first = k.let('first', 'f32', subgroup.exchange(k.select(isOdd, a, c), '1u'));
+    const second = k.let('second', 'f32', subgroup.exchange(k.select(isOdd, b, d), '1u'));
+    const four = k.select(isOdd, k.vector('vec4<f32>', first, second, c, d), k.vector('vec4<f32>', a, b, first, second));
+    const values = k.let('values', 'vec4<f32>', four);
+    const row = k.let('row', 'i32', `${ownRow} + ${i} * 16`);
+    const column = k.let('column', 'i32', `${ownColumn} + ${j} * 8`);
+    // Columns are a multiple of four.
+    k.if(`${row} < ${k.size('rows')} && ${column} < ${k.size('columns')}`, () => {
+      const result = afterEpilogue(k, epilogue, row, column, values);
+      k.operand('result').storeVector(`${row} * ${k.size('result_stride')} + ${column}`, result);
+    });
+  };
+}
+/** Four sums of a row, from a column on that is a multiple of four, with all that is done to them. */
+function afterEpilogue(k: KernelBuilder, epilogue: readonly EpilogueStep[], row: string, column: string, sums: string): string {
   const names = epilogueNames(epilogue);
-  const operands = [...names.filter((name) => name !== null), 'result'].map((name) => k.operand(name));
-  if (!operands.every(({ vectors }) => vectors)) {
-    k.line('#pragma unroll');
-    k.for('next', '0', '4', '1', (next) => {
-      k.if(`${column} + ${next} < ${k.size('columns')}`, () => {
-        const own = k.let('own', 'i32', `${column} + ${next}`);
-        storeColumn(k, epilogue, own, [{ row, sum: k.lane(four, next) }]);
-      });
-    });
-    return;
-  }
-  // Columns are a multiple of four then.
-  k.if(`${row} < ${k.size('rows')} && ${column} < ${k.size('columns')}`, () => {
-    let value = four;
-    epilogue.forEach((step, index) => {
-      const name = names[index] ?? '';
-      if (step.step === 'bias') value = k.let('values', 'vec4<f32>', `${value} + ${k.operand(name).vectorAt(column)}`);
-      else if (step.step === 'residual') {
-        const residual = k.operand(name).vectorAt(`${row} * ${k.size(`${name}_stride`)} + ${column}`);
-        value = k.let('values', 'vec4<f32>', `${value} + ${residual}`);
-      } else {
-        const types = { operand: 'f32', result: 'f32' } as const;
-        const lanes = [0, 1, 2, 3].map((next) => elementwise[step.op](k, [k.lane(value, next)], types));
-        value = k.let('values', 'vec4<f32>', k.vector('vec4<f32>', ...lanes));
-      }
-    });
-    k.operand('result').storeVector(`${row} * ${k.size('result_stride')} + ${column}`, value);
-  });
+  return epilogue.reduce((values, step, index) => {
+    const name = names[index] ?? '';
+    const next = (value: string): string => k.let('values', 'vec4<f32>', value);
+    if (step.step === 'bias') return next(`${values} + ${k.operand(name).vectorAt(column)}`);
+    if (step.step === 'residual')
+      return next(`${values} + ${k.operand(name).vectorAt(`${row} * ${k.size(`${name}_stride`)} + ${column}`)}`);
+    const types = { operand: 'f32', result: 'f32' } as const;
+    const lanes = [0, 1, 2, 3].map((lane) => elementwise[step.op](k, [k.lane(values, lane)], types));
+    return next(k.vector('vec4<f32>', ...lanes));
+  }, sums);
 }
