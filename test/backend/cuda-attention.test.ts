@@ -1,14 +1,94 @@
-import { precisions } from '../../compiler/codegen/cuda/precision.ts';
+import { expect } from 'chai';
+import { precisions, type Precision } from '../../compiler/codegen/cuda/precision.ts';
+import { cudaTarget } from '../../compiler/codegen/cuda/target.ts';
+import { cudaCompilersAreThere } from '../cuda-compilers.ts';
 import { cudaIsThere } from '../cuda-device.ts';
 import { requires, requiresTime } from '../requirements.ts';
 import { attentionKernels } from './attention-kernels.ts';
+import {
+  attentionProblem,
+  headsFirst,
+  largestError,
+  randomFloats,
+  referenceAttention,
+  type Rows,
+} from './attention-reference.ts';
+import { clusters, clusterSizes, holes, keysSegment, type Shape } from './attention-segments.ts';
 import { cudaAttention } from './cuda-attention.ts';
 
-describe('CUDA', function () {
-  this.timeout(60_000);
-  before(function () {
-    requires(this, 'cuda', cudaIsThere());
-    requiresTime(this);
+/** Half a unit in the last place of a number from 1 to 2, relative to it: 11 and 8 bits of a significand. */
+const roundoff = { f16: 2 ** -11, bf16: 2 ** -8 } as const;
+/** To the nearest number of so many bits; all are far from the ends of the range. */
+function rounded(values: Float32Array, precision: keyof typeof roundoff): void {
+  values.forEach((value, index) => {
+    const unit = 2 ** Math.floor(Math.log2(Math.abs(value) || 1)) * roundoff[precision] * 2;
+    values[index] = Math.round(value / unit) * unit;
   });
-  for (const precision of precisions) attentionKernels(cudaAttention(precision));
+}
+
+describe('CUDA', function () {
+  this.timeout(120_000);
+  before(function () {
+    requires(this, 'cuda', cudaIsThere() && cudaCompilersAreThere());
+  });
+
+  /**
+   * Where what is multiplied needs no rounding, only the weights are rounded: each by at most half a unit, and with them the result, an
+   * average of values of at most 1. Sums are f32.
+   */
+  describe('attention on tensor cores rounds what it multiplies, and nothing else', () => {
+    const of = (headSize: number, valueSize: number, queries = 37): Shape => ({
+      ...{ batches: 1, heads: 2, keyHeads: 1, queries, headSize, valueSize },
+    });
+    const rows = (seed: number, shape: Shape, count: number, size: number, precision: keyof typeof roundoff, heads = 1): Rows => {
+      const made = headsFirst(seed, shape.batches, heads, count, size);
+      rounded(made.data, precision);
+      return made;
+    };
+    for (const precision of ['f16', 'bf16'] as const) {
+      const cases: Readonly<Record<string, readonly [shape: Shape, keys: number, options: object]>> = {
+        'heads of 64, causal': [of(64, 64), 150, { causal: true }],
+        'heads of 128 in a window': [of(128, 128, 70), 150, { causal: true, window: 40 }],
+        'heads of 96 with padding and biases': [of(96, 96), 90, { mask: holes(3, 90, 0.3), bias: randomFloats(4, 90, 3) }],
+        'heads of 20 with values of 12': [of(20, 12), 71, {}],
+      };
+      for (const [what, [shape, keys, options]] of Object.entries(cases)) {
+        it(`${precision}: ${what}`, async () => {
+          const query = rows(20, shape, shape.queries, shape.headSize, precision, shape.heads);
+          const key = rows(21, shape, keys, shape.headSize, precision);
+          const value = rows(22, shape, keys, shape.valueSize, precision);
+          const test = { ...shape, query, segments: [keysSegment(shape, query, { keys, key, value, ...options })] };
+          await expectWithin(test, precision, roundoff[precision] + 2e-6);
+        });
+      }
+      it(`${precision}: clusters by their means`, async () => {
+        const shape = { ...of(64, 64), keyHeads: 2, batches: 2 };
+        const query = rows(23, shape, shape.queries, shape.headSize, precision, shape.heads);
+        const segment = clusters(shape, query, { sizes: clusterSizes(24), expand: null });
+        for (const values of segment.operands.slice(0, 2)) rounded(values as Float32Array, precision);
+        await expectWithin({ ...shape, query, segments: [segment] }, precision, roundoff[precision] + 2e-6);
+      });
+    }
+    async function expectWithin(
+      test: Parameters<typeof attentionProblem>[0],
+      precision: Precision,
+      bound: number,
+    ): Promise<void> {
+      const kernels = test.segments.map((segment) => segment.kernel);
+      const schedule = cudaTarget(precision).attentionSchedule(test.headSize, test.valueSize, false, kernels);
+      expect(schedule.multiply).to.equal(precision);
+      const [found] = await cudaAttention(precision).run(attentionProblem(test, schedule, false), precision);
+      const error = largestError(found?.result ?? [], referenceAttention(test));
+      expect(error, 'largest error').to.be.at.most(bound);
+      // Were it f32, it would be a hundredth of that.
+      expect(error, 'largest error').to.be.at.least(bound / 100);
+    }
+  });
+
+  describe('kernels of every segment', () => {
+    before(function () {
+      requiresTime(this);
+    });
+    for (const precision of precisions) attentionKernels(cudaAttention(precision));
+  });
 });

@@ -16,13 +16,88 @@ static __device__ inline f32 f32_of_bits(u32 bits) { return __uint_as_float(bits
 static __device__ inline u32 bits_of_f32(f32 value) { return __float_as_uint(value); }
 /* The value that thread lane ^ mask of the warp has; all 32 lanes come here. */
 static __device__ inline f32 shuffle_xor(f32 value, u32 mask) { return __shfl_xor_sync(0xffffffffu, value, mask); }
+
+/* Where a place in shared memory lies in it. */
+static __device__ inline u32 shared_address(const void *place) { return (u32)__cvta_generic_to_shared(place); }
+/* Two floats as 16-bit ones in a word, rounded to the nearest, ties to even (PTX ISA 9.7.9.21, cvt). */
+static __device__ inline u32 pack_f16(f32 low, f32 high) {
+  u32 word;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+  return word;
+}
+static __device__ inline u32 pack_bf16(f32 low, f32 high) {
+  u32 word;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+  return word;
+}
+/* 8 x 8 matrices of 16 bits from shared memory: lanes 8 i to 8 i + 7 say where the rows of matrix i begin, at multiples of 16
+   bytes; words[i] is row lane / 4, columns 2 (lane % 4) and the next, of it (PTX ISA 9.7.14.5.15, ldmatrix), or of its transpose. */
+static __device__ inline void load_1_matrices(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];"
+    : "=r"(words[0]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_1_matrices_transposed(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x1.trans.shared.b16 {%0}, [%1];"
+    : "=r"(words[0]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_2_matrices(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
+    : "=r"(words[0]), "=r"(words[1]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_2_matrices_transposed(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
+    : "=r"(words[0]), "=r"(words[1]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_4_matrices(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+    : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_4_matrices_transposed(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+    : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3]) : "r"(shared_address(row)) : "memory");
+}
+/* sums[16, 8] += left[16, 16] x right[8, 16]^T by the lanes of a warp (PTX ISA 9.7.14.5.14, mma). */
+static __device__ inline void multiply_f16(f32 *sums, const u32 *left, const u32 *right) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+    : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+    : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]), "r"(right[1]));
+}
+static __device__ inline void multiply_bf16(f32 *sums, const u32 *left, const u32 *right) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+    : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+    : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]), "r"(right[1]));
+}
+/* 2^x, and 0 for what is less than 2^-126 (PTX ISA 9.7.3.22, ex2). */
+static __device__ inline f32 exp2_approximate(f32 x) {
+  f32 power;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(x));
+  return power;
+}
+/* The same number, of which the compiler knows nothing: what is loaded by it again is not kept in registers until then. */
+static __device__ inline i32 opaque(i32 number) {
+  asm volatile("" : "+r"(number));
+  return number;
+}
+/* 16 bytes from global to shared memory, or zeros; there once the group of copies they belong to was waited for (PTX ISA
+   9.7.9.25.3, cp.async; both places are multiples of 16 bytes). */
+static __device__ inline void copy_async(void *to, const void *from, bool zeros) {
+  const u32 bytes = zeros ? 0u : 16u;
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+    :: "r"(shared_address(to)), "l"(__cvta_generic_to_global(from)), "r"(bytes) : "memory");
+}
+static __device__ inline void close_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+/* Waits for the copies of this thread but for those of its last `open` groups. */
+template <int open> static __device__ inline void wait_for_copies() {
+  asm volatile("cp.async.wait_group %0;" :: "n"(open) : "memory");
+}
 #endif
 
 #pragma nv_diag_suppress 177, 550 /* declared or set, and not used by every file */
 
 template <class T> struct vec2 {
   T x, y;
-  __device__ const T &operator[](i32 lane) const { return (&x)[lane]; }
+  /* A choice keeps both in registers, where an address would not. */
+  __device__ T operator[](i32 lane) const { return lane == 0 ? x : y; }
 };
 template <class T> struct alignas(16) vec4 {
   T x, y, z, w;
@@ -42,6 +117,12 @@ template <class T> __device__ inline vec4<T> operator-(vec4<T> a, T b) { return 
 template <class T> __device__ inline vec4<T> operator*(vec4<T> a, T b) { return a * vec4<T>(b); }
 template <class T> __device__ inline vec4<T> operator/(vec4<T> a, T b) { return a / vec4<T>(b); }
 template <class T> __device__ inline vec4<T> operator*(T a, vec4<T> b) { return vec4<T>(a) * b; }
+
+/* One half of a vector, two words, at once. */
+struct alignas(8) word_pair { u32 low, high; };
+static __device__ inline void store_pair(vec4<u32> &place, i32 half, u32 low, u32 high) {
+  reinterpret_cast<word_pair *>(&place)[half] = {low, high};
+}
 
 template <class T> struct bits_as;
 template <> struct bits_as<f32> {
@@ -195,8 +276,8 @@ extern "C" __global__ void __launch_bounds__(64, 1) layer_norm(
 
 // === kernel gemm_bias ===
 // gemm_bias
-// left [rows, depth] x right [columns, depth]^T, the right side of f32.
-// A tile of 64 x 64 a workgroup.
+// left [rows, depth] x right [columns, depth]^T, the right side of f32, both multiplied as f16 and summed in f32.
+// A tile of 64 x 64 a thread block of 4 warps, by tensor cores.
 
 namespace gemm_bias_kernel {
 struct Sizes {
@@ -212,19 +293,15 @@ struct Sizes {
   i32 result_stride;
 };
 
-static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
-  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
-}
-
 extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias(
   const Sizes *__restrict__ sizes,
   const vec4<f32> *__restrict__ left_buffer,
   const vec4<f32> *__restrict__ right_buffer,
-  const f32 *__restrict__ bias_buffer,
-  f32 *__restrict__ result_buffer
+  const vec4<f32> *__restrict__ bias_buffer,
+  vec4<f32> *__restrict__ result_buffer
 ) {
-  __shared__ vec4<f32> left_tile[320];
-  __shared__ vec4<f32> right_tile[320];
+  __shared__ vec4<u32> left_tile[512];
+  __shared__ vec4<u32> right_tile[512];
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
@@ -233,228 +310,138 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias(
   const i32 row_tiles = ((sizes->rows + 63) / 64);
   const i32 first_row = item % row_tiles * 64;
   const i32 first_column = item / row_tiles * 64;
-  const i32 thread_row = thread / 16;
-  const i32 thread_column = thread % 16;
-  f32 sum_0_0 = f32();
-  f32 sum_0_1 = f32();
-  f32 sum_0_2 = f32();
-  f32 sum_0_3 = f32();
-  f32 sum_1_0 = f32();
-  f32 sum_1_1 = f32();
-  f32 sum_1_2 = f32();
-  f32 sum_1_3 = f32();
-  f32 sum_2_0 = f32();
-  f32 sum_2_1 = f32();
-  f32 sum_2_2 = f32();
-  f32 sum_2_3 = f32();
-  f32 sum_3_0 = f32();
-  f32 sum_3_1 = f32();
-  f32 sum_3_2 = f32();
-  f32 sum_3_3 = f32();
-  f32 sum_4_0 = f32();
-  f32 sum_4_1 = f32();
-  f32 sum_4_2 = f32();
-  f32 sum_4_3 = f32();
-  f32 sum_5_0 = f32();
-  f32 sum_5_1 = f32();
-  f32 sum_5_2 = f32();
-  f32 sum_5_3 = f32();
-  f32 sum_6_0 = f32();
-  f32 sum_6_1 = f32();
-  f32 sum_6_2 = f32();
-  f32 sum_6_3 = f32();
-  f32 sum_7_0 = f32();
-  f32 sum_7_1 = f32();
-  f32 sum_7_2 = f32();
-  f32 sum_7_3 = f32();
-  for (i32 depth_start = 0; depth_start < sizes->depth; depth_start += 16) {
-    for (i32 run = thread; run < 256; run += 128) {
-      const i32 tile_row = run / 4;
-      const i32 within = run % 4 * 4;
-      const i32 place = depth_start + within;
-      const i32 at = tile_row * 5 + within / 4;
-      if (place < sizes->depth) {
-        const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
-        const i32 start = row * sizes->left_stride + place;
-        left_tile[at + 0] = left_buffer[(sizes->left_offset + start) >> 2u];
-      } else {
-        left_tile[at + 0] = vec4<f32>(0.0f);
+  vec4<f32> left_quad[4] = {};
+  vec4<f32> right_quad[4] = {};
+  const i32 lane = thread % 32;
+  const i32 warp = thread / 32;
+  const i32 warp_row = warp / 2 % 2 * 32;
+  const i32 warp_column = warp % 2 * 32;
+  const i32 warp_depth = warp / 4;
+  f32 sums[32] = {};
+  // The rows of matrices that the lane names to ldmatrix: 16 of the left side, and of the right side two times 8.
+  const i32 left_row = warp_row + lane % 16;
+  const i32 left_chunk = lane / 16;
+  const i32 right_row = warp_column + lane / 16 * 8 + lane % 8;
+  const i32 right_chunk = lane / 8 % 2;
+  const i32 left_exchange = ((left_row >> 1) & 3);
+  const i32 right_exchange = ((right_row >> 1) & 3);
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run = thread + piece * 128;
+    const i32 tile_row = run / 8;
+    const i32 within = run % 8 * 4;
+    const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+    const i32 place = minimum(0 + within, sizes->depth - 4);
+    left_quad[piece] = left_buffer[(sizes->left_offset + row * sizes->left_stride + place) >> 2u];
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_2 = thread + piece * 128;
+    const i32 tile_row_2 = run_2 / 8;
+    const i32 within_2 = run_2 % 8 * 4;
+    const u32 kept = ((0 + within_2 < sizes->depth) ? (0xffffffffu) : (0u));
+    const vec4<f32> quad = left_quad[piece];
+    store_pair(left_tile[(tile_row_2) * 4 + ((within_2 / 8) ^ (((tile_row_2) >> 1) & 3))], within_2 / 4 % 2, pack_f16(quad.x, quad.y) & kept, pack_f16(quad.z, quad.w) & kept);
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_3 = thread + piece * 128;
+    const i32 tile_row_3 = run_3 / 8;
+    const i32 within_3 = run_3 % 8 * 4;
+    const i32 row_2 = minimum(first_column + tile_row_3, sizes->columns - 1);
+    const i32 place_2 = minimum(0 + within_3, sizes->depth - 4);
+    right_quad[piece] = right_buffer[(sizes->right_offset + row_2 * sizes->depth + place_2) >> 2u];
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_4 = thread + piece * 128;
+    const i32 tile_row_4 = run_4 / 8;
+    const i32 within_4 = run_4 % 8 * 4;
+    const u32 kept_2 = ((0 + within_4 < sizes->depth) ? (0xffffffffu) : (0u));
+    const vec4<f32> quad_2 = right_quad[piece];
+    store_pair(right_tile[(tile_row_4) * 4 + ((within_4 / 8) ^ (((tile_row_4) >> 1) & 3))], within_4 / 4 % 2, pack_f16(quad_2.x, quad_2.y) & kept_2, pack_f16(quad_2.z, quad_2.w) & kept_2);
+  }
+  const i32 steps = ((sizes->depth + 31) / 32);
+  for (i32 step = 0; step < steps; step += 1) {
+    __syncthreads();
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_5 = thread + piece * 128;
+      const i32 tile_row_5 = run_5 / 8;
+      const i32 within_5 = run_5 % 8 * 4;
+      const i32 row_3 = minimum(first_row + tile_row_5, sizes->rows - 1);
+      const i32 place_3 = minimum((step + 1) * 32 + within_5, sizes->depth - 4);
+      left_quad[piece] = left_buffer[(sizes->left_offset + row_3 * sizes->left_stride + place_3) >> 2u];
+    }
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_6 = thread + piece * 128;
+      const i32 tile_row_6 = run_6 / 8;
+      const i32 within_6 = run_6 % 8 * 4;
+      const i32 row_4 = minimum(first_column + tile_row_6, sizes->columns - 1);
+      const i32 place_4 = minimum((step + 1) * 32 + within_6, sizes->depth - 4);
+      right_quad[piece] = right_buffer[(sizes->right_offset + row_4 * sizes->depth + place_4) >> 2u];
+    }
+    const i32 left_at = (step % 2 * 64 + left_row) * 4;
+    const i32 right_at = (step % 2 * 64 + right_row) * 4;
+    #pragma unroll
+    for (i32 slice = 0; slice < 2; slice += 1) {
+      const i32 chunk = slice * 2;
+      u32 left_words[8] = {};
+      u32 right_words[8] = {};
+      #pragma unroll
+      for (i32 i = 0; i < 2; i += 1) {
+        load_4_matrices(&left_words[i * 4], &left_tile[left_at + i * 64 + ((chunk + left_chunk) ^ left_exchange)]);
+      }
+      #pragma unroll
+      for (i32 j = 0; j < 2; j += 1) {
+        load_4_matrices(&right_words[j * 4], &right_tile[right_at + j * 64 + ((chunk + right_chunk) ^ right_exchange)]);
+      }
+      #pragma unroll
+      for (i32 i = 0; i < 2; i += 1) {
+        #pragma unroll
+        for (i32 j = 0; j < 4; j += 1) {
+          multiply_f16(&sums[(i * 4 + j) * 4], &left_words[i * 4], &right_words[j * 2]);
+        }
       }
     }
-    for (i32 run = thread; run < 256; run += 128) {
-      const i32 tile_row_2 = run / 4;
-      const i32 within_2 = run % 4 * 4;
-      const i32 place_2 = depth_start + within_2;
-      const i32 at_2 = tile_row_2 * 5 + within_2 / 4;
-      if (place_2 < sizes->depth) {
-        const i32 row_2 = minimum(first_column + tile_row_2, sizes->columns - 1);
-        const i32 start_2 = row_2 * sizes->depth + place_2;
-        right_tile[at_2 + 0] = right_buffer[(sizes->right_offset + start_2) >> 2u];
-      } else {
-        right_tile[at_2 + 0] = vec4<f32>(0.0f);
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_7 = thread + piece * 128;
+      const i32 tile_row_7 = run_7 / 8;
+      const i32 within_7 = run_7 % 8 * 4;
+      const u32 kept_3 = (((step + 1) * 32 + within_7 < sizes->depth) ? (0xffffffffu) : (0u));
+      const vec4<f32> quad_3 = left_quad[piece];
+      store_pair(left_tile[((step + 1) % 2 * 64 + tile_row_7) * 4 + ((within_7 / 8) ^ ((((step + 1) % 2 * 64 + tile_row_7) >> 1) & 3))], within_7 / 4 % 2, pack_f16(quad_3.x, quad_3.y) & kept_3, pack_f16(quad_3.z, quad_3.w) & kept_3);
+    }
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_8 = thread + piece * 128;
+      const i32 tile_row_8 = run_8 / 8;
+      const i32 within_8 = run_8 % 8 * 4;
+      const u32 kept_4 = (((step + 1) * 32 + within_8 < sizes->depth) ? (0xffffffffu) : (0u));
+      const vec4<f32> quad_4 = right_quad[piece];
+      store_pair(right_tile[((step + 1) % 2 * 64 + tile_row_8) * 4 + ((within_8 / 8) ^ ((((step + 1) % 2 * 64 + tile_row_8) >> 1) & 3))], within_8 / 4 % 2, pack_f16(quad_4.x, quad_4.y) & kept_4, pack_f16(quad_4.z, quad_4.w) & kept_4);
+    }
+  }
+  const i32 stored_row = first_row + warp_row;
+  const i32 stored_column = first_column + warp_column;
+  const bool is_odd = lane % 2 == 1;
+  const i32 own_row = stored_row + lane / 4 + lane % 2 * 8;
+  const i32 own_column = stored_column + lane % 4 / 2 * 4;
+  #pragma unroll
+  for (i32 i = 0; i < 2; i += 1) {
+    #pragma unroll
+    for (i32 j = 0; j < 4; j += 1) {
+      const f32 first = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 0]) : (sums[(i * 4 + j) * 4 + 2])), 1u);
+      const f32 second = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 1]) : (sums[(i * 4 + j) * 4 + 3])), 1u);
+      const vec4<f32> values = ((is_odd) ? (vec4<f32>(first, second, sums[(i * 4 + j) * 4 + 2], sums[(i * 4 + j) * 4 + 3])) : (vec4<f32>(sums[(i * 4 + j) * 4 + 0], sums[(i * 4 + j) * 4 + 1], first, second)));
+      const i32 row_5 = own_row + i * 16;
+      const i32 column = own_column + j * 8;
+      if (row_5 < sizes->rows && column < sizes->columns) {
+        const vec4<f32> values_2 = values + bias_buffer[(sizes->bias_offset + column) >> 2u];
+        result_buffer[(sizes->result_offset + row_5 * sizes->result_stride + column) >> 2u] = values_2;
       }
-    }
-    __syncthreads();
-    for (i32 quad = 0; quad < 4; quad += 1) {
-      const i32 left_at = thread_row * 5 + quad;
-      const i32 right_at = thread_column * 5 + quad;
-      const vec4<f32> right_0 = right_tile[right_at + 0];
-      const vec4<f32> right_1 = right_tile[right_at + 80];
-      const vec4<f32> right_2 = right_tile[right_at + 160];
-      const vec4<f32> right_3 = right_tile[right_at + 240];
-      const vec4<f32> left_0 = left_tile[left_at + 0];
-      sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
-      sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
-      sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
-      sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
-      const vec4<f32> left_1 = left_tile[left_at + 40];
-      sum_1_0 = multiply_add(left_1, right_0, sum_1_0);
-      sum_1_1 = multiply_add(left_1, right_1, sum_1_1);
-      sum_1_2 = multiply_add(left_1, right_2, sum_1_2);
-      sum_1_3 = multiply_add(left_1, right_3, sum_1_3);
-      const vec4<f32> left_2 = left_tile[left_at + 80];
-      sum_2_0 = multiply_add(left_2, right_0, sum_2_0);
-      sum_2_1 = multiply_add(left_2, right_1, sum_2_1);
-      sum_2_2 = multiply_add(left_2, right_2, sum_2_2);
-      sum_2_3 = multiply_add(left_2, right_3, sum_2_3);
-      const vec4<f32> left_3 = left_tile[left_at + 120];
-      sum_3_0 = multiply_add(left_3, right_0, sum_3_0);
-      sum_3_1 = multiply_add(left_3, right_1, sum_3_1);
-      sum_3_2 = multiply_add(left_3, right_2, sum_3_2);
-      sum_3_3 = multiply_add(left_3, right_3, sum_3_3);
-      const vec4<f32> left_4 = left_tile[left_at + 160];
-      sum_4_0 = multiply_add(left_4, right_0, sum_4_0);
-      sum_4_1 = multiply_add(left_4, right_1, sum_4_1);
-      sum_4_2 = multiply_add(left_4, right_2, sum_4_2);
-      sum_4_3 = multiply_add(left_4, right_3, sum_4_3);
-      const vec4<f32> left_5 = left_tile[left_at + 200];
-      sum_5_0 = multiply_add(left_5, right_0, sum_5_0);
-      sum_5_1 = multiply_add(left_5, right_1, sum_5_1);
-      sum_5_2 = multiply_add(left_5, right_2, sum_5_2);
-      sum_5_3 = multiply_add(left_5, right_3, sum_5_3);
-      const vec4<f32> left_6 = left_tile[left_at + 240];
-      sum_6_0 = multiply_add(left_6, right_0, sum_6_0);
-      sum_6_1 = multiply_add(left_6, right_1, sum_6_1);
-      sum_6_2 = multiply_add(left_6, right_2, sum_6_2);
-      sum_6_3 = multiply_add(left_6, right_3, sum_6_3);
-      const vec4<f32> left_7 = left_tile[left_at + 280];
-      sum_7_0 = multiply_add(left_7, right_0, sum_7_0);
-      sum_7_1 = multiply_add(left_7, right_1, sum_7_1);
-      sum_7_2 = multiply_add(left_7, right_2, sum_7_2);
-      sum_7_3 = multiply_add(left_7, right_3, sum_7_3);
-    }
-    __syncthreads();
-  }
-  const i32 column = first_column + thread_column + 0;
-  if (column < sizes->columns) {
-    const f32 bias_2 = bias_buffer[sizes->bias_offset + column];
-    if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = sum_0_0 + bias_2;
-    }
-    if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = sum_1_0 + bias_2;
-    }
-    if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = sum_2_0 + bias_2;
-    }
-    if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = sum_3_0 + bias_2;
-    }
-    if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = sum_4_0 + bias_2;
-    }
-    if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = sum_5_0 + bias_2;
-    }
-    if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = sum_6_0 + bias_2;
-    }
-    if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = sum_7_0 + bias_2;
-    }
-  }
-  const i32 column_2 = first_column + thread_column + 16;
-  if (column_2 < sizes->columns) {
-    const f32 bias_3 = bias_buffer[sizes->bias_offset + column_2];
-    if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = sum_0_1 + bias_3;
-    }
-    if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = sum_1_1 + bias_3;
-    }
-    if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = sum_2_1 + bias_3;
-    }
-    if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = sum_3_1 + bias_3;
-    }
-    if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = sum_4_1 + bias_3;
-    }
-    if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = sum_5_1 + bias_3;
-    }
-    if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = sum_6_1 + bias_3;
-    }
-    if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = sum_7_1 + bias_3;
-    }
-  }
-  const i32 column_3 = first_column + thread_column + 32;
-  if (column_3 < sizes->columns) {
-    const f32 bias_4 = bias_buffer[sizes->bias_offset + column_3];
-    if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = sum_0_2 + bias_4;
-    }
-    if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = sum_1_2 + bias_4;
-    }
-    if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = sum_2_2 + bias_4;
-    }
-    if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = sum_3_2 + bias_4;
-    }
-    if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = sum_4_2 + bias_4;
-    }
-    if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = sum_5_2 + bias_4;
-    }
-    if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = sum_6_2 + bias_4;
-    }
-    if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = sum_7_2 + bias_4;
-    }
-  }
-  const i32 column_4 = first_column + thread_column + 48;
-  if (column_4 < sizes->columns) {
-    const f32 bias_5 = bias_buffer[sizes->bias_offset + column_4];
-    if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = sum_0_3 + bias_5;
-    }
-    if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = sum_1_3 + bias_5;
-    }
-    if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = sum_2_3 + bias_5;
-    }
-    if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = sum_3_3 + bias_5;
-    }
-    if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = sum_4_3 + bias_5;
-    }
-    if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = sum_5_3 + bias_5;
-    }
-    if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = sum_6_3 + bias_5;
-    }
-    if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = sum_7_3 + bias_5;
     }
   }
 }
@@ -499,7 +486,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) map_cast(
 
 // === kernel attention_keys ===
 // attention_keys
-// Attention of 16 queries of one head a workgroup, 64 keys at a time.
+// Attention of 64 queries of one head a workgroup, 64 keys at a time.
 
 namespace attention_keys_kernel {
 struct Sizes {
@@ -528,190 +515,275 @@ struct Sizes {
   i32 value_row;
 };
 
-extern "C" __global__ void __launch_bounds__(64, 1) attention_keys(
+extern "C" __global__ void __launch_bounds__(128, 1) attention_keys(
   const Sizes *__restrict__ sizes,
   const vec4<f32> *__restrict__ query_key_value_buffer,
   const i32 *__restrict__ mask_buffer,
   vec4<f32> *__restrict__ result_buffer
 ) {
-  __shared__ vec4<f32> weights[256];
-  __shared__ vec4<f32> staged_queries[72];
-  __shared__ vec4<f32> staged_keys[264];
-  __shared__ vec4<f32> lane_values[64];
+  __shared__ vec4<u32> key_tile[128];
+  __shared__ vec4<u32> value_tile[128];
+  __shared__ f32 key_biases[64];
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
     return;
   }
-  const i32 tiles = ((sizes->queries + 15) / 16);
+  const i32 tiles = ((sizes->queries + 63) / 64);
   const i32 batch = item / (tiles * sizes->heads);
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
-  const i32 first_query = item % tiles * 16;
-  const i32 rows = minimum(16, sizes->queries - first_query);
-  const i32 row_group = thread / 16;
-  const i32 lane = thread % 16;
-  const i32 column_lane = lane % 2;
-  const i32 split = lane / 2;
+  const i32 first_query = item % tiles * 64;
+  const i32 rows = minimum(64, sizes->queries - first_query);
+  const i32 row_group = thread / 8;
+  const i32 lane = thread % 8;
   const i32 query_start = batch * sizes->query_batch + head * sizes->query_head;
-  vec4<f32> maximum_2 = vec4<f32>((-4.999999840142846e+37f));
-  vec4<f32> total = vec4<f32>();
-  vec4<f32> sum_0_0 = vec4<f32>();
-  vec4<f32> sum_1_0 = vec4<f32>();
-  vec4<f32> sum_2_0 = vec4<f32>();
-  vec4<f32> sum_3_0 = vec4<f32>();
+  const i32 warp_lane = thread & 31;
+  const i32 quad_lane = thread & 3;
+  const i32 row_warp = thread / 32;
+  const i32 own_row = row_warp * 16 + warp_lane / 4;
+  f32 maximum_0 = (-4.999999840142846e+37f);
+  f32 maximum_1 = (-4.999999840142846e+37f);
+  f32 total_0 = f32();
+  f32 total_1 = f32();
+  f32 sums[2][4] = {};
+  vec4<f32> key_parts[2] = {};
+  vec4<f32> value_parts[2] = {};
+  f32 key_bias = f32();
+  const i32 low_row = warp_lane & 7;
+  const i32 key_row = warp_lane / 16 * 8 + low_row;
+  const i32 key_half = (warp_lane / 8) % 2;
+  const i32 value_row = (warp_lane / 8) % 2 * 8 + low_row;
+  const i32 value_half = warp_lane / 16;
   // Segment of keys
   const i32 first_stand = first_query + sizes->keys - sizes->queries;
-  const i32 own_stand = first_stand + row_group * 4;
+  const i32 own_stand = first_stand + own_row;
   const i32 key_start = batch * sizes->key_batch + key_head * sizes->key_head;
   const i32 value_start = batch * sizes->value_batch + key_head * sizes->value_head;
+  u32 query_parts[1][4];
+  const i32 query_row_start = opaque(query_start + (first_query + minimum((own_row + 0), rows - 1)) * sizes->query_row);
+  const i32 query_row_start_2 = opaque(query_start + (first_query + minimum((own_row + 8), rows - 1)) * sizes->query_row);
+  #pragma unroll
+  for (i32 step = 0; step < 1; step += 1) {
+    const i32 column = step * 16 + quad_lane * 2;
+    query_parts[step][0] = pack_f16(((column < 8) ? (query_key_value_buffer[(sizes->query_offset + query_row_start + minimum(column, 7)) >> 2u][(sizes->query_offset + query_row_start + minimum(column, 7)) & 3]) : (0.0f)), (((column + 1) < 8) ? (query_key_value_buffer[(sizes->query_offset + query_row_start + minimum((column + 1), 7)) >> 2u][(sizes->query_offset + query_row_start + minimum((column + 1), 7)) & 3]) : (0.0f)));
+    query_parts[step][1] = pack_f16(((column < 8) ? (query_key_value_buffer[(sizes->query_offset + query_row_start_2 + minimum(column, 7)) >> 2u][(sizes->query_offset + query_row_start_2 + minimum(column, 7)) & 3]) : (0.0f)), (((column + 1) < 8) ? (query_key_value_buffer[(sizes->query_offset + query_row_start_2 + minimum((column + 1), 7)) >> 2u][(sizes->query_offset + query_row_start_2 + minimum((column + 1), 7)) & 3]) : (0.0f)));
+    query_parts[step][2] = pack_f16((((column + 8) < 8) ? (query_key_value_buffer[(sizes->query_offset + query_row_start + minimum((column + 8), 7)) >> 2u][(sizes->query_offset + query_row_start + minimum((column + 8), 7)) & 3]) : (0.0f)), (((column + 9) < 8) ? (query_key_value_buffer[(sizes->query_offset + query_row_start + minimum((column + 9), 7)) >> 2u][(sizes->query_offset + query_row_start + minimum((column + 9), 7)) & 3]) : (0.0f)));
+    query_parts[step][3] = pack_f16((((column + 8) < 8) ? (query_key_value_buffer[(sizes->query_offset + query_row_start_2 + minimum((column + 8), 7)) >> 2u][(sizes->query_offset + query_row_start_2 + minimum((column + 8), 7)) & 3]) : (0.0f)), (((column + 9) < 8) ? (query_key_value_buffer[(sizes->query_offset + query_row_start_2 + minimum((column + 9), 7)) >> 2u][(sizes->query_offset + query_row_start_2 + minimum((column + 9), 7)) & 3]) : (0.0f)));
+  }
+  if (0 < sizes->keys) {
+    const i32 count = minimum(64, sizes->keys - 0);
+    const i32 first_row = thread / 4;
+    const i32 part = thread % 4;
+    #pragma unroll
+    for (i32 slot = 0; slot < 2; slot += 1) {
+      const i32 row = slot * 32 + first_row;
+      const i32 from = key_start + (0 + minimum(row, count - 1)) * sizes->key_row;
+      key_parts[slot] = ((part * 4 < 8) ? (query_key_value_buffer[(sizes->key_offset + from + minimum(part * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    }
+    if (thread < 64) {
+      key_bias = ((thread < count) ? ((((mask_buffer[sizes->mask_offset + batch * sizes->keys + (0 + minimum(thread, count - 1))] != 0) ? (0.0f) : ((-9.999999680285692e+37f)))) * 1.4426950216293335f) : ((-9.999999680285692e+37f)));
+    }
+    const i32 first_row_2 = thread / 4;
+    const i32 part_2 = thread % 4;
+    #pragma unroll
+    for (i32 slot = 0; slot < 2; slot += 1) {
+      const i32 row_2 = slot * 32 + first_row_2;
+      const i32 chunk = (row_2) * 2 + ((part_2 / 2) ^ (((row_2 & 7) / 4) & 1));
+      key_tile[chunk][(part_2 & 1) * 2 + 0] = pack_f16(key_parts[slot].x, key_parts[slot].y);
+      key_tile[chunk][(part_2 & 1) * 2 + 1] = pack_f16(key_parts[slot].z, key_parts[slot].w);
+    }
+    if (thread < 64) {
+      key_biases[thread] = key_bias;
+    }
+    const i32 first_row_3 = thread / 4;
+    const i32 part_3 = thread % 4;
+    #pragma unroll
+    for (i32 slot = 0; slot < 2; slot += 1) {
+      const i32 row_3 = slot * 32 + first_row_3;
+      const i32 from_2 = value_start + (0 + minimum(row_3, count - 1)) * sizes->value_row;
+      value_parts[slot] = ((part_3 * 4 < 8) ? (query_key_value_buffer[(sizes->value_offset + from_2 + minimum(part_3 * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    }
+  }
   for (i32 tile = 0; tile < sizes->keys; tile += 64) {
-    const i32 count = minimum(64, sizes->keys - tile);
-    vec4<f32> score_0 = vec4<f32>();
-    vec4<f32> score_1 = vec4<f32>();
-    vec4<f32> score_2 = vec4<f32>();
-    vec4<f32> score_3 = vec4<f32>();
-    for (i32 column = 0; column < 8; column += 8) {
-      __syncthreads();
-      for (i32 slot = thread; slot < 32; slot += 64) {
-        const i32 row = slot / 2;
-        const i32 part = slot % 2;
-        const i32 from = query_start + (first_query + minimum(row, rows - 1)) * sizes->query_row;
-        const i32 own_column = column + part * 4;
-        staged_queries[part * 18 + row] = query_key_value_buffer[(sizes->query_offset + from + own_column) >> 2u];
-      }
-      for (i32 slot = thread; slot < 128; slot += 64) {
-        const i32 row_2 = slot / 2;
-        const i32 part_2 = slot % 2;
-        const i32 from_2 = key_start + (tile + minimum(row_2, count - 1)) * sizes->key_row;
-        const i32 own_column_2 = column + part_2 * 4;
-        staged_keys[part_2 * 66 + row_2] = query_key_value_buffer[(sizes->key_offset + from_2 + own_column_2) >> 2u];
-      }
-      __syncthreads();
-      for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
-        const vec4<f32> query_0 = staged_queries[part_3 * 18 + row_group * 4 + 0];
-        const vec4<f32> query_1 = staged_queries[part_3 * 18 + row_group * 4 + 1];
-        const vec4<f32> query_2 = staged_queries[part_3 * 18 + row_group * 4 + 2];
-        const vec4<f32> query_3 = staged_queries[part_3 * 18 + row_group * 4 + 3];
-        const vec4<f32> key_2 = staged_keys[part_3 * 66 + lane];
-        score_0 += vec4<f32>(dot(query_0, key_2), dot(query_1, key_2), dot(query_2, key_2), dot(query_3, key_2));
-        const vec4<f32> key_3 = staged_keys[part_3 * 66 + lane + 16];
-        score_1 += vec4<f32>(dot(query_0, key_3), dot(query_1, key_3), dot(query_2, key_3), dot(query_3, key_3));
-        const vec4<f32> key_4 = staged_keys[part_3 * 66 + lane + 32];
-        score_2 += vec4<f32>(dot(query_0, key_4), dot(query_1, key_4), dot(query_2, key_4), dot(query_3, key_4));
-        const vec4<f32> key_5 = staged_keys[part_3 * 66 + lane + 48];
-        score_3 += vec4<f32>(dot(query_0, key_5), dot(query_1, key_5), dot(query_2, key_5), dot(query_3, key_5));
+    const i32 next_tile = tile + 64;
+    __syncthreads();
+    f32 scores[8][4] = {};
+    #pragma unroll
+    for (i32 step = 0; step < 1; step += 1) {
+      #pragma unroll
+      for (i32 pair = 0; pair < 4; pair += 1) {
+        u32 key_parts_2[4];
+        load_4_matrices(key_parts_2, &key_tile[(key_row + pair * 16) * 2 + ((step * 2 + key_half) ^ (((low_row) / 4) & 1))]);
+        const u32 right[2] = {key_parts_2[0], key_parts_2[1]};
+        multiply_f16(scores[pair * 2 + 0], query_parts[step], right);
+        const u32 right_2[2] = {key_parts_2[2], key_parts_2[3]};
+        multiply_f16(scores[pair * 2 + 1], query_parts[step], right_2);
       }
     }
-    const i32 key_6 = tile + lane;
-    score_0 = score_0 * 0.3535533845424652f;
-    score_0 = (((lane < count) & (mask_buffer[sizes->mask_offset + batch * sizes->keys + key_6] != 0)) ? (score_0) : (vec4<f32>((-9.999999680285692e+37f))));
-    const i32 key_7 = tile + (lane + 16);
-    score_1 = score_1 * 0.3535533845424652f;
-    score_1 = ((((lane + 16) < count) & (mask_buffer[sizes->mask_offset + batch * sizes->keys + key_7] != 0)) ? (score_1) : (vec4<f32>((-9.999999680285692e+37f))));
-    const i32 key_8 = tile + (lane + 32);
-    score_2 = score_2 * 0.3535533845424652f;
-    score_2 = ((((lane + 32) < count) & (mask_buffer[sizes->mask_offset + batch * sizes->keys + key_8] != 0)) ? (score_2) : (vec4<f32>((-9.999999680285692e+37f))));
-    const i32 key_9 = tile + (lane + 48);
-    score_3 = score_3 * 0.3535533845424652f;
-    score_3 = ((((lane + 48) < count) & (mask_buffer[sizes->mask_offset + batch * sizes->keys + key_9] != 0)) ? (score_3) : (vec4<f32>((-9.999999680285692e+37f))));
-    vec4<f32> tile_maximum = maximum(maximum(maximum(score_0, score_1), score_2), score_3);
-    lane_values[thread] = tile_maximum;
-    __syncthreads();
-    const i32 start = thread / 16 * 16;
-    vec4<f32> group_maximum = lane_values[start];
-    for (i32 other = 1; other < 16; other += 1) {
-      group_maximum = maximum(group_maximum, lane_values[start + other]);
+    const i32 first_row_4 = thread / 4;
+    const i32 part_4 = thread % 4;
+    #pragma unroll
+    for (i32 slot = 0; slot < 2; slot += 1) {
+      const i32 row_4 = slot * 32 + first_row_4;
+      const i32 chunk_2 = (row_4) * 2 + ((part_4 / 2) ^ (((row_4 & 7) / 4) & 1));
+      value_tile[chunk_2][(part_4 & 1) * 2 + 0] = pack_f16(value_parts[slot].x, value_parts[slot].y);
+      value_tile[chunk_2][(part_4 & 1) * 2 + 1] = pack_f16(value_parts[slot].z, value_parts[slot].w);
     }
-    const vec4<f32> raised = maximum(maximum_2, group_maximum);
-    const vec4<f32> factor = exponential(maximum_2 - raised);
-    maximum_2 = raised;
-    total = total * factor;
-    sum_0_0 = sum_0_0 * factor.x;
-    sum_1_0 = sum_1_0 * factor.y;
-    sum_2_0 = sum_2_0 * factor.z;
-    sum_3_0 = sum_3_0 * factor.w;
-    const vec4<f32> weight = exponential(score_0 - maximum_2);
-    total += weight;
-    weights[row_group * 64 + lane] = weight;
-    const vec4<f32> weight_2 = exponential(score_1 - maximum_2);
-    total += weight_2;
-    weights[row_group * 64 + (lane + 16)] = weight_2;
-    const vec4<f32> weight_3 = exponential(score_2 - maximum_2);
-    total += weight_3;
-    weights[row_group * 64 + (lane + 32)] = weight_3;
-    const vec4<f32> weight_4 = exponential(score_3 - maximum_2);
-    total += weight_4;
-    weights[row_group * 64 + (lane + 48)] = weight_4;
+    if (next_tile < sizes->keys) {
+      const i32 count_2 = minimum(64, sizes->keys - next_tile);
+      const i32 first_row_5 = thread / 4;
+      const i32 part_5 = thread % 4;
+      #pragma unroll
+      for (i32 slot = 0; slot < 2; slot += 1) {
+        const i32 row_5 = slot * 32 + first_row_5;
+        const i32 from_3 = key_start + (next_tile + minimum(row_5, count_2 - 1)) * sizes->key_row;
+        key_parts[slot] = ((part_5 * 4 < 8) ? (query_key_value_buffer[(sizes->key_offset + from_3 + minimum(part_5 * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+      }
+      if (thread < 64) {
+        key_bias = ((thread < count_2) ? ((((mask_buffer[sizes->mask_offset + batch * sizes->keys + (next_tile + minimum(thread, count_2 - 1))] != 0) ? (0.0f) : ((-9.999999680285692e+37f)))) * 1.4426950216293335f) : ((-9.999999680285692e+37f)));
+      }
+    }
+    #pragma unroll
+    for (i32 block = 0; block < 8; block += 1) {
+      const i32 number = block * 8 + quad_lane * 2 + 0;
+      const f32 bias = key_biases[number];
+      scores[block][0] = fmaf(scores[block][0], 0.510069727897644f, bias);
+      scores[block][2] = fmaf(scores[block][2], 0.510069727897644f, bias);
+      const i32 number_2 = block * 8 + quad_lane * 2 + 1;
+      const f32 bias_2 = key_biases[number_2];
+      scores[block][1] = fmaf(scores[block][1], 0.510069727897644f, bias_2);
+      scores[block][3] = fmaf(scores[block][3], 0.510069727897644f, bias_2);
+    }
+    f32 tile_maximum = (-9.999999680285692e+37f);
+    #pragma unroll
+    for (i32 block = 0; block < 8; block += 1) {
+      tile_maximum = maximum(tile_maximum, maximum(scores[block][0], scores[block][1]));
+    }
+    tile_maximum = maximum(tile_maximum, shuffle_xor(tile_maximum, 1u));
+    tile_maximum = maximum(tile_maximum, shuffle_xor(tile_maximum, 2u));
+    const f32 raised = maximum(maximum_0, tile_maximum);
+    const f32 factor = exp2_approximate(maximum_0 - raised);
+    maximum_0 = raised;
+    total_0 = total_0 * factor;
+    #pragma unroll
+    for (i32 block = 0; block < 2; block += 1) {
+      sums[block][0] = sums[block][0] * factor;
+      sums[block][1] = sums[block][1] * factor;
+    }
+    #pragma unroll
+    for (i32 block = 0; block < 8; block += 1) {
+      scores[block][0] = exp2_approximate(scores[block][0] - maximum_0);
+      total_0 += scores[block][0];
+      scores[block][1] = exp2_approximate(scores[block][1] - maximum_0);
+      total_0 += scores[block][1];
+    }
+    f32 tile_maximum_2 = (-9.999999680285692e+37f);
+    #pragma unroll
+    for (i32 block = 0; block < 8; block += 1) {
+      tile_maximum_2 = maximum(tile_maximum_2, maximum(scores[block][2], scores[block][3]));
+    }
+    tile_maximum_2 = maximum(tile_maximum_2, shuffle_xor(tile_maximum_2, 1u));
+    tile_maximum_2 = maximum(tile_maximum_2, shuffle_xor(tile_maximum_2, 2u));
+    const f32 raised_2 = maximum(maximum_1, tile_maximum_2);
+    const f32 factor_2 = exp2_approximate(maximum_1 - raised_2);
+    maximum_1 = raised_2;
+    total_1 = total_1 * factor_2;
+    #pragma unroll
+    for (i32 block = 0; block < 2; block += 1) {
+      sums[block][2] = sums[block][2] * factor_2;
+      sums[block][3] = sums[block][3] * factor_2;
+    }
+    #pragma unroll
+    for (i32 block = 0; block < 8; block += 1) {
+      scores[block][2] = exp2_approximate(scores[block][2] - maximum_1);
+      total_1 += scores[block][2];
+      scores[block][3] = exp2_approximate(scores[block][3] - maximum_1);
+      total_1 += scores[block][3];
+    }
     __syncthreads();
-    for (i32 number = split; number < count; number += 8) {
-      const vec4<f32> weight_5 = weights[row_group * 64 + number];
-      const i32 from_3 = value_start + (tile + number) * sizes->value_row;
-      const vec4<f32> value_0 = query_key_value_buffer[(sizes->value_offset + from_3 + column_lane * 4) >> 2u];
-      sum_0_0 += weight_5.x * value_0;
-      sum_1_0 += weight_5.y * value_0;
-      sum_2_0 += weight_5.z * value_0;
-      sum_3_0 += weight_5.w * value_0;
+    #pragma unroll
+    for (i32 step = 0; step < 4; step += 1) {
+      const u32 weight_parts[4] = {pack_f16(scores[step * 2 + 0][0], scores[step * 2 + 0][1]), pack_f16(scores[step * 2 + 0][2], scores[step * 2 + 0][3]), pack_f16(scores[step * 2 + 1][0], scores[step * 2 + 1][1]), pack_f16(scores[step * 2 + 1][2], scores[step * 2 + 1][3])};
+      #pragma unroll
+      for (i32 pair = 0; pair < 1; pair += 1) {
+        u32 value_parts_2[4];
+        load_4_matrices_transposed(value_parts_2, &value_tile[(value_row + step * 16) * 2 + ((pair * 2 + value_half) ^ (((low_row) / 4) & 1))]);
+        const u32 right_3[2] = {value_parts_2[0], value_parts_2[1]};
+        multiply_f16(sums[pair * 2 + 0], weight_parts, right_3);
+        const u32 right_4[2] = {value_parts_2[2], value_parts_2[3]};
+        multiply_f16(sums[pair * 2 + 1], weight_parts, right_4);
+      }
+    }
+    if (next_tile < sizes->keys) {
+      const i32 first_row_6 = thread / 4;
+      const i32 part_6 = thread % 4;
+      #pragma unroll
+      for (i32 slot = 0; slot < 2; slot += 1) {
+        const i32 row_6 = slot * 32 + first_row_6;
+        const i32 chunk_3 = (row_6) * 2 + ((part_6 / 2) ^ (((row_6 & 7) / 4) & 1));
+        key_tile[chunk_3][(part_6 & 1) * 2 + 0] = pack_f16(key_parts[slot].x, key_parts[slot].y);
+        key_tile[chunk_3][(part_6 & 1) * 2 + 1] = pack_f16(key_parts[slot].z, key_parts[slot].w);
+      }
+      if (thread < 64) {
+        key_biases[thread] = key_bias;
+      }
+      const i32 count_3 = minimum(64, sizes->keys - next_tile);
+      const i32 first_row_7 = thread / 4;
+      const i32 part_7 = thread % 4;
+      #pragma unroll
+      for (i32 slot = 0; slot < 2; slot += 1) {
+        const i32 row_7 = slot * 32 + first_row_7;
+        const i32 from_4 = value_start + (next_tile + minimum(row_7, count_3 - 1)) * sizes->value_row;
+        value_parts[slot] = ((part_7 * 4 < 8) ? (query_key_value_buffer[(sizes->value_offset + from_4 + minimum(part_7 * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+      }
     }
   }
   __syncthreads();
-  lane_values[thread] = total;
-  __syncthreads();
-  const i32 start_2 = thread / 16 * 16;
-  vec4<f32> row_total = lane_values[start_2];
-  for (i32 other = 1; other < 16; other += 1) {
-    row_total = row_total + lane_values[start_2 + other];
-  }
+  f32 row_total = total_0;
+  f32 row_total_2 = total_1;
+  row_total = row_total + shuffle_xor(row_total, 1u);
+  row_total = row_total + shuffle_xor(row_total, 2u);
+  row_total_2 = row_total_2 + shuffle_xor(row_total_2, 1u);
+  row_total_2 = row_total_2 + shuffle_xor(row_total_2, 2u);
   // a query that sees no key has a total of 0: zeros
-  const vec4<f32> inverse = vec4<f32>(((row_total.x > 0.0f) ? (1.0f / row_total.x) : (0.0f)), ((row_total.y > 0.0f) ? (1.0f / row_total.y) : (0.0f)), ((row_total.z > 0.0f) ? (1.0f / row_total.z) : (0.0f)), ((row_total.w > 0.0f) ? (1.0f / row_total.w) : (0.0f)));
+  const f32 inverse = ((row_total > 0.0f) ? (1.0f / row_total) : (0.0f));
+  const f32 factor_3 = inverse;
+  #pragma unroll
+  for (i32 block = 0; block < 2; block += 1) {
+    sums[block][0] = sums[block][0] * factor_3;
+    sums[block][1] = sums[block][1] * factor_3;
+  }
+  const f32 inverse_2 = ((row_total_2 > 0.0f) ? (1.0f / row_total_2) : (0.0f));
+  const f32 factor_4 = inverse_2;
+  #pragma unroll
+  for (i32 block = 0; block < 2; block += 1) {
+    sums[block][2] = sums[block][2] * factor_4;
+    sums[block][3] = sums[block][3] * factor_4;
+  }
   const i32 result_start = batch * sizes->result_batch + head * sizes->result_head;
-  __syncthreads();
-  lane_values[thread] = sum_0_0;
-  __syncthreads();
-  if (split == 0 && row_group * 4 + 0 < rows && column_lane * 4 < 8) {
-    for (i32 other = 1; other < 8; other += 1) {
-      sum_0_0 += lane_values[thread + other * 2];
+  const bool is_even = (warp_lane & 1) == 0;
+  const i32 stored_row = own_row + (warp_lane & 1) * 8;
+  #pragma unroll
+  for (i32 block = 0; block < 2; block += 1) {
+    const f32 given = ((is_even) ? (sums[block][2]) : (sums[block][0]));
+    const f32 taken = shuffle_xor(given, 1u);
+    const f32 given_2 = ((is_even) ? (sums[block][3]) : (sums[block][1]));
+    const f32 taken_2 = shuffle_xor(given_2, 1u);
+    const vec4<f32> row_part = ((is_even) ? (vec4<f32>(sums[block][0], sums[block][1], taken, taken_2)) : (vec4<f32>(taken, taken_2, sums[block][2], sums[block][3])));
+    const i32 column_2 = block * 8 + (warp_lane & 2) * 2;
+    if (stored_row < rows && column_2 < 8) {
+      const i32 place = result_start + (first_query + stored_row) * sizes->result_row + column_2;
+      result_buffer[(sizes->result_offset + place) >> 2u] = row_part;
     }
-    const i32 place = result_start + (first_query + row_group * 4 + 0) * sizes->result_row + column_lane * 4;
-    result_buffer[(sizes->result_offset + place) >> 2u] = sum_0_0 * inverse.x;
-  }
-  __syncthreads();
-  lane_values[thread] = sum_1_0;
-  __syncthreads();
-  if (split == 0 && row_group * 4 + 1 < rows && column_lane * 4 < 8) {
-    for (i32 other = 1; other < 8; other += 1) {
-      sum_1_0 += lane_values[thread + other * 2];
-    }
-    const i32 place_2 = result_start + (first_query + row_group * 4 + 1) * sizes->result_row + column_lane * 4;
-    result_buffer[(sizes->result_offset + place_2) >> 2u] = sum_1_0 * inverse.y;
-  }
-  __syncthreads();
-  lane_values[thread] = sum_2_0;
-  __syncthreads();
-  if (split == 0 && row_group * 4 + 2 < rows && column_lane * 4 < 8) {
-    for (i32 other = 1; other < 8; other += 1) {
-      sum_2_0 += lane_values[thread + other * 2];
-    }
-    const i32 place_3 = result_start + (first_query + row_group * 4 + 2) * sizes->result_row + column_lane * 4;
-    result_buffer[(sizes->result_offset + place_3) >> 2u] = sum_2_0 * inverse.z;
-  }
-  __syncthreads();
-  lane_values[thread] = sum_3_0;
-  __syncthreads();
-  if (split == 0 && row_group * 4 + 3 < rows && column_lane * 4 < 8) {
-    for (i32 other = 1; other < 8; other += 1) {
-      sum_3_0 += lane_values[thread + other * 2];
-    }
-    const i32 place_4 = result_start + (first_query + row_group * 4 + 3) * sizes->result_row + column_lane * 4;
-    result_buffer[(sizes->result_offset + place_4) >> 2u] = sum_3_0 * inverse.w;
   }
 }
 }
 
 // === kernel gemm_bias_residual ===
 // gemm_bias_residual
-// left [rows, depth] x right [columns, depth]^T, the right side of f32.
-// A tile of 64 x 64 a workgroup.
+// left [rows, depth] x right [columns, depth]^T, the right side of f32, both multiplied as f16 and summed in f32.
+// A tile of 64 x 64 a thread block of 4 warps, by tensor cores.
 
 namespace gemm_bias_residual_kernel {
 struct Sizes {
@@ -729,20 +801,16 @@ struct Sizes {
   i32 residual_stride;
 };
 
-static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
-  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
-}
-
 extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_residual(
   const Sizes *__restrict__ sizes,
   const vec4<f32> *__restrict__ left_buffer,
   const vec4<f32> *__restrict__ right_buffer,
-  const f32 *__restrict__ bias_buffer,
-  const f32 *__restrict__ residual_buffer,
-  f32 *__restrict__ result_buffer
+  const vec4<f32> *__restrict__ bias_buffer,
+  const vec4<f32> *__restrict__ residual_buffer,
+  vec4<f32> *__restrict__ result_buffer
 ) {
-  __shared__ vec4<f32> left_tile[320];
-  __shared__ vec4<f32> right_tile[320];
+  __shared__ vec4<u32> left_tile[512];
+  __shared__ vec4<u32> right_tile[512];
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
@@ -751,228 +819,139 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_residual(
   const i32 row_tiles = ((sizes->rows + 63) / 64);
   const i32 first_row = item % row_tiles * 64;
   const i32 first_column = item / row_tiles * 64;
-  const i32 thread_row = thread / 16;
-  const i32 thread_column = thread % 16;
-  f32 sum_0_0 = f32();
-  f32 sum_0_1 = f32();
-  f32 sum_0_2 = f32();
-  f32 sum_0_3 = f32();
-  f32 sum_1_0 = f32();
-  f32 sum_1_1 = f32();
-  f32 sum_1_2 = f32();
-  f32 sum_1_3 = f32();
-  f32 sum_2_0 = f32();
-  f32 sum_2_1 = f32();
-  f32 sum_2_2 = f32();
-  f32 sum_2_3 = f32();
-  f32 sum_3_0 = f32();
-  f32 sum_3_1 = f32();
-  f32 sum_3_2 = f32();
-  f32 sum_3_3 = f32();
-  f32 sum_4_0 = f32();
-  f32 sum_4_1 = f32();
-  f32 sum_4_2 = f32();
-  f32 sum_4_3 = f32();
-  f32 sum_5_0 = f32();
-  f32 sum_5_1 = f32();
-  f32 sum_5_2 = f32();
-  f32 sum_5_3 = f32();
-  f32 sum_6_0 = f32();
-  f32 sum_6_1 = f32();
-  f32 sum_6_2 = f32();
-  f32 sum_6_3 = f32();
-  f32 sum_7_0 = f32();
-  f32 sum_7_1 = f32();
-  f32 sum_7_2 = f32();
-  f32 sum_7_3 = f32();
-  for (i32 depth_start = 0; depth_start < sizes->depth; depth_start += 16) {
-    for (i32 run = thread; run < 256; run += 128) {
-      const i32 tile_row = run / 4;
-      const i32 within = run % 4 * 4;
-      const i32 place = depth_start + within;
-      const i32 at = tile_row * 5 + within / 4;
-      if (place < sizes->depth) {
-        const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
-        const i32 start = row * sizes->left_stride + place;
-        left_tile[at + 0] = left_buffer[(sizes->left_offset + start) >> 2u];
-      } else {
-        left_tile[at + 0] = vec4<f32>(0.0f);
+  vec4<f32> left_quad[4] = {};
+  vec4<f32> right_quad[4] = {};
+  const i32 lane = thread % 32;
+  const i32 warp = thread / 32;
+  const i32 warp_row = warp / 2 % 2 * 32;
+  const i32 warp_column = warp % 2 * 32;
+  const i32 warp_depth = warp / 4;
+  f32 sums[32] = {};
+  // The rows of matrices that the lane names to ldmatrix: 16 of the left side, and of the right side two times 8.
+  const i32 left_row = warp_row + lane % 16;
+  const i32 left_chunk = lane / 16;
+  const i32 right_row = warp_column + lane / 16 * 8 + lane % 8;
+  const i32 right_chunk = lane / 8 % 2;
+  const i32 left_exchange = ((left_row >> 1) & 3);
+  const i32 right_exchange = ((right_row >> 1) & 3);
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run = thread + piece * 128;
+    const i32 tile_row = run / 8;
+    const i32 within = run % 8 * 4;
+    const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+    const i32 place = minimum(0 + within, sizes->depth - 4);
+    left_quad[piece] = left_buffer[(sizes->left_offset + row * sizes->left_stride + place) >> 2u];
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_2 = thread + piece * 128;
+    const i32 tile_row_2 = run_2 / 8;
+    const i32 within_2 = run_2 % 8 * 4;
+    const u32 kept = ((0 + within_2 < sizes->depth) ? (0xffffffffu) : (0u));
+    const vec4<f32> quad = left_quad[piece];
+    store_pair(left_tile[(tile_row_2) * 4 + ((within_2 / 8) ^ (((tile_row_2) >> 1) & 3))], within_2 / 4 % 2, pack_f16(quad.x, quad.y) & kept, pack_f16(quad.z, quad.w) & kept);
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_3 = thread + piece * 128;
+    const i32 tile_row_3 = run_3 / 8;
+    const i32 within_3 = run_3 % 8 * 4;
+    const i32 row_2 = minimum(first_column + tile_row_3, sizes->columns - 1);
+    const i32 place_2 = minimum(0 + within_3, sizes->depth - 4);
+    right_quad[piece] = right_buffer[(sizes->right_offset + row_2 * sizes->depth + place_2) >> 2u];
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_4 = thread + piece * 128;
+    const i32 tile_row_4 = run_4 / 8;
+    const i32 within_4 = run_4 % 8 * 4;
+    const u32 kept_2 = ((0 + within_4 < sizes->depth) ? (0xffffffffu) : (0u));
+    const vec4<f32> quad_2 = right_quad[piece];
+    store_pair(right_tile[(tile_row_4) * 4 + ((within_4 / 8) ^ (((tile_row_4) >> 1) & 3))], within_4 / 4 % 2, pack_f16(quad_2.x, quad_2.y) & kept_2, pack_f16(quad_2.z, quad_2.w) & kept_2);
+  }
+  const i32 steps = ((sizes->depth + 31) / 32);
+  for (i32 step = 0; step < steps; step += 1) {
+    __syncthreads();
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_5 = thread + piece * 128;
+      const i32 tile_row_5 = run_5 / 8;
+      const i32 within_5 = run_5 % 8 * 4;
+      const i32 row_3 = minimum(first_row + tile_row_5, sizes->rows - 1);
+      const i32 place_3 = minimum((step + 1) * 32 + within_5, sizes->depth - 4);
+      left_quad[piece] = left_buffer[(sizes->left_offset + row_3 * sizes->left_stride + place_3) >> 2u];
+    }
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_6 = thread + piece * 128;
+      const i32 tile_row_6 = run_6 / 8;
+      const i32 within_6 = run_6 % 8 * 4;
+      const i32 row_4 = minimum(first_column + tile_row_6, sizes->columns - 1);
+      const i32 place_4 = minimum((step + 1) * 32 + within_6, sizes->depth - 4);
+      right_quad[piece] = right_buffer[(sizes->right_offset + row_4 * sizes->depth + place_4) >> 2u];
+    }
+    const i32 left_at = (step % 2 * 64 + left_row) * 4;
+    const i32 right_at = (step % 2 * 64 + right_row) * 4;
+    #pragma unroll
+    for (i32 slice = 0; slice < 2; slice += 1) {
+      const i32 chunk = slice * 2;
+      u32 left_words[8] = {};
+      u32 right_words[8] = {};
+      #pragma unroll
+      for (i32 i = 0; i < 2; i += 1) {
+        load_4_matrices(&left_words[i * 4], &left_tile[left_at + i * 64 + ((chunk + left_chunk) ^ left_exchange)]);
+      }
+      #pragma unroll
+      for (i32 j = 0; j < 2; j += 1) {
+        load_4_matrices(&right_words[j * 4], &right_tile[right_at + j * 64 + ((chunk + right_chunk) ^ right_exchange)]);
+      }
+      #pragma unroll
+      for (i32 i = 0; i < 2; i += 1) {
+        #pragma unroll
+        for (i32 j = 0; j < 4; j += 1) {
+          multiply_f16(&sums[(i * 4 + j) * 4], &left_words[i * 4], &right_words[j * 2]);
+        }
       }
     }
-    for (i32 run = thread; run < 256; run += 128) {
-      const i32 tile_row_2 = run / 4;
-      const i32 within_2 = run % 4 * 4;
-      const i32 place_2 = depth_start + within_2;
-      const i32 at_2 = tile_row_2 * 5 + within_2 / 4;
-      if (place_2 < sizes->depth) {
-        const i32 row_2 = minimum(first_column + tile_row_2, sizes->columns - 1);
-        const i32 start_2 = row_2 * sizes->depth + place_2;
-        right_tile[at_2 + 0] = right_buffer[(sizes->right_offset + start_2) >> 2u];
-      } else {
-        right_tile[at_2 + 0] = vec4<f32>(0.0f);
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_7 = thread + piece * 128;
+      const i32 tile_row_7 = run_7 / 8;
+      const i32 within_7 = run_7 % 8 * 4;
+      const u32 kept_3 = (((step + 1) * 32 + within_7 < sizes->depth) ? (0xffffffffu) : (0u));
+      const vec4<f32> quad_3 = left_quad[piece];
+      store_pair(left_tile[((step + 1) % 2 * 64 + tile_row_7) * 4 + ((within_7 / 8) ^ ((((step + 1) % 2 * 64 + tile_row_7) >> 1) & 3))], within_7 / 4 % 2, pack_f16(quad_3.x, quad_3.y) & kept_3, pack_f16(quad_3.z, quad_3.w) & kept_3);
+    }
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_8 = thread + piece * 128;
+      const i32 tile_row_8 = run_8 / 8;
+      const i32 within_8 = run_8 % 8 * 4;
+      const u32 kept_4 = (((step + 1) * 32 + within_8 < sizes->depth) ? (0xffffffffu) : (0u));
+      const vec4<f32> quad_4 = right_quad[piece];
+      store_pair(right_tile[((step + 1) % 2 * 64 + tile_row_8) * 4 + ((within_8 / 8) ^ ((((step + 1) % 2 * 64 + tile_row_8) >> 1) & 3))], within_8 / 4 % 2, pack_f16(quad_4.x, quad_4.y) & kept_4, pack_f16(quad_4.z, quad_4.w) & kept_4);
+    }
+  }
+  const i32 stored_row = first_row + warp_row;
+  const i32 stored_column = first_column + warp_column;
+  const bool is_odd = lane % 2 == 1;
+  const i32 own_row = stored_row + lane / 4 + lane % 2 * 8;
+  const i32 own_column = stored_column + lane % 4 / 2 * 4;
+  #pragma unroll
+  for (i32 i = 0; i < 2; i += 1) {
+    #pragma unroll
+    for (i32 j = 0; j < 4; j += 1) {
+      const f32 first = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 0]) : (sums[(i * 4 + j) * 4 + 2])), 1u);
+      const f32 second = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 1]) : (sums[(i * 4 + j) * 4 + 3])), 1u);
+      const vec4<f32> values = ((is_odd) ? (vec4<f32>(first, second, sums[(i * 4 + j) * 4 + 2], sums[(i * 4 + j) * 4 + 3])) : (vec4<f32>(sums[(i * 4 + j) * 4 + 0], sums[(i * 4 + j) * 4 + 1], first, second)));
+      const i32 row_5 = own_row + i * 16;
+      const i32 column = own_column + j * 8;
+      if (row_5 < sizes->rows && column < sizes->columns) {
+        const vec4<f32> values_2 = values + bias_buffer[(sizes->bias_offset + column) >> 2u];
+        const vec4<f32> values_3 = values_2 + residual_buffer[(sizes->residual_offset + row_5 * sizes->residual_stride + column) >> 2u];
+        result_buffer[(sizes->result_offset + row_5 * sizes->result_stride + column) >> 2u] = values_3;
       }
-    }
-    __syncthreads();
-    for (i32 quad = 0; quad < 4; quad += 1) {
-      const i32 left_at = thread_row * 5 + quad;
-      const i32 right_at = thread_column * 5 + quad;
-      const vec4<f32> right_0 = right_tile[right_at + 0];
-      const vec4<f32> right_1 = right_tile[right_at + 80];
-      const vec4<f32> right_2 = right_tile[right_at + 160];
-      const vec4<f32> right_3 = right_tile[right_at + 240];
-      const vec4<f32> left_0 = left_tile[left_at + 0];
-      sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
-      sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
-      sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
-      sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
-      const vec4<f32> left_1 = left_tile[left_at + 40];
-      sum_1_0 = multiply_add(left_1, right_0, sum_1_0);
-      sum_1_1 = multiply_add(left_1, right_1, sum_1_1);
-      sum_1_2 = multiply_add(left_1, right_2, sum_1_2);
-      sum_1_3 = multiply_add(left_1, right_3, sum_1_3);
-      const vec4<f32> left_2 = left_tile[left_at + 80];
-      sum_2_0 = multiply_add(left_2, right_0, sum_2_0);
-      sum_2_1 = multiply_add(left_2, right_1, sum_2_1);
-      sum_2_2 = multiply_add(left_2, right_2, sum_2_2);
-      sum_2_3 = multiply_add(left_2, right_3, sum_2_3);
-      const vec4<f32> left_3 = left_tile[left_at + 120];
-      sum_3_0 = multiply_add(left_3, right_0, sum_3_0);
-      sum_3_1 = multiply_add(left_3, right_1, sum_3_1);
-      sum_3_2 = multiply_add(left_3, right_2, sum_3_2);
-      sum_3_3 = multiply_add(left_3, right_3, sum_3_3);
-      const vec4<f32> left_4 = left_tile[left_at + 160];
-      sum_4_0 = multiply_add(left_4, right_0, sum_4_0);
-      sum_4_1 = multiply_add(left_4, right_1, sum_4_1);
-      sum_4_2 = multiply_add(left_4, right_2, sum_4_2);
-      sum_4_3 = multiply_add(left_4, right_3, sum_4_3);
-      const vec4<f32> left_5 = left_tile[left_at + 200];
-      sum_5_0 = multiply_add(left_5, right_0, sum_5_0);
-      sum_5_1 = multiply_add(left_5, right_1, sum_5_1);
-      sum_5_2 = multiply_add(left_5, right_2, sum_5_2);
-      sum_5_3 = multiply_add(left_5, right_3, sum_5_3);
-      const vec4<f32> left_6 = left_tile[left_at + 240];
-      sum_6_0 = multiply_add(left_6, right_0, sum_6_0);
-      sum_6_1 = multiply_add(left_6, right_1, sum_6_1);
-      sum_6_2 = multiply_add(left_6, right_2, sum_6_2);
-      sum_6_3 = multiply_add(left_6, right_3, sum_6_3);
-      const vec4<f32> left_7 = left_tile[left_at + 280];
-      sum_7_0 = multiply_add(left_7, right_0, sum_7_0);
-      sum_7_1 = multiply_add(left_7, right_1, sum_7_1);
-      sum_7_2 = multiply_add(left_7, right_2, sum_7_2);
-      sum_7_3 = multiply_add(left_7, right_3, sum_7_3);
-    }
-    __syncthreads();
-  }
-  const i32 column = first_column + thread_column + 0;
-  if (column < sizes->columns) {
-    const f32 bias_2 = bias_buffer[sizes->bias_offset + column];
-    if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = sum_0_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column];
-    }
-    if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = sum_1_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column];
-    }
-    if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = sum_2_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column];
-    }
-    if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = sum_3_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column];
-    }
-    if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = sum_4_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column];
-    }
-    if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = sum_5_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column];
-    }
-    if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = sum_6_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column];
-    }
-    if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = sum_7_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column];
-    }
-  }
-  const i32 column_2 = first_column + thread_column + 16;
-  if (column_2 < sizes->columns) {
-    const f32 bias_3 = bias_buffer[sizes->bias_offset + column_2];
-    if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = sum_0_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_2];
-    }
-    if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = sum_1_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_2];
-    }
-    if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = sum_2_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_2];
-    }
-    if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = sum_3_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_2];
-    }
-    if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = sum_4_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_2];
-    }
-    if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = sum_5_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_2];
-    }
-    if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = sum_6_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_2];
-    }
-    if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = sum_7_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_2];
-    }
-  }
-  const i32 column_3 = first_column + thread_column + 32;
-  if (column_3 < sizes->columns) {
-    const f32 bias_4 = bias_buffer[sizes->bias_offset + column_3];
-    if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = sum_0_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_3];
-    }
-    if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = sum_1_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_3];
-    }
-    if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = sum_2_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_3];
-    }
-    if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = sum_3_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_3];
-    }
-    if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = sum_4_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_3];
-    }
-    if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = sum_5_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_3];
-    }
-    if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = sum_6_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_3];
-    }
-    if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = sum_7_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_3];
-    }
-  }
-  const i32 column_4 = first_column + thread_column + 48;
-  if (column_4 < sizes->columns) {
-    const f32 bias_5 = bias_buffer[sizes->bias_offset + column_4];
-    if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = sum_0_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_4];
-    }
-    if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = sum_1_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_4];
-    }
-    if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = sum_2_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_4];
-    }
-    if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = sum_3_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_4];
-    }
-    if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = sum_4_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_4];
-    }
-    if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = sum_5_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_4];
-    }
-    if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = sum_6_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_4];
-    }
-    if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = sum_7_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_4];
     }
   }
 }
@@ -1063,8 +1042,8 @@ extern "C" __global__ void __launch_bounds__(64, 1) layer_norm_2(
 
 // === kernel gemm_bias_gelu ===
 // gemm_bias_gelu
-// left [rows, depth] x right [columns, depth]^T, the right side of f32.
-// A tile of 64 x 64 a workgroup.
+// left [rows, depth] x right [columns, depth]^T, the right side of f32, both multiplied as f16 and summed in f32.
+// A tile of 64 x 64 a thread block of 4 warps, by tensor cores.
 
 namespace gemm_bias_gelu_kernel {
 struct Sizes {
@@ -1079,10 +1058,6 @@ struct Sizes {
   i32 left_stride;
   i32 result_stride;
 };
-
-static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
-  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
-}
 
 static __device__ f32 erf_f32(f32 x) {
   // a rational in x; 1 from there on where it rounds to 1 in f32
@@ -1100,11 +1075,11 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_gelu(
   const Sizes *__restrict__ sizes,
   const vec4<f32> *__restrict__ left_buffer,
   const vec4<f32> *__restrict__ right_buffer,
-  const f32 *__restrict__ bias_buffer,
-  f32 *__restrict__ result_buffer
+  const vec4<f32> *__restrict__ bias_buffer,
+  vec4<f32> *__restrict__ result_buffer
 ) {
-  __shared__ vec4<f32> left_tile[320];
-  __shared__ vec4<f32> right_tile[320];
+  __shared__ vec4<u32> left_tile[512];
+  __shared__ vec4<u32> right_tile[512];
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
@@ -1113,260 +1088,139 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_gelu(
   const i32 row_tiles = ((sizes->rows + 63) / 64);
   const i32 first_row = item % row_tiles * 64;
   const i32 first_column = item / row_tiles * 64;
-  const i32 thread_row = thread / 16;
-  const i32 thread_column = thread % 16;
-  f32 sum_0_0 = f32();
-  f32 sum_0_1 = f32();
-  f32 sum_0_2 = f32();
-  f32 sum_0_3 = f32();
-  f32 sum_1_0 = f32();
-  f32 sum_1_1 = f32();
-  f32 sum_1_2 = f32();
-  f32 sum_1_3 = f32();
-  f32 sum_2_0 = f32();
-  f32 sum_2_1 = f32();
-  f32 sum_2_2 = f32();
-  f32 sum_2_3 = f32();
-  f32 sum_3_0 = f32();
-  f32 sum_3_1 = f32();
-  f32 sum_3_2 = f32();
-  f32 sum_3_3 = f32();
-  f32 sum_4_0 = f32();
-  f32 sum_4_1 = f32();
-  f32 sum_4_2 = f32();
-  f32 sum_4_3 = f32();
-  f32 sum_5_0 = f32();
-  f32 sum_5_1 = f32();
-  f32 sum_5_2 = f32();
-  f32 sum_5_3 = f32();
-  f32 sum_6_0 = f32();
-  f32 sum_6_1 = f32();
-  f32 sum_6_2 = f32();
-  f32 sum_6_3 = f32();
-  f32 sum_7_0 = f32();
-  f32 sum_7_1 = f32();
-  f32 sum_7_2 = f32();
-  f32 sum_7_3 = f32();
-  for (i32 depth_start = 0; depth_start < sizes->depth; depth_start += 16) {
-    for (i32 run = thread; run < 256; run += 128) {
-      const i32 tile_row = run / 4;
-      const i32 within = run % 4 * 4;
-      const i32 place = depth_start + within;
-      const i32 at = tile_row * 5 + within / 4;
-      if (place < sizes->depth) {
-        const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
-        const i32 start = row * sizes->left_stride + place;
-        left_tile[at + 0] = left_buffer[(sizes->left_offset + start) >> 2u];
-      } else {
-        left_tile[at + 0] = vec4<f32>(0.0f);
+  vec4<f32> left_quad[4] = {};
+  vec4<f32> right_quad[4] = {};
+  const i32 lane = thread % 32;
+  const i32 warp = thread / 32;
+  const i32 warp_row = warp / 2 % 2 * 32;
+  const i32 warp_column = warp % 2 * 32;
+  const i32 warp_depth = warp / 4;
+  f32 sums[32] = {};
+  // The rows of matrices that the lane names to ldmatrix: 16 of the left side, and of the right side two times 8.
+  const i32 left_row = warp_row + lane % 16;
+  const i32 left_chunk = lane / 16;
+  const i32 right_row = warp_column + lane / 16 * 8 + lane % 8;
+  const i32 right_chunk = lane / 8 % 2;
+  const i32 left_exchange = ((left_row >> 1) & 3);
+  const i32 right_exchange = ((right_row >> 1) & 3);
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run = thread + piece * 128;
+    const i32 tile_row = run / 8;
+    const i32 within = run % 8 * 4;
+    const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+    const i32 place = minimum(0 + within, sizes->depth - 4);
+    left_quad[piece] = left_buffer[(sizes->left_offset + row * sizes->left_stride + place) >> 2u];
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_2 = thread + piece * 128;
+    const i32 tile_row_2 = run_2 / 8;
+    const i32 within_2 = run_2 % 8 * 4;
+    const u32 kept = ((0 + within_2 < sizes->depth) ? (0xffffffffu) : (0u));
+    const vec4<f32> quad = left_quad[piece];
+    store_pair(left_tile[(tile_row_2) * 4 + ((within_2 / 8) ^ (((tile_row_2) >> 1) & 3))], within_2 / 4 % 2, pack_f16(quad.x, quad.y) & kept, pack_f16(quad.z, quad.w) & kept);
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_3 = thread + piece * 128;
+    const i32 tile_row_3 = run_3 / 8;
+    const i32 within_3 = run_3 % 8 * 4;
+    const i32 row_2 = minimum(first_column + tile_row_3, sizes->columns - 1);
+    const i32 place_2 = minimum(0 + within_3, sizes->depth - 4);
+    right_quad[piece] = right_buffer[(sizes->right_offset + row_2 * sizes->depth + place_2) >> 2u];
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_4 = thread + piece * 128;
+    const i32 tile_row_4 = run_4 / 8;
+    const i32 within_4 = run_4 % 8 * 4;
+    const u32 kept_2 = ((0 + within_4 < sizes->depth) ? (0xffffffffu) : (0u));
+    const vec4<f32> quad_2 = right_quad[piece];
+    store_pair(right_tile[(tile_row_4) * 4 + ((within_4 / 8) ^ (((tile_row_4) >> 1) & 3))], within_4 / 4 % 2, pack_f16(quad_2.x, quad_2.y) & kept_2, pack_f16(quad_2.z, quad_2.w) & kept_2);
+  }
+  const i32 steps = ((sizes->depth + 31) / 32);
+  for (i32 step = 0; step < steps; step += 1) {
+    __syncthreads();
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_5 = thread + piece * 128;
+      const i32 tile_row_5 = run_5 / 8;
+      const i32 within_5 = run_5 % 8 * 4;
+      const i32 row_3 = minimum(first_row + tile_row_5, sizes->rows - 1);
+      const i32 place_3 = minimum((step + 1) * 32 + within_5, sizes->depth - 4);
+      left_quad[piece] = left_buffer[(sizes->left_offset + row_3 * sizes->left_stride + place_3) >> 2u];
+    }
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_6 = thread + piece * 128;
+      const i32 tile_row_6 = run_6 / 8;
+      const i32 within_6 = run_6 % 8 * 4;
+      const i32 row_4 = minimum(first_column + tile_row_6, sizes->columns - 1);
+      const i32 place_4 = minimum((step + 1) * 32 + within_6, sizes->depth - 4);
+      right_quad[piece] = right_buffer[(sizes->right_offset + row_4 * sizes->depth + place_4) >> 2u];
+    }
+    const i32 left_at = (step % 2 * 64 + left_row) * 4;
+    const i32 right_at = (step % 2 * 64 + right_row) * 4;
+    #pragma unroll
+    for (i32 slice = 0; slice < 2; slice += 1) {
+      const i32 chunk = slice * 2;
+      u32 left_words[8] = {};
+      u32 right_words[8] = {};
+      #pragma unroll
+      for (i32 i = 0; i < 2; i += 1) {
+        load_4_matrices(&left_words[i * 4], &left_tile[left_at + i * 64 + ((chunk + left_chunk) ^ left_exchange)]);
+      }
+      #pragma unroll
+      for (i32 j = 0; j < 2; j += 1) {
+        load_4_matrices(&right_words[j * 4], &right_tile[right_at + j * 64 + ((chunk + right_chunk) ^ right_exchange)]);
+      }
+      #pragma unroll
+      for (i32 i = 0; i < 2; i += 1) {
+        #pragma unroll
+        for (i32 j = 0; j < 4; j += 1) {
+          multiply_f16(&sums[(i * 4 + j) * 4], &left_words[i * 4], &right_words[j * 2]);
+        }
       }
     }
-    for (i32 run = thread; run < 256; run += 128) {
-      const i32 tile_row_2 = run / 4;
-      const i32 within_2 = run % 4 * 4;
-      const i32 place_2 = depth_start + within_2;
-      const i32 at_2 = tile_row_2 * 5 + within_2 / 4;
-      if (place_2 < sizes->depth) {
-        const i32 row_2 = minimum(first_column + tile_row_2, sizes->columns - 1);
-        const i32 start_2 = row_2 * sizes->depth + place_2;
-        right_tile[at_2 + 0] = right_buffer[(sizes->right_offset + start_2) >> 2u];
-      } else {
-        right_tile[at_2 + 0] = vec4<f32>(0.0f);
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_7 = thread + piece * 128;
+      const i32 tile_row_7 = run_7 / 8;
+      const i32 within_7 = run_7 % 8 * 4;
+      const u32 kept_3 = (((step + 1) * 32 + within_7 < sizes->depth) ? (0xffffffffu) : (0u));
+      const vec4<f32> quad_3 = left_quad[piece];
+      store_pair(left_tile[((step + 1) % 2 * 64 + tile_row_7) * 4 + ((within_7 / 8) ^ ((((step + 1) % 2 * 64 + tile_row_7) >> 1) & 3))], within_7 / 4 % 2, pack_f16(quad_3.x, quad_3.y) & kept_3, pack_f16(quad_3.z, quad_3.w) & kept_3);
+    }
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_8 = thread + piece * 128;
+      const i32 tile_row_8 = run_8 / 8;
+      const i32 within_8 = run_8 % 8 * 4;
+      const u32 kept_4 = (((step + 1) * 32 + within_8 < sizes->depth) ? (0xffffffffu) : (0u));
+      const vec4<f32> quad_4 = right_quad[piece];
+      store_pair(right_tile[((step + 1) % 2 * 64 + tile_row_8) * 4 + ((within_8 / 8) ^ ((((step + 1) % 2 * 64 + tile_row_8) >> 1) & 3))], within_8 / 4 % 2, pack_f16(quad_4.x, quad_4.y) & kept_4, pack_f16(quad_4.z, quad_4.w) & kept_4);
+    }
+  }
+  const i32 stored_row = first_row + warp_row;
+  const i32 stored_column = first_column + warp_column;
+  const bool is_odd = lane % 2 == 1;
+  const i32 own_row = stored_row + lane / 4 + lane % 2 * 8;
+  const i32 own_column = stored_column + lane % 4 / 2 * 4;
+  #pragma unroll
+  for (i32 i = 0; i < 2; i += 1) {
+    #pragma unroll
+    for (i32 j = 0; j < 4; j += 1) {
+      const f32 first = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 0]) : (sums[(i * 4 + j) * 4 + 2])), 1u);
+      const f32 second = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 1]) : (sums[(i * 4 + j) * 4 + 3])), 1u);
+      const vec4<f32> values = ((is_odd) ? (vec4<f32>(first, second, sums[(i * 4 + j) * 4 + 2], sums[(i * 4 + j) * 4 + 3])) : (vec4<f32>(sums[(i * 4 + j) * 4 + 0], sums[(i * 4 + j) * 4 + 1], first, second)));
+      const i32 row_5 = own_row + i * 16;
+      const i32 column = own_column + j * 8;
+      if (row_5 < sizes->rows && column < sizes->columns) {
+        const vec4<f32> values_2 = values + bias_buffer[(sizes->bias_offset + column) >> 2u];
+        const vec4<f32> values_3 = vec4<f32>(gelu_f32(values_2.x), gelu_f32(values_2.y), gelu_f32(values_2.z), gelu_f32(values_2.w));
+        result_buffer[(sizes->result_offset + row_5 * sizes->result_stride + column) >> 2u] = values_3;
       }
-    }
-    __syncthreads();
-    for (i32 quad = 0; quad < 4; quad += 1) {
-      const i32 left_at = thread_row * 5 + quad;
-      const i32 right_at = thread_column * 5 + quad;
-      const vec4<f32> right_0 = right_tile[right_at + 0];
-      const vec4<f32> right_1 = right_tile[right_at + 80];
-      const vec4<f32> right_2 = right_tile[right_at + 160];
-      const vec4<f32> right_3 = right_tile[right_at + 240];
-      const vec4<f32> left_0 = left_tile[left_at + 0];
-      sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
-      sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
-      sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
-      sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
-      const vec4<f32> left_1 = left_tile[left_at + 40];
-      sum_1_0 = multiply_add(left_1, right_0, sum_1_0);
-      sum_1_1 = multiply_add(left_1, right_1, sum_1_1);
-      sum_1_2 = multiply_add(left_1, right_2, sum_1_2);
-      sum_1_3 = multiply_add(left_1, right_3, sum_1_3);
-      const vec4<f32> left_2 = left_tile[left_at + 80];
-      sum_2_0 = multiply_add(left_2, right_0, sum_2_0);
-      sum_2_1 = multiply_add(left_2, right_1, sum_2_1);
-      sum_2_2 = multiply_add(left_2, right_2, sum_2_2);
-      sum_2_3 = multiply_add(left_2, right_3, sum_2_3);
-      const vec4<f32> left_3 = left_tile[left_at + 120];
-      sum_3_0 = multiply_add(left_3, right_0, sum_3_0);
-      sum_3_1 = multiply_add(left_3, right_1, sum_3_1);
-      sum_3_2 = multiply_add(left_3, right_2, sum_3_2);
-      sum_3_3 = multiply_add(left_3, right_3, sum_3_3);
-      const vec4<f32> left_4 = left_tile[left_at + 160];
-      sum_4_0 = multiply_add(left_4, right_0, sum_4_0);
-      sum_4_1 = multiply_add(left_4, right_1, sum_4_1);
-      sum_4_2 = multiply_add(left_4, right_2, sum_4_2);
-      sum_4_3 = multiply_add(left_4, right_3, sum_4_3);
-      const vec4<f32> left_5 = left_tile[left_at + 200];
-      sum_5_0 = multiply_add(left_5, right_0, sum_5_0);
-      sum_5_1 = multiply_add(left_5, right_1, sum_5_1);
-      sum_5_2 = multiply_add(left_5, right_2, sum_5_2);
-      sum_5_3 = multiply_add(left_5, right_3, sum_5_3);
-      const vec4<f32> left_6 = left_tile[left_at + 240];
-      sum_6_0 = multiply_add(left_6, right_0, sum_6_0);
-      sum_6_1 = multiply_add(left_6, right_1, sum_6_1);
-      sum_6_2 = multiply_add(left_6, right_2, sum_6_2);
-      sum_6_3 = multiply_add(left_6, right_3, sum_6_3);
-      const vec4<f32> left_7 = left_tile[left_at + 280];
-      sum_7_0 = multiply_add(left_7, right_0, sum_7_0);
-      sum_7_1 = multiply_add(left_7, right_1, sum_7_1);
-      sum_7_2 = multiply_add(left_7, right_2, sum_7_2);
-      sum_7_3 = multiply_add(left_7, right_3, sum_7_3);
-    }
-    __syncthreads();
-  }
-  const i32 column = first_column + thread_column + 0;
-  if (column < sizes->columns) {
-    const f32 bias_2 = bias_buffer[sizes->bias_offset + column];
-    if ((first_row + thread_row + 0) < sizes->rows) {
-      const f32 value = sum_0_0 + bias_2;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = gelu_f32(value);
-    }
-    if ((first_row + thread_row + 8) < sizes->rows) {
-      const f32 value_2 = sum_1_0 + bias_2;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = gelu_f32(value_2);
-    }
-    if ((first_row + thread_row + 16) < sizes->rows) {
-      const f32 value_3 = sum_2_0 + bias_2;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = gelu_f32(value_3);
-    }
-    if ((first_row + thread_row + 24) < sizes->rows) {
-      const f32 value_4 = sum_3_0 + bias_2;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = gelu_f32(value_4);
-    }
-    if ((first_row + thread_row + 32) < sizes->rows) {
-      const f32 value_5 = sum_4_0 + bias_2;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = gelu_f32(value_5);
-    }
-    if ((first_row + thread_row + 40) < sizes->rows) {
-      const f32 value_6 = sum_5_0 + bias_2;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = gelu_f32(value_6);
-    }
-    if ((first_row + thread_row + 48) < sizes->rows) {
-      const f32 value_7 = sum_6_0 + bias_2;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = gelu_f32(value_7);
-    }
-    if ((first_row + thread_row + 56) < sizes->rows) {
-      const f32 value_8 = sum_7_0 + bias_2;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = gelu_f32(value_8);
-    }
-  }
-  const i32 column_2 = first_column + thread_column + 16;
-  if (column_2 < sizes->columns) {
-    const f32 bias_3 = bias_buffer[sizes->bias_offset + column_2];
-    if ((first_row + thread_row + 0) < sizes->rows) {
-      const f32 value_9 = sum_0_1 + bias_3;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = gelu_f32(value_9);
-    }
-    if ((first_row + thread_row + 8) < sizes->rows) {
-      const f32 value_10 = sum_1_1 + bias_3;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = gelu_f32(value_10);
-    }
-    if ((first_row + thread_row + 16) < sizes->rows) {
-      const f32 value_11 = sum_2_1 + bias_3;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = gelu_f32(value_11);
-    }
-    if ((first_row + thread_row + 24) < sizes->rows) {
-      const f32 value_12 = sum_3_1 + bias_3;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = gelu_f32(value_12);
-    }
-    if ((first_row + thread_row + 32) < sizes->rows) {
-      const f32 value_13 = sum_4_1 + bias_3;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = gelu_f32(value_13);
-    }
-    if ((first_row + thread_row + 40) < sizes->rows) {
-      const f32 value_14 = sum_5_1 + bias_3;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = gelu_f32(value_14);
-    }
-    if ((first_row + thread_row + 48) < sizes->rows) {
-      const f32 value_15 = sum_6_1 + bias_3;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = gelu_f32(value_15);
-    }
-    if ((first_row + thread_row + 56) < sizes->rows) {
-      const f32 value_16 = sum_7_1 + bias_3;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = gelu_f32(value_16);
-    }
-  }
-  const i32 column_3 = first_column + thread_column + 32;
-  if (column_3 < sizes->columns) {
-    const f32 bias_4 = bias_buffer[sizes->bias_offset + column_3];
-    if ((first_row + thread_row + 0) < sizes->rows) {
-      const f32 value_17 = sum_0_2 + bias_4;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = gelu_f32(value_17);
-    }
-    if ((first_row + thread_row + 8) < sizes->rows) {
-      const f32 value_18 = sum_1_2 + bias_4;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = gelu_f32(value_18);
-    }
-    if ((first_row + thread_row + 16) < sizes->rows) {
-      const f32 value_19 = sum_2_2 + bias_4;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = gelu_f32(value_19);
-    }
-    if ((first_row + thread_row + 24) < sizes->rows) {
-      const f32 value_20 = sum_3_2 + bias_4;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = gelu_f32(value_20);
-    }
-    if ((first_row + thread_row + 32) < sizes->rows) {
-      const f32 value_21 = sum_4_2 + bias_4;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = gelu_f32(value_21);
-    }
-    if ((first_row + thread_row + 40) < sizes->rows) {
-      const f32 value_22 = sum_5_2 + bias_4;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = gelu_f32(value_22);
-    }
-    if ((first_row + thread_row + 48) < sizes->rows) {
-      const f32 value_23 = sum_6_2 + bias_4;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = gelu_f32(value_23);
-    }
-    if ((first_row + thread_row + 56) < sizes->rows) {
-      const f32 value_24 = sum_7_2 + bias_4;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = gelu_f32(value_24);
-    }
-  }
-  const i32 column_4 = first_column + thread_column + 48;
-  if (column_4 < sizes->columns) {
-    const f32 bias_5 = bias_buffer[sizes->bias_offset + column_4];
-    if ((first_row + thread_row + 0) < sizes->rows) {
-      const f32 value_25 = sum_0_3 + bias_5;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = gelu_f32(value_25);
-    }
-    if ((first_row + thread_row + 8) < sizes->rows) {
-      const f32 value_26 = sum_1_3 + bias_5;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = gelu_f32(value_26);
-    }
-    if ((first_row + thread_row + 16) < sizes->rows) {
-      const f32 value_27 = sum_2_3 + bias_5;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = gelu_f32(value_27);
-    }
-    if ((first_row + thread_row + 24) < sizes->rows) {
-      const f32 value_28 = sum_3_3 + bias_5;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = gelu_f32(value_28);
-    }
-    if ((first_row + thread_row + 32) < sizes->rows) {
-      const f32 value_29 = sum_4_3 + bias_5;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = gelu_f32(value_29);
-    }
-    if ((first_row + thread_row + 40) < sizes->rows) {
-      const f32 value_30 = sum_5_3 + bias_5;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = gelu_f32(value_30);
-    }
-    if ((first_row + thread_row + 48) < sizes->rows) {
-      const f32 value_31 = sum_6_3 + bias_5;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = gelu_f32(value_31);
-    }
-    if ((first_row + thread_row + 56) < sizes->rows) {
-      const f32 value_32 = sum_7_3 + bias_5;
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = gelu_f32(value_32);
     }
   }
 }

@@ -16,13 +16,88 @@ static __device__ inline f32 f32_of_bits(u32 bits) { return __uint_as_float(bits
 static __device__ inline u32 bits_of_f32(f32 value) { return __float_as_uint(value); }
 /* The value that thread lane ^ mask of the warp has; all 32 lanes come here. */
 static __device__ inline f32 shuffle_xor(f32 value, u32 mask) { return __shfl_xor_sync(0xffffffffu, value, mask); }
+
+/* Where a place in shared memory lies in it. */
+static __device__ inline u32 shared_address(const void *place) { return (u32)__cvta_generic_to_shared(place); }
+/* Two floats as 16-bit ones in a word, rounded to the nearest, ties to even (PTX ISA 9.7.9.21, cvt). */
+static __device__ inline u32 pack_f16(f32 low, f32 high) {
+  u32 word;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+  return word;
+}
+static __device__ inline u32 pack_bf16(f32 low, f32 high) {
+  u32 word;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+  return word;
+}
+/* 8 x 8 matrices of 16 bits from shared memory: lanes 8 i to 8 i + 7 say where the rows of matrix i begin, at multiples of 16
+   bytes; words[i] is row lane / 4, columns 2 (lane % 4) and the next, of it (PTX ISA 9.7.14.5.15, ldmatrix), or of its transpose. */
+static __device__ inline void load_1_matrices(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];"
+    : "=r"(words[0]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_1_matrices_transposed(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x1.trans.shared.b16 {%0}, [%1];"
+    : "=r"(words[0]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_2_matrices(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
+    : "=r"(words[0]), "=r"(words[1]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_2_matrices_transposed(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
+    : "=r"(words[0]), "=r"(words[1]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_4_matrices(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+    : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_4_matrices_transposed(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+    : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3]) : "r"(shared_address(row)) : "memory");
+}
+/* sums[16, 8] += left[16, 16] x right[8, 16]^T by the lanes of a warp (PTX ISA 9.7.14.5.14, mma). */
+static __device__ inline void multiply_f16(f32 *sums, const u32 *left, const u32 *right) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+    : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+    : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]), "r"(right[1]));
+}
+static __device__ inline void multiply_bf16(f32 *sums, const u32 *left, const u32 *right) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+    : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+    : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]), "r"(right[1]));
+}
+/* 2^x, and 0 for what is less than 2^-126 (PTX ISA 9.7.3.22, ex2). */
+static __device__ inline f32 exp2_approximate(f32 x) {
+  f32 power;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(x));
+  return power;
+}
+/* The same number, of which the compiler knows nothing: what is loaded by it again is not kept in registers until then. */
+static __device__ inline i32 opaque(i32 number) {
+  asm volatile("" : "+r"(number));
+  return number;
+}
+/* 16 bytes from global to shared memory, or zeros; there once the group of copies they belong to was waited for (PTX ISA
+   9.7.9.25.3, cp.async; both places are multiples of 16 bytes). */
+static __device__ inline void copy_async(void *to, const void *from, bool zeros) {
+  const u32 bytes = zeros ? 0u : 16u;
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+    :: "r"(shared_address(to)), "l"(__cvta_generic_to_global(from)), "r"(bytes) : "memory");
+}
+static __device__ inline void close_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+/* Waits for the copies of this thread but for those of its last `open` groups. */
+template <int open> static __device__ inline void wait_for_copies() {
+  asm volatile("cp.async.wait_group %0;" :: "n"(open) : "memory");
+}
 #endif
 
 #pragma nv_diag_suppress 177, 550 /* declared or set, and not used by every file */
 
 template <class T> struct vec2 {
   T x, y;
-  __device__ const T &operator[](i32 lane) const { return (&x)[lane]; }
+  /* A choice keeps both in registers, where an address would not. */
+  __device__ T operator[](i32 lane) const { return lane == 0 ? x : y; }
 };
 template <class T> struct alignas(16) vec4 {
   T x, y, z, w;
@@ -42,6 +117,12 @@ template <class T> __device__ inline vec4<T> operator-(vec4<T> a, T b) { return 
 template <class T> __device__ inline vec4<T> operator*(vec4<T> a, T b) { return a * vec4<T>(b); }
 template <class T> __device__ inline vec4<T> operator/(vec4<T> a, T b) { return a / vec4<T>(b); }
 template <class T> __device__ inline vec4<T> operator*(T a, vec4<T> b) { return vec4<T>(a) * b; }
+
+/* One half of a vector, two words, at once. */
+struct alignas(8) word_pair { u32 low, high; };
+static __device__ inline void store_pair(vec4<u32> &place, i32 half, u32 low, u32 high) {
+  reinterpret_cast<word_pair *>(&place)[half] = {low, high};
+}
 
 template <class T> struct bits_as;
 template <> struct bits_as<f32> {
@@ -571,6 +652,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys(
     vec4<f32> score_1 = vec4<f32>();
     vec4<f32> score_2 = vec4<f32>();
     vec4<f32> score_3 = vec4<f32>();
+    #pragma unroll 1
     for (i32 column = 0; column < 8; column += 8) {
       __syncthreads();
       for (i32 slot = thread; slot < 32; slot += 64) {
@@ -588,6 +670,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys(
         staged_keys[part_2 * 66 + row_2] = query_key_value_buffer[(sizes->key_offset + from_2 + own_column_2) >> 2u];
       }
       __syncthreads();
+      #pragma unroll 2
       for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
         const vec4<f32> query_0 = staged_queries[part_3 * 18 + row_group * 4 + 0];
         const vec4<f32> query_1 = staged_queries[part_3 * 18 + row_group * 4 + 1];
@@ -603,16 +686,16 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys(
         score_3 += vec4<f32>(dot(query_0, key_5), dot(query_1, key_5), dot(query_2, key_5), dot(query_3, key_5));
       }
     }
-    const i32 key_6 = tile + lane;
+    const i32 key_6 = tile + minimum(lane, count - 1);
     score_0 = score_0 * 0.3535533845424652f;
     score_0 = (((lane < count) & (mask_buffer[sizes->mask_offset + batch * sizes->keys + key_6] != 0)) ? (score_0) : (vec4<f32>((-9.999999680285692e+37f))));
-    const i32 key_7 = tile + (lane + 16);
+    const i32 key_7 = tile + minimum((lane + 16), count - 1);
     score_1 = score_1 * 0.3535533845424652f;
     score_1 = ((((lane + 16) < count) & (mask_buffer[sizes->mask_offset + batch * sizes->keys + key_7] != 0)) ? (score_1) : (vec4<f32>((-9.999999680285692e+37f))));
-    const i32 key_8 = tile + (lane + 32);
+    const i32 key_8 = tile + minimum((lane + 32), count - 1);
     score_2 = score_2 * 0.3535533845424652f;
     score_2 = ((((lane + 32) < count) & (mask_buffer[sizes->mask_offset + batch * sizes->keys + key_8] != 0)) ? (score_2) : (vec4<f32>((-9.999999680285692e+37f))));
-    const i32 key_9 = tile + (lane + 48);
+    const i32 key_9 = tile + minimum((lane + 48), count - 1);
     score_3 = score_3 * 0.3535533845424652f;
     score_3 = ((((lane + 48) < count) & (mask_buffer[sizes->mask_offset + batch * sizes->keys + key_9] != 0)) ? (score_3) : (vec4<f32>((-9.999999680285692e+37f))));
     vec4<f32> tile_maximum = maximum(maximum(maximum(score_0, score_1), score_2), score_3);

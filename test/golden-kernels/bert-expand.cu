@@ -16,13 +16,88 @@ static __device__ inline f32 f32_of_bits(u32 bits) { return __uint_as_float(bits
 static __device__ inline u32 bits_of_f32(f32 value) { return __float_as_uint(value); }
 /* The value that thread lane ^ mask of the warp has; all 32 lanes come here. */
 static __device__ inline f32 shuffle_xor(f32 value, u32 mask) { return __shfl_xor_sync(0xffffffffu, value, mask); }
+
+/* Where a place in shared memory lies in it. */
+static __device__ inline u32 shared_address(const void *place) { return (u32)__cvta_generic_to_shared(place); }
+/* Two floats as 16-bit ones in a word, rounded to the nearest, ties to even (PTX ISA 9.7.9.21, cvt). */
+static __device__ inline u32 pack_f16(f32 low, f32 high) {
+  u32 word;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+  return word;
+}
+static __device__ inline u32 pack_bf16(f32 low, f32 high) {
+  u32 word;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+  return word;
+}
+/* 8 x 8 matrices of 16 bits from shared memory: lanes 8 i to 8 i + 7 say where the rows of matrix i begin, at multiples of 16
+   bytes; words[i] is row lane / 4, columns 2 (lane % 4) and the next, of it (PTX ISA 9.7.14.5.15, ldmatrix), or of its transpose. */
+static __device__ inline void load_1_matrices(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];"
+    : "=r"(words[0]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_1_matrices_transposed(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x1.trans.shared.b16 {%0}, [%1];"
+    : "=r"(words[0]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_2_matrices(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
+    : "=r"(words[0]), "=r"(words[1]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_2_matrices_transposed(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
+    : "=r"(words[0]), "=r"(words[1]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_4_matrices(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+    : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_4_matrices_transposed(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+    : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3]) : "r"(shared_address(row)) : "memory");
+}
+/* sums[16, 8] += left[16, 16] x right[8, 16]^T by the lanes of a warp (PTX ISA 9.7.14.5.14, mma). */
+static __device__ inline void multiply_f16(f32 *sums, const u32 *left, const u32 *right) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+    : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+    : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]), "r"(right[1]));
+}
+static __device__ inline void multiply_bf16(f32 *sums, const u32 *left, const u32 *right) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+    : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+    : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]), "r"(right[1]));
+}
+/* 2^x, and 0 for what is less than 2^-126 (PTX ISA 9.7.3.22, ex2). */
+static __device__ inline f32 exp2_approximate(f32 x) {
+  f32 power;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(x));
+  return power;
+}
+/* The same number, of which the compiler knows nothing: what is loaded by it again is not kept in registers until then. */
+static __device__ inline i32 opaque(i32 number) {
+  asm volatile("" : "+r"(number));
+  return number;
+}
+/* 16 bytes from global to shared memory, or zeros; there once the group of copies they belong to was waited for (PTX ISA
+   9.7.9.25.3, cp.async; both places are multiples of 16 bytes). */
+static __device__ inline void copy_async(void *to, const void *from, bool zeros) {
+  const u32 bytes = zeros ? 0u : 16u;
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+    :: "r"(shared_address(to)), "l"(__cvta_generic_to_global(from)), "r"(bytes) : "memory");
+}
+static __device__ inline void close_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+/* Waits for the copies of this thread but for those of its last `open` groups. */
+template <int open> static __device__ inline void wait_for_copies() {
+  asm volatile("cp.async.wait_group %0;" :: "n"(open) : "memory");
+}
 #endif
 
 #pragma nv_diag_suppress 177, 550 /* declared or set, and not used by every file */
 
 template <class T> struct vec2 {
   T x, y;
-  __device__ const T &operator[](i32 lane) const { return (&x)[lane]; }
+  /* A choice keeps both in registers, where an address would not. */
+  __device__ T operator[](i32 lane) const { return lane == 0 ? x : y; }
 };
 template <class T> struct alignas(16) vec4 {
   T x, y, z, w;
@@ -42,6 +117,12 @@ template <class T> __device__ inline vec4<T> operator-(vec4<T> a, T b) { return 
 template <class T> __device__ inline vec4<T> operator*(vec4<T> a, T b) { return a * vec4<T>(b); }
 template <class T> __device__ inline vec4<T> operator/(vec4<T> a, T b) { return a / vec4<T>(b); }
 template <class T> __device__ inline vec4<T> operator*(T a, vec4<T> b) { return vec4<T>(a) * b; }
+
+/* One half of a vector, two words, at once. */
+struct alignas(8) word_pair { u32 low, high; };
+static __device__ inline void store_pair(vec4<u32> &place, i32 half, u32 low, u32 high) {
+  reinterpret_cast<word_pair *>(&place)[half] = {low, high};
+}
 
 template <class T> struct bits_as;
 template <> struct bits_as<f32> {
@@ -1083,6 +1164,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
       vec4<f32> score_1 = vec4<f32>();
       vec4<f32> score_2 = vec4<f32>();
       vec4<f32> score_3 = vec4<f32>();
+      #pragma unroll 1
       for (i32 column = 0; column < 8; column += 8) {
         __syncthreads();
         for (i32 slot = thread; slot < 32; slot += 64) {
@@ -1100,6 +1182,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
           staged_keys[part_2 * 66 + row_2] = query_segment_0_key_segment_0_value_buffer[(sizes->segment_0_key_offset + from_2 + own_column_2) >> 2u];
         }
         __syncthreads();
+        #pragma unroll 2
         for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
           const vec4<f32> query_0 = staged_queries[part_3 * 18 + row_group * 4 + 0];
           const vec4<f32> query_1 = staged_queries[part_3 * 18 + row_group * 4 + 1];
@@ -1115,16 +1198,16 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
           score_3 += vec4<f32>(dot(query_0, key_4), dot(query_1, key_4), dot(query_2, key_4), dot(query_3, key_4));
         }
       }
-      const i32 key_5 = tile + lane;
+      const i32 key_5 = tile + minimum(lane, count - 1);
       score_0 = score_0 * 0.3535533845424652f;
       score_0 = (((lane < count) & (segment_0_mask_buffer[sizes->segment_0_mask_offset + batch * sizes->segment_0_keys + key_5] != 0)) ? (score_0) : (vec4<f32>((-9.999999680285692e+37f))));
-      const i32 key_6 = tile + (lane + 16);
+      const i32 key_6 = tile + minimum((lane + 16), count - 1);
       score_1 = score_1 * 0.3535533845424652f;
       score_1 = ((((lane + 16) < count) & (segment_0_mask_buffer[sizes->segment_0_mask_offset + batch * sizes->segment_0_keys + key_6] != 0)) ? (score_1) : (vec4<f32>((-9.999999680285692e+37f))));
-      const i32 key_7 = tile + (lane + 32);
+      const i32 key_7 = tile + minimum((lane + 32), count - 1);
       score_2 = score_2 * 0.3535533845424652f;
       score_2 = ((((lane + 32) < count) & (segment_0_mask_buffer[sizes->segment_0_mask_offset + batch * sizes->segment_0_keys + key_7] != 0)) ? (score_2) : (vec4<f32>((-9.999999680285692e+37f))));
-      const i32 key_8 = tile + (lane + 48);
+      const i32 key_8 = tile + minimum((lane + 48), count - 1);
       score_3 = score_3 * 0.3535533845424652f;
       score_3 = ((((lane + 48) < count) & (segment_0_mask_buffer[sizes->segment_0_mask_offset + batch * sizes->segment_0_keys + key_8] != 0)) ? (score_3) : (vec4<f32>((-9.999999680285692e+37f))));
       vec4<f32> tile_maximum = maximum(maximum(maximum(score_0, score_1), score_2), score_3);
@@ -1188,6 +1271,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
           vec4<f32> score_1_2 = vec4<f32>();
           vec4<f32> score_2_2 = vec4<f32>();
           vec4<f32> score_3_2 = vec4<f32>();
+          #pragma unroll 1
           for (i32 column = 0; column < 8; column += 8) {
             __syncthreads();
             for (i32 slot = thread; slot < 32; slot += 64) {
@@ -1205,6 +1289,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
               staged_keys[part_4 * 66 + row_4] = vec4<f32>(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_5 + own_column_4]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_5 + own_column_4 + 1]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_5 + own_column_4 + 2]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_5 + own_column_4 + 3]));
             }
             __syncthreads();
+            #pragma unroll 2
             for (i32 part_5 = 0; part_5 < 2; part_5 += 1) {
               const vec4<f32> query_0_2 = staged_queries[part_5 * 18 + row_group * 4 + 0];
               const vec4<f32> query_1_2 = staged_queries[part_5 * 18 + row_group * 4 + 1];
@@ -1220,16 +1305,16 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
               score_3_2 += vec4<f32>(dot(query_0_2, key_12), dot(query_1_2, key_12), dot(query_2_2, key_12), dot(query_3_2, key_12));
             }
           }
-          const i32 key_13 = tile + lane;
+          const i32 key_13 = tile + minimum(lane, count_2 - 1);
           score_0_2 = score_0_2 * 0.3535533845424652f + vec4<f32>(maximum(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + key_13]), (-9.999999680285692e+37f)));
           score_0_2 = ((lane < count_2) ? (score_0_2) : (vec4<f32>((-9.999999680285692e+37f))));
-          const i32 key_14 = tile + (lane + 16);
+          const i32 key_14 = tile + minimum((lane + 16), count_2 - 1);
           score_1_2 = score_1_2 * 0.3535533845424652f + vec4<f32>(maximum(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + key_14]), (-9.999999680285692e+37f)));
           score_1_2 = (((lane + 16) < count_2) ? (score_1_2) : (vec4<f32>((-9.999999680285692e+37f))));
-          const i32 key_15 = tile + (lane + 32);
+          const i32 key_15 = tile + minimum((lane + 32), count_2 - 1);
           score_2_2 = score_2_2 * 0.3535533845424652f + vec4<f32>(maximum(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + key_15]), (-9.999999680285692e+37f)));
           score_2_2 = (((lane + 32) < count_2) ? (score_2_2) : (vec4<f32>((-9.999999680285692e+37f))));
-          const i32 key_16 = tile + (lane + 48);
+          const i32 key_16 = tile + minimum((lane + 48), count_2 - 1);
           score_3_2 = score_3_2 * 0.3535533845424652f + vec4<f32>(maximum(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + key_16]), (-9.999999680285692e+37f)));
           score_3_2 = (((lane + 48) < count_2) ? (score_3_2) : (vec4<f32>((-9.999999680285692e+37f))));
           vec4<f32> tile_maximum_2 = maximum(maximum(maximum(score_0_2, score_1_2), score_2_2), score_3_2);
@@ -1274,21 +1359,25 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
       } else {
         vec4<f32> squares = vec4<f32>();
         const i32 query_start_2 = query_start + (first_query + minimum((row_group * 4 + 0), rows - 1)) * sizes->query_row;
+        #pragma unroll 4
         for (i32 column = 0; column < 8; column += 1) {
           const f32 element = query_segment_0_key_segment_0_value_buffer[(sizes->query_offset + query_start_2 + column) >> 2u][(sizes->query_offset + query_start_2 + column) & 3];
           squares.x += element * element;
         }
         const i32 query_start_3 = query_start + (first_query + minimum((row_group * 4 + 1), rows - 1)) * sizes->query_row;
+        #pragma unroll 4
         for (i32 column = 0; column < 8; column += 1) {
           const f32 element_2 = query_segment_0_key_segment_0_value_buffer[(sizes->query_offset + query_start_3 + column) >> 2u][(sizes->query_offset + query_start_3 + column) & 3];
           squares.y += element_2 * element_2;
         }
         const i32 query_start_4 = query_start + (first_query + minimum((row_group * 4 + 2), rows - 1)) * sizes->query_row;
+        #pragma unroll 4
         for (i32 column = 0; column < 8; column += 1) {
           const f32 element_3 = query_segment_0_key_segment_0_value_buffer[(sizes->query_offset + query_start_4 + column) >> 2u][(sizes->query_offset + query_start_4 + column) & 3];
           squares.z += element_3 * element_3;
         }
         const i32 query_start_5 = query_start + (first_query + minimum((row_group * 4 + 3), rows - 1)) * sizes->query_row;
+        #pragma unroll 4
         for (i32 column = 0; column < 8; column += 1) {
           const f32 element_4 = query_segment_0_key_segment_0_value_buffer[(sizes->query_offset + query_start_5 + column) >> 2u][(sizes->query_offset + query_start_5 + column) & 3];
           squares.w += element_4 * element_4;
@@ -1301,6 +1390,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
           vec4<f32> score_1_3 = vec4<f32>();
           vec4<f32> score_2_3 = vec4<f32>();
           vec4<f32> score_3_3 = vec4<f32>();
+          #pragma unroll 1
           for (i32 column = 0; column < 8; column += 8) {
             __syncthreads();
             for (i32 slot = thread; slot < 32; slot += 64) {
@@ -1318,6 +1408,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
               staged_keys[part_6 * 66 + row_6] = vec4<f32>(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_8 + own_column_6]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_8 + own_column_6 + 1]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_8 + own_column_6 + 2]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_8 + own_column_6 + 3]));
             }
             __syncthreads();
+            #pragma unroll 2
             for (i32 part_7 = 0; part_7 < 2; part_7 += 1) {
               const vec4<f32> query_0_3 = staged_queries[part_7 * 18 + row_group * 4 + 0];
               const vec4<f32> query_1_3 = staged_queries[part_7 * 18 + row_group * 4 + 1];
@@ -1403,6 +1494,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
           vec4<f32> score_1_4 = vec4<f32>();
           vec4<f32> score_2_4 = vec4<f32>();
           vec4<f32> score_3_4 = vec4<f32>();
+          #pragma unroll 1
           for (i32 column = 0; column < 8; column += 8) {
             __syncthreads();
             for (i32 slot = thread; slot < 32; slot += 64) {
@@ -1420,6 +1512,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
               staged_keys[part_8 * 66 + row_8] = vec4<f32>(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_10 + own_column_8]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_10 + own_column_8 + 1]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_10 + own_column_8 + 2]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_10 + own_column_8 + 3]));
             }
             __syncthreads();
+            #pragma unroll 2
             for (i32 part_9 = 0; part_9 < 2; part_9 += 1) {
               const vec4<f32> query_0_4 = staged_queries[part_9 * 18 + row_group * 4 + 0];
               const vec4<f32> query_1_4 = staged_queries[part_9 * 18 + row_group * 4 + 1];
@@ -1606,6 +1699,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
           vec4<f32> score_1_5 = vec4<f32>();
           vec4<f32> score_2_5 = vec4<f32>();
           vec4<f32> score_3_5 = vec4<f32>();
+          #pragma unroll 1
           for (i32 column = 0; column < 8; column += 8) {
             __syncthreads();
             for (i32 slot = thread; slot < 32; slot += 64) {
@@ -1623,6 +1717,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
               staged_keys[part_10 * 66 + row_10] = vec4<f32>(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_12 + own_column_10]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_12 + own_column_10 + 1]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_12 + own_column_10 + 2]), bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_mean_key_offset + from_12 + own_column_10 + 3]));
             }
             __syncthreads();
+            #pragma unroll 2
             for (i32 part_11 = 0; part_11 < 2; part_11 += 1) {
               const vec4<f32> query_0_5 = staged_queries[part_11 * 18 + row_group * 4 + 0];
               const vec4<f32> query_1_5 = staged_queries[part_11 * 18 + row_group * 4 + 1];
@@ -1638,16 +1733,16 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
               score_3_5 += vec4<f32>(dot(query_0_5, key_28), dot(query_1_5, key_28), dot(query_2_5, key_28), dot(query_3_5, key_28));
             }
           }
-          const i32 key_29 = tile + lane;
+          const i32 key_29 = tile + minimum(lane, count_5 - 1);
           score_0_5 = score_0_5 * 0.3535533845424652f + vec4<f32>(maximum(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + key_29]), (-9.999999680285692e+37f)));
           score_0_5 = (((lane < count_5) & (!(scratch[(scratch_start) + key_29 * 1] > threshold || (scratch[(scratch_start) + key_29 * 1] == threshold && key_29 < end_of_equals)))) ? (score_0_5) : (vec4<f32>((-9.999999680285692e+37f))));
-          const i32 key_30 = tile + (lane + 16);
+          const i32 key_30 = tile + minimum((lane + 16), count_5 - 1);
           score_1_5 = score_1_5 * 0.3535533845424652f + vec4<f32>(maximum(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + key_30]), (-9.999999680285692e+37f)));
           score_1_5 = ((((lane + 16) < count_5) & (!(scratch[(scratch_start) + key_30 * 1] > threshold || (scratch[(scratch_start) + key_30 * 1] == threshold && key_30 < end_of_equals)))) ? (score_1_5) : (vec4<f32>((-9.999999680285692e+37f))));
-          const i32 key_31 = tile + (lane + 32);
+          const i32 key_31 = tile + minimum((lane + 32), count_5 - 1);
           score_2_5 = score_2_5 * 0.3535533845424652f + vec4<f32>(maximum(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + key_31]), (-9.999999680285692e+37f)));
           score_2_5 = ((((lane + 32) < count_5) & (!(scratch[(scratch_start) + key_31 * 1] > threshold || (scratch[(scratch_start) + key_31 * 1] == threshold && key_31 < end_of_equals)))) ? (score_2_5) : (vec4<f32>((-9.999999680285692e+37f))));
-          const i32 key_32 = tile + (lane + 48);
+          const i32 key_32 = tile + minimum((lane + 48), count_5 - 1);
           score_3_5 = score_3_5 * 0.3535533845424652f + vec4<f32>(maximum(bits_as<f32>::of(segment_1_mean_key_segment_1_mean_value_segment_1_log_mass_segment_1_radius_segment_1_offsets_buffer[sizes->segment_1_log_mass_offset + first_cluster + key_32]), (-9.999999680285692e+37f)));
           score_3_5 = ((((lane + 48) < count_5) & (!(scratch[(scratch_start) + key_32 * 1] > threshold || (scratch[(scratch_start) + key_32 * 1] == threshold && key_32 < end_of_equals)))) ? (score_3_5) : (vec4<f32>((-9.999999680285692e+37f))));
           vec4<f32> tile_maximum_3 = maximum(maximum(maximum(score_0_5, score_1_5), score_2_5), score_3_5);
@@ -1780,6 +1875,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
             vec4<f32> score_1_6 = vec4<f32>();
             vec4<f32> score_2_6 = vec4<f32>();
             vec4<f32> score_3_6 = vec4<f32>();
+            #pragma unroll 1
             for (i32 column = 0; column < 8; column += 8) {
               __syncthreads();
               for (i32 slot = thread; slot < 32; slot += 64) {
@@ -1797,6 +1893,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
                 staged_keys[part_12 * 66 + row_12] = segment_1_sorted_key_buffer[(sizes->segment_1_sorted_key_offset + from_15 + own_column_12) >> 2u];
               }
               __syncthreads();
+              #pragma unroll 2
               for (i32 part_13 = 0; part_13 < 2; part_13 += 1) {
                 const vec4<f32> query_0_6 = staged_queries[part_13 * 18 + row_group * 4 + 0];
                 const vec4<f32> query_1_6 = staged_queries[part_13 * 18 + row_group * 4 + 1];

@@ -16,13 +16,88 @@ static __device__ inline f32 f32_of_bits(u32 bits) { return __uint_as_float(bits
 static __device__ inline u32 bits_of_f32(f32 value) { return __float_as_uint(value); }
 /* The value that thread lane ^ mask of the warp has; all 32 lanes come here. */
 static __device__ inline f32 shuffle_xor(f32 value, u32 mask) { return __shfl_xor_sync(0xffffffffu, value, mask); }
+
+/* Where a place in shared memory lies in it. */
+static __device__ inline u32 shared_address(const void *place) { return (u32)__cvta_generic_to_shared(place); }
+/* Two floats as 16-bit ones in a word, rounded to the nearest, ties to even (PTX ISA 9.7.9.21, cvt). */
+static __device__ inline u32 pack_f16(f32 low, f32 high) {
+  u32 word;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+  return word;
+}
+static __device__ inline u32 pack_bf16(f32 low, f32 high) {
+  u32 word;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+  return word;
+}
+/* 8 x 8 matrices of 16 bits from shared memory: lanes 8 i to 8 i + 7 say where the rows of matrix i begin, at multiples of 16
+   bytes; words[i] is row lane / 4, columns 2 (lane % 4) and the next, of it (PTX ISA 9.7.14.5.15, ldmatrix), or of its transpose. */
+static __device__ inline void load_1_matrices(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];"
+    : "=r"(words[0]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_1_matrices_transposed(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x1.trans.shared.b16 {%0}, [%1];"
+    : "=r"(words[0]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_2_matrices(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
+    : "=r"(words[0]), "=r"(words[1]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_2_matrices_transposed(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
+    : "=r"(words[0]), "=r"(words[1]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_4_matrices(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+    : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3]) : "r"(shared_address(row)) : "memory");
+}
+static __device__ inline void load_4_matrices_transposed(u32 *words, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+    : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3]) : "r"(shared_address(row)) : "memory");
+}
+/* sums[16, 8] += left[16, 16] x right[8, 16]^T by the lanes of a warp (PTX ISA 9.7.14.5.14, mma). */
+static __device__ inline void multiply_f16(f32 *sums, const u32 *left, const u32 *right) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+    : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+    : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]), "r"(right[1]));
+}
+static __device__ inline void multiply_bf16(f32 *sums, const u32 *left, const u32 *right) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+    : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+    : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "r"(right[0]), "r"(right[1]));
+}
+/* 2^x, and 0 for what is less than 2^-126 (PTX ISA 9.7.3.22, ex2). */
+static __device__ inline f32 exp2_approximate(f32 x) {
+  f32 power;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(x));
+  return power;
+}
+/* The same number, of which the compiler knows nothing: what is loaded by it again is not kept in registers until then. */
+static __device__ inline i32 opaque(i32 number) {
+  asm volatile("" : "+r"(number));
+  return number;
+}
+/* 16 bytes from global to shared memory, or zeros; there once the group of copies they belong to was waited for (PTX ISA
+   9.7.9.25.3, cp.async; both places are multiples of 16 bytes). */
+static __device__ inline void copy_async(void *to, const void *from, bool zeros) {
+  const u32 bytes = zeros ? 0u : 16u;
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+    :: "r"(shared_address(to)), "l"(__cvta_generic_to_global(from)), "r"(bytes) : "memory");
+}
+static __device__ inline void close_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+/* Waits for the copies of this thread but for those of its last `open` groups. */
+template <int open> static __device__ inline void wait_for_copies() {
+  asm volatile("cp.async.wait_group %0;" :: "n"(open) : "memory");
+}
 #endif
 
 #pragma nv_diag_suppress 177, 550 /* declared or set, and not used by every file */
 
 template <class T> struct vec2 {
   T x, y;
-  __device__ const T &operator[](i32 lane) const { return (&x)[lane]; }
+  /* A choice keeps both in registers, where an address would not. */
+  __device__ T operator[](i32 lane) const { return lane == 0 ? x : y; }
 };
 template <class T> struct alignas(16) vec4 {
   T x, y, z, w;
@@ -42,6 +117,12 @@ template <class T> __device__ inline vec4<T> operator-(vec4<T> a, T b) { return 
 template <class T> __device__ inline vec4<T> operator*(vec4<T> a, T b) { return a * vec4<T>(b); }
 template <class T> __device__ inline vec4<T> operator/(vec4<T> a, T b) { return a / vec4<T>(b); }
 template <class T> __device__ inline vec4<T> operator*(T a, vec4<T> b) { return vec4<T>(a) * b; }
+
+/* One half of a vector, two words, at once. */
+struct alignas(8) word_pair { u32 low, high; };
+static __device__ inline void store_pair(vec4<u32> &place, i32 half, u32 low, u32 high) {
+  reinterpret_cast<word_pair *>(&place)[half] = {low, high};
+}
 
 template <class T> struct bits_as;
 template <> struct bits_as<f32> {
@@ -801,6 +882,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_causal(
     vec4<f32> score_1 = vec4<f32>();
     vec4<f32> score_2 = vec4<f32>();
     vec4<f32> score_3 = vec4<f32>();
+    #pragma unroll 1
     for (i32 column = 0; column < 8; column += 8) {
       __syncthreads();
       for (i32 slot = thread; slot < 32; slot += 64) {
@@ -818,6 +900,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_causal(
         staged_keys[part_2 * 66 + row_2] = key_buffer[(sizes->key_offset + from_2 + own_column_2) >> 2u];
       }
       __syncthreads();
+      #pragma unroll 2
       for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
         const vec4<f32> query_0 = staged_queries[part_3 * 18 + row_group * 4 + 0];
         const vec4<f32> query_1 = staged_queries[part_3 * 18 + row_group * 4 + 1];
@@ -1296,7 +1379,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) map_silu_multiply(
 // === kernel gemm_q4_residual_2 ===
 // gemm_q4_residual_2
 // left [rows, depth] x right [columns, depth]^T, the right side of q4 in blocks of 32 with minima.
-// 16 columns a workgroup, 16 threads side by side share the depth of each.
+// 16 columns a workgroup, 32 threads side by side share the depth of each.
 
 namespace gemm_q4_residual_2_kernel {
 struct Sizes {
@@ -1335,7 +1418,7 @@ static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
   return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
 }
 
-extern "C" __global__ void __launch_bounds__(64, 1) gemm_q4_residual_2(
+extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_residual_2(
   const Sizes *__restrict__ sizes,
   const vec4<f32> *__restrict__ left_buffer,
   const vec4<u32> *__restrict__ quants_buffer,
@@ -1344,7 +1427,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) gemm_q4_residual_2(
   const f32 *__restrict__ residual_buffer,
   f32 *__restrict__ result_buffer
 ) {
-  __shared__ f32 exchanged_values[256];
+  __shared__ f32 exchanged_values[512];
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
@@ -1352,8 +1435,8 @@ extern "C" __global__ void __launch_bounds__(64, 1) gemm_q4_residual_2(
   }
   const i32 row_tiles = ((sizes->rows + 0) / 1);
   const i32 first_row = item % row_tiles * 1;
-  const i32 first_column = item / row_tiles * 16 + thread / 16 * 4;
-  const i32 share = thread % 16;
+  const i32 first_column = item / row_tiles * 16 + thread / 32 * 4;
+  const i32 share = thread % 32;
   f32 sum_0_0 = f32();
   f32 sum_0_1 = f32();
   f32 sum_0_2 = f32();
@@ -1363,7 +1446,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) gemm_q4_residual_2(
   const i32 column_1 = minimum(first_column + 1, sizes->columns - 1);
   const i32 column_2 = minimum(first_column + 2, sizes->columns - 1);
   const i32 column_3 = minimum(first_column + 3, sizes->columns - 1);
-  for (i32 place = share * 32; place < sizes->depth; place += 512) {
+  for (i32 place = share * 32; place < sizes->depth; place += 1024) {
     const vec4<u32> words = quants_buffer[(sizes->quants_offset + (column_0 * sizes->depth + place) / 8) >> 2u];
     const i32 block = (column_0 * sizes->depth + place) / 32;
     const f32 scale = scales_buffer[sizes->scales_offset + block];
@@ -1463,23 +1546,23 @@ extern "C" __global__ void __launch_bounds__(64, 1) gemm_q4_residual_2(
   }
   i32 mask = 1;
   const i32 lanes = i32(32);
-  while (mask < minimum(lanes, 16)) {
+  while (mask < minimum(lanes, 32)) {
     sum_0_0 = sum_0_0 + shuffle_xor(sum_0_0, u32(mask));
     sum_0_1 = sum_0_1 + shuffle_xor(sum_0_1, u32(mask));
     sum_0_2 = sum_0_2 + shuffle_xor(sum_0_2, u32(mask));
     sum_0_3 = sum_0_3 + shuffle_xor(sum_0_3, u32(mask));
     mask = mask * 2;
   }
-  while (mask < 16) {
+  while (mask < 32) {
     exchanged_values[thread] = sum_0_0;
-    exchanged_values[64 + thread] = sum_0_1;
-    exchanged_values[128 + thread] = sum_0_2;
-    exchanged_values[192 + thread] = sum_0_3;
+    exchanged_values[128 + thread] = sum_0_1;
+    exchanged_values[256 + thread] = sum_0_2;
+    exchanged_values[384 + thread] = sum_0_3;
     __syncthreads();
     sum_0_0 = sum_0_0 + exchanged_values[(thread ^ mask)];
-    sum_0_1 = sum_0_1 + exchanged_values[64 + (thread ^ mask)];
-    sum_0_2 = sum_0_2 + exchanged_values[128 + (thread ^ mask)];
-    sum_0_3 = sum_0_3 + exchanged_values[192 + (thread ^ mask)];
+    sum_0_1 = sum_0_1 + exchanged_values[128 + (thread ^ mask)];
+    sum_0_2 = sum_0_2 + exchanged_values[256 + (thread ^ mask)];
+    sum_0_3 = sum_0_3 + exchanged_values[384 + (thread ^ mask)];
     __syncthreads();
     mask = mask * 2;
   }
@@ -1513,7 +1596,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) gemm_q4_residual_2(
 // === kernel gemm_q4_2 ===
 // gemm_q4_2
 // left [rows, depth] x right [columns, depth]^T, the right side of q4 in blocks of 32 with minima.
-// 16 columns a workgroup, 16 threads side by side share the depth of each.
+// 16 columns a workgroup, 32 threads side by side share the depth of each.
 
 namespace gemm_q4_2_kernel {
 struct Sizes {
@@ -1550,7 +1633,7 @@ static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
   return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
 }
 
-extern "C" __global__ void __launch_bounds__(64, 1) gemm_q4_2(
+extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_2(
   const Sizes *__restrict__ sizes,
   const vec4<f32> *__restrict__ left_buffer,
   const vec4<u32> *__restrict__ quants_buffer,
@@ -1558,7 +1641,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) gemm_q4_2(
   const f32 *__restrict__ minima_buffer,
   f32 *__restrict__ result_buffer
 ) {
-  __shared__ f32 exchanged_values[256];
+  __shared__ f32 exchanged_values[512];
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
@@ -1566,8 +1649,8 @@ extern "C" __global__ void __launch_bounds__(64, 1) gemm_q4_2(
   }
   const i32 row_tiles = ((sizes->rows + 0) / 1);
   const i32 first_row = item % row_tiles * 1;
-  const i32 first_column = item / row_tiles * 16 + thread / 16 * 4;
-  const i32 share = thread % 16;
+  const i32 first_column = item / row_tiles * 16 + thread / 32 * 4;
+  const i32 share = thread % 32;
   f32 sum_0_0 = f32();
   f32 sum_0_1 = f32();
   f32 sum_0_2 = f32();
@@ -1577,7 +1660,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) gemm_q4_2(
   const i32 column_1 = minimum(first_column + 1, sizes->columns - 1);
   const i32 column_2 = minimum(first_column + 2, sizes->columns - 1);
   const i32 column_3 = minimum(first_column + 3, sizes->columns - 1);
-  for (i32 place = share * 32; place < sizes->depth; place += 512) {
+  for (i32 place = share * 32; place < sizes->depth; place += 1024) {
     const vec4<u32> words = quants_buffer[(sizes->quants_offset + (column_0 * sizes->depth + place) / 8) >> 2u];
     const i32 block = (column_0 * sizes->depth + place) / 32;
     const f32 scale = scales_buffer[sizes->scales_offset + block];
@@ -1677,23 +1760,23 @@ extern "C" __global__ void __launch_bounds__(64, 1) gemm_q4_2(
   }
   i32 mask = 1;
   const i32 lanes = i32(32);
-  while (mask < minimum(lanes, 16)) {
+  while (mask < minimum(lanes, 32)) {
     sum_0_0 = sum_0_0 + shuffle_xor(sum_0_0, u32(mask));
     sum_0_1 = sum_0_1 + shuffle_xor(sum_0_1, u32(mask));
     sum_0_2 = sum_0_2 + shuffle_xor(sum_0_2, u32(mask));
     sum_0_3 = sum_0_3 + shuffle_xor(sum_0_3, u32(mask));
     mask = mask * 2;
   }
-  while (mask < 16) {
+  while (mask < 32) {
     exchanged_values[thread] = sum_0_0;
-    exchanged_values[64 + thread] = sum_0_1;
-    exchanged_values[128 + thread] = sum_0_2;
-    exchanged_values[192 + thread] = sum_0_3;
+    exchanged_values[128 + thread] = sum_0_1;
+    exchanged_values[256 + thread] = sum_0_2;
+    exchanged_values[384 + thread] = sum_0_3;
     __syncthreads();
     sum_0_0 = sum_0_0 + exchanged_values[(thread ^ mask)];
-    sum_0_1 = sum_0_1 + exchanged_values[64 + (thread ^ mask)];
-    sum_0_2 = sum_0_2 + exchanged_values[128 + (thread ^ mask)];
-    sum_0_3 = sum_0_3 + exchanged_values[192 + (thread ^ mask)];
+    sum_0_1 = sum_0_1 + exchanged_values[128 + (thread ^ mask)];
+    sum_0_2 = sum_0_2 + exchanged_values[256 + (thread ^ mask)];
+    sum_0_3 = sum_0_3 + exchanged_values[384 + (thread ^ mask)];
     __syncthreads();
     mask = mask * 2;
   }
@@ -1796,6 +1879,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys(
   for (i32 tile = 0; tile < sizes->keys; tile += 128) {
     const i32 count = minimum(128, sizes->keys - tile);
     vec4<f32> score_0 = vec4<f32>();
+    #pragma unroll 1
     for (i32 column = 0; column < 8; column += 8) {
       __syncthreads();
       for (i32 slot = thread; slot < 8; slot += 128) {
@@ -1813,6 +1897,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys(
         staged_keys[part_2 * 130 + row_2] = key_buffer[(sizes->key_offset + from_2 + own_column_2) >> 2u];
       }
       __syncthreads();
+      #pragma unroll 2
       for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
         const vec4<f32> query_0 = staged_queries[part_3 * 6 + row_group * 4 + 0];
         const vec4<f32> query_1 = staged_queries[part_3 * 6 + row_group * 4 + 1];

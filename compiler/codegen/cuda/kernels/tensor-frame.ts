@@ -136,7 +136,7 @@ export class TensorFrame extends AttentionFrame {
     k.barrier();
     this.#addValues(scores);
   }
-  /** The next keys are loaded during softmax and P V, the next values during Q K^T. */
+  /** The next keys are loaded during softmax and P V, the next values during Q K^T, where there are registers for them. */
   #attendAhead(rows: KeyRows, countFrom: (tile: string) => string): void {
     const { k, layout } = this;
     const { first, end, keys, values } = rows;
@@ -150,16 +150,20 @@ export class TensorFrame extends AttentionFrame {
       this.#keys.store();
       this.#storeBias();
     };
+    const loadValues = (at: string, count?: string): void => {
+      if (this.#layout.valuesAhead) load(this.#values, values, at, count ?? countFrom(at));
+    };
     k.if(`${first} < ${end}`, () => {
       const count = countFrom(first);
       loadKeys(first, count);
       storeKeys();
-      load(this.#values, values, first, count);
+      loadValues(first, count);
     });
     k.for('tile', first, end, k.i32(layout.keyTile), (tile) => {
       const next = k.let('next_tile', 'i32', `${tile} + ${layout.keyTile}`);
       k.barrier();
       const scores = this.#products();
+      if (!this.#layout.valuesAhead) load(this.#values, values, tile, countFrom(tile));
       this.#values.store();
       k.if(`${next} < ${end}`, () => loadKeys(next, countFrom(next)));
       const { rule, allSeen } = this.#rulesOf(rows, tile, `${k.call('min', k.i32(layout.keyTile), `${end} - ${tile}`)}`, next);
@@ -169,7 +173,7 @@ export class TensorFrame extends AttentionFrame {
       this.#addValues(scores);
       k.if(`${next} < ${end}`, () => {
         storeKeys();
-        load(this.#values, values, next, countFrom(next));
+        loadValues(next);
       });
     });
   }

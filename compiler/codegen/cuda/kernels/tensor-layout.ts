@@ -7,6 +7,8 @@ export type Multiply = NonNullable<AttentionKernel['schedule']['multiply']>;
 export const mmaRows = 16;
 const mmaDepth = 16;
 const warp = 32;
+/** Wider values leave no registers for those of the next tile beside their sums. */
+const widestAhead = 96;
 
 /** How the warps of a thread block share out a tile of queries and a tile of keys. */
 export interface TensorLayout {
@@ -21,6 +23,7 @@ export interface TensorLayout {
   readonly warpKeys: number;
   /** Whether the next tile waits in registers while one is multiplied by: where they are not needed to choose keys by. */
   readonly isAhead: boolean;
+  readonly valuesAhead: boolean;
   /** Rows of keys and values as they lie in shared memory, zeros at the end. */
   readonly paddedHead: number;
   readonly paddedValue: number;
@@ -45,5 +48,19 @@ export function tensorLayout({ headSize, valueSize, schedule }: AttentionKernel)
   ];
   const valueBlocks = paddedValue / 8;
   const isAhead = keyWarps === 1;
-  return { isAhead, multiply, queryTile, keyTile, threads, rowWarps, keyWarps, warpKeys, paddedHead, paddedValue, valueBlocks };
+  const valuesAhead = isAhead && paddedValue <= widestAhead;
+  return {
+    isAhead,
+    valuesAhead,
+    multiply,
+    queryTile,
+    keyTile,
+    threads,
+    rowWarps,
+    keyWarps,
+    warpKeys,
+    paddedHead,
+    paddedValue,
+    valueBlocks,
+  };
 }
