@@ -54,6 +54,8 @@ export interface Backend {
 
 /** f32 kernels against float64 sums over the small tensors of random graphs. */
 const tolerance = 1e-4;
+/** Where a target rounds what it multiplies, its results are as close as its rounding lets them be. */
+export const within = ({ target }: Backend, exact: number): number => Math.max(exact, target.rounding?.tolerance ?? 0);
 
 export function asRunInputs(inputs: Readonly<Record<string, Tensor>>): RunInputs {
   return Object.fromEntries(
@@ -63,12 +65,12 @@ export function asRunInputs(inputs: Readonly<Record<string, Tensor>>): RunInputs
     ]),
   );
 }
-export function expectClose(found: ArrayLike<number>, expected: ArrayLike<number>, within: number, what: string): void {
+export function expectClose(found: ArrayLike<number>, expected: ArrayLike<number>, allowed: number, what: string): void {
   expect(found.length, what).to.equal(expected.length);
   for (let index = 0; index < expected.length; index += 1) {
     const [a, b] = [found[index] as number, expected[index] as number];
     if (Object.is(a, b) || a === b) continue;
-    expect(Math.abs(a - b), `${what}[${index}]: ${a} against ${b}`).to.be.at.most(within * Math.max(1, Math.abs(b)));
+    expect(Math.abs(a - b), `${what}[${index}]: ${a} against ${b}`).to.be.at.most(allowed * Math.max(1, Math.abs(b)));
   }
 }
 
@@ -106,7 +108,7 @@ async function compareWithInterpreter(backend: Backend, random: RandomGraph): Pr
   });
   for (const [name, tensor] of Object.entries(expected)) {
     expect(found[name]?.shape, name).to.deep.equal(tensor.shape);
-    expectClose(found[name]?.data ?? [], tensor.data, tolerance, name);
+    expectClose(found[name]?.data ?? [], tensor.data, within(backend, tolerance), name);
   }
 }
 
@@ -238,7 +240,12 @@ export function conformance(backend: Backend): void {
             parameters: () => inputs['query'] as Tensor,
             precision: 'f64',
           });
-          expectClose(await run(nodes, node, inputs, output), (expected['out'] as Tensor).data, 1e-5, `${tile} together`);
+          expectClose(
+            await run(nodes, node, inputs, output),
+            (expected['out'] as Tensor).data,
+            within(backend, 1e-5),
+            `${tile} together`,
+          );
         });
       }
 
@@ -270,7 +277,7 @@ export function conformance(backend: Backend): void {
           ['single', single],
           ['best', best],
         ] as const) {
-          expectClose(await run(nodes, node, inputs, output), expected, 1e-5, name);
+          expectClose(await run(nodes, node, inputs, output), expected, within(backend, 1e-5), name);
         }
       });
       it('keys split into segments anywhere and merged are the same', async () => {
@@ -282,7 +289,7 @@ export function conformance(backend: Backend): void {
           const segment = { scored: false, bias: false, visible: [] };
           const operands = [part(key, 0, at), part(value, 0, at), part(key, at, tokens - at), part(value, at, tokens - at)];
           const split = nodes.make('attention', { scale: 0.35, segments: [segment, segment] }, [query, ...operands]) as Node;
-          expectClose(await run(nodes, node, inputs, split), expected, 1e-5, `split at ${at}`);
+          expectClose(await run(nodes, node, inputs, split), expected, within(backend, 1e-5), `split at ${at}`);
         }
       });
     });

@@ -35,7 +35,8 @@ __attribute__((visibility("default"))) SimulatedThread *ATPC_SIMULATED_THREAD_VA
 #define __launch_bounds__(...)
 #define __align__(bytes) __attribute__((aligned(bytes)))
 // One for all blocks that a host thread runs one after the other: each host thread has a module of its own loaded (code.cpp).
-#define __shared__ static
+// Of constants at first: g++ would else ask at each entry whether vectors have been made yet.
+#define __shared__ static constinit
 
 #define threadIdx (atpc_simulated_thread->thread_index)
 #define blockIdx (atpc_simulated_thread->block_index)

@@ -96,7 +96,8 @@ template <int open> static __device__ inline void wait_for_copies() {
 
 template <class T> struct vec2 {
   T x, y;
-  __device__ const T &operator[](i32 lane) const { return (&x)[lane]; }
+  /* A choice keeps both in registers, where an address would not. */
+  __device__ T operator[](i32 lane) const { return lane == 0 ? x : y; }
 };
 template <class T> struct alignas(16) vec4 {
   T x, y, z, w;
@@ -331,8 +332,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias(
     const i32 within = run % 8 * 4;
     const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
     const i32 place = minimum(0 + within, sizes->depth - 4);
-    const i32 start = row * sizes->left_stride + place;
-    left_quad[piece] = left_buffer[(sizes->left_offset + start) >> 2u];
+    left_quad[piece] = left_buffer[(sizes->left_offset + row * sizes->left_stride + place) >> 2u];
   }
   #pragma unroll
   for (i32 piece = 0; piece < 4; piece += 1) {
@@ -350,8 +350,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias(
     const i32 within_3 = run_3 % 8 * 4;
     const i32 row_2 = minimum(first_column + tile_row_3, sizes->columns - 1);
     const i32 place_2 = minimum(0 + within_3, sizes->depth - 4);
-    const i32 start_2 = row_2 * sizes->depth + place_2;
-    right_quad[piece] = right_buffer[(sizes->right_offset + start_2) >> 2u];
+    right_quad[piece] = right_buffer[(sizes->right_offset + row_2 * sizes->depth + place_2) >> 2u];
   }
   #pragma unroll
   for (i32 piece = 0; piece < 4; piece += 1) {
@@ -372,8 +371,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias(
       const i32 within_5 = run_5 % 8 * 4;
       const i32 row_3 = minimum(first_row + tile_row_5, sizes->rows - 1);
       const i32 place_3 = minimum((step + 1) * 32 + within_5, sizes->depth - 4);
-      const i32 start_3 = row_3 * sizes->left_stride + place_3;
-      left_quad[piece] = left_buffer[(sizes->left_offset + start_3) >> 2u];
+      left_quad[piece] = left_buffer[(sizes->left_offset + row_3 * sizes->left_stride + place_3) >> 2u];
     }
     #pragma unroll
     for (i32 piece = 0; piece < 4; piece += 1) {
@@ -382,8 +380,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias(
       const i32 within_6 = run_6 % 8 * 4;
       const i32 row_4 = minimum(first_column + tile_row_6, sizes->columns - 1);
       const i32 place_4 = minimum((step + 1) * 32 + within_6, sizes->depth - 4);
-      const i32 start_4 = row_4 * sizes->depth + place_4;
-      right_quad[piece] = right_buffer[(sizes->right_offset + start_4) >> 2u];
+      right_quad[piece] = right_buffer[(sizes->right_offset + row_4 * sizes->depth + place_4) >> 2u];
     }
     const i32 left_at = (step % 2 * 64 + left_row) * 4;
     const i32 right_at = (step % 2 * 64 + right_row) * 4;
@@ -844,8 +841,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_residual(
     const i32 within = run % 8 * 4;
     const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
     const i32 place = minimum(0 + within, sizes->depth - 4);
-    const i32 start = row * sizes->left_stride + place;
-    left_quad[piece] = left_buffer[(sizes->left_offset + start) >> 2u];
+    left_quad[piece] = left_buffer[(sizes->left_offset + row * sizes->left_stride + place) >> 2u];
   }
   #pragma unroll
   for (i32 piece = 0; piece < 4; piece += 1) {
@@ -863,8 +859,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_residual(
     const i32 within_3 = run_3 % 8 * 4;
     const i32 row_2 = minimum(first_column + tile_row_3, sizes->columns - 1);
     const i32 place_2 = minimum(0 + within_3, sizes->depth - 4);
-    const i32 start_2 = row_2 * sizes->depth + place_2;
-    right_quad[piece] = right_buffer[(sizes->right_offset + start_2) >> 2u];
+    right_quad[piece] = right_buffer[(sizes->right_offset + row_2 * sizes->depth + place_2) >> 2u];
   }
   #pragma unroll
   for (i32 piece = 0; piece < 4; piece += 1) {
@@ -885,8 +880,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_residual(
       const i32 within_5 = run_5 % 8 * 4;
       const i32 row_3 = minimum(first_row + tile_row_5, sizes->rows - 1);
       const i32 place_3 = minimum((step + 1) * 32 + within_5, sizes->depth - 4);
-      const i32 start_3 = row_3 * sizes->left_stride + place_3;
-      left_quad[piece] = left_buffer[(sizes->left_offset + start_3) >> 2u];
+      left_quad[piece] = left_buffer[(sizes->left_offset + row_3 * sizes->left_stride + place_3) >> 2u];
     }
     #pragma unroll
     for (i32 piece = 0; piece < 4; piece += 1) {
@@ -895,8 +889,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_residual(
       const i32 within_6 = run_6 % 8 * 4;
       const i32 row_4 = minimum(first_column + tile_row_6, sizes->columns - 1);
       const i32 place_4 = minimum((step + 1) * 32 + within_6, sizes->depth - 4);
-      const i32 start_4 = row_4 * sizes->depth + place_4;
-      right_quad[piece] = right_buffer[(sizes->right_offset + start_4) >> 2u];
+      right_quad[piece] = right_buffer[(sizes->right_offset + row_4 * sizes->depth + place_4) >> 2u];
     }
     const i32 left_at = (step % 2 * 64 + left_row) * 4;
     const i32 right_at = (step % 2 * 64 + right_row) * 4;
@@ -1117,8 +1110,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_gelu(
     const i32 within = run % 8 * 4;
     const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
     const i32 place = minimum(0 + within, sizes->depth - 4);
-    const i32 start = row * sizes->left_stride + place;
-    left_quad[piece] = left_buffer[(sizes->left_offset + start) >> 2u];
+    left_quad[piece] = left_buffer[(sizes->left_offset + row * sizes->left_stride + place) >> 2u];
   }
   #pragma unroll
   for (i32 piece = 0; piece < 4; piece += 1) {
@@ -1136,8 +1128,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_gelu(
     const i32 within_3 = run_3 % 8 * 4;
     const i32 row_2 = minimum(first_column + tile_row_3, sizes->columns - 1);
     const i32 place_2 = minimum(0 + within_3, sizes->depth - 4);
-    const i32 start_2 = row_2 * sizes->depth + place_2;
-    right_quad[piece] = right_buffer[(sizes->right_offset + start_2) >> 2u];
+    right_quad[piece] = right_buffer[(sizes->right_offset + row_2 * sizes->depth + place_2) >> 2u];
   }
   #pragma unroll
   for (i32 piece = 0; piece < 4; piece += 1) {
@@ -1158,8 +1149,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_gelu(
       const i32 within_5 = run_5 % 8 * 4;
       const i32 row_3 = minimum(first_row + tile_row_5, sizes->rows - 1);
       const i32 place_3 = minimum((step + 1) * 32 + within_5, sizes->depth - 4);
-      const i32 start_3 = row_3 * sizes->left_stride + place_3;
-      left_quad[piece] = left_buffer[(sizes->left_offset + start_3) >> 2u];
+      left_quad[piece] = left_buffer[(sizes->left_offset + row_3 * sizes->left_stride + place_3) >> 2u];
     }
     #pragma unroll
     for (i32 piece = 0; piece < 4; piece += 1) {
@@ -1168,8 +1158,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_gelu(
       const i32 within_6 = run_6 % 8 * 4;
       const i32 row_4 = minimum(first_column + tile_row_6, sizes->columns - 1);
       const i32 place_4 = minimum((step + 1) * 32 + within_6, sizes->depth - 4);
-      const i32 start_4 = row_4 * sizes->depth + place_4;
-      right_quad[piece] = right_buffer[(sizes->right_offset + start_4) >> 2u];
+      right_quad[piece] = right_buffer[(sizes->right_offset + row_4 * sizes->depth + place_4) >> 2u];
     }
     const i32 left_at = (step % 2 * 64 + left_row) * 4;
     const i32 right_at = (step % 2 * 64 + right_row) * 4;

@@ -45,7 +45,6 @@ export class GraphCache {
   #capture(record: () => void): Address {
     const driver = this.#driver;
     driver.beginCapture(this.#stream);
-    let graph: Address;
     try {
       record();
     } catch (error) {
@@ -53,7 +52,7 @@ export class GraphCache {
       ignoringFailures(() => driver.destroyGraph(driver.endCapture(this.#stream)));
       throw error;
     }
-    graph = driver.endCapture(this.#stream);
+    const graph = driver.endCapture(this.#stream);
     try {
       return driver.instantiate(graph);
     } finally {

@@ -3,7 +3,7 @@ import type { BlockFormat } from '../../../weights/block-format.ts';
 import type { ValueType } from '../../clike/dialect.ts';
 import type { KernelBuilder, Operand } from '../../clike/kernel-builder.ts';
 import { blockRun, readRun, unpackRun } from '../../clike/kernels/block-side.ts';
-import { plainSide, unpackFourHalves, type Quad } from '../../clike/kernels/gemm-sides.ts';
+import { unpackFourHalves, type Quad } from '../../clike/kernels/gemm-sides.ts';
 
 /** A side whose rows are read in runs along K. What is read is held in registers while tensor cores multiply what came before. */
 export interface RegisterSide {
@@ -21,12 +21,21 @@ export interface RegisterSide {
 
 /** Rows of plain numbers, and of 16-bit ones that cannot be read as vectors. */
 export function plainRegisters(k: KernelBuilder, operand: Operand, stride: string): RegisterSide {
-  const side = plainSide(k, operand, stride);
   return {
-    run: side.run,
+    run: 4,
     whole: operand.vectors,
     held: [{ name: 'quad', type: 'vec4<f32>' }],
-    read: (row, place) => side.read(row, place).map(({ value }) => value),
+    read: (row, place) => {
+      if (operand.vectors) return [operand.vectorAt(`${row} * ${stride} + ${place}`)];
+      // Without a branch: what is read beyond K is the last element of the row.
+      const start = k.let('start', 'i32', `${row} * ${stride}`);
+      const lanes = [1, 2, 3].map((lane) => {
+        const own = k.let('own_place', 'i32', `${place} + ${lane}`);
+        const read = k.let('element', 'f32', operand.at(`${start} + ${k.call('min', own, `${k.size('depth')} - 1`)}`));
+        return k.select(`${own} < ${k.size('depth')}`, read, k.f32(0));
+      });
+      return [k.vector('vec4<f32>', operand.at(`${start} + ${place}`), ...lanes)];
+    },
     elements: ([quad = '']) => [{ from: 0, value: quad }],
   };
 }
