@@ -19,8 +19,8 @@ import { rowVector, type Rows } from '../../clike/rows.ts';
 
 /** Lanes that share a row: 128 bytes, which memory hands over at once. */
 const rowLanes = 8;
-/** Keys that a thread has on their way from memory at once. */
-const keysTogether = 4;
+/** vec4s of keys that a thread has on their way from memory at once, and as many of values. */
+const partsTogether = 4;
 const warp = 32;
 
 /** Keys [first, end) by number, the same for all threads. */
@@ -46,6 +46,8 @@ export class DecodeFrame extends AttentionFrame {
   /** vec4s of a row that a lane has. */
   readonly #keyParts: number;
   readonly #valueParts: number;
+  /** Keys that the lanes of a row go over at once. */
+  readonly #keysTogether: number;
   /** vec4s: of each query, equal in the lanes of a row. */
   readonly #maximum: string;
   readonly #total: string;
@@ -62,6 +64,7 @@ export class DecodeFrame extends AttentionFrame {
     this.#splits = k.workgroupSize / rowLanes;
     this.#keyParts = partsOf(kernel.headSize);
     this.#valueParts = partsOf(kernel.valueSize);
+    this.#keysTogether = Math.max(1, Math.floor(partsTogether / Math.max(this.#keyParts, this.#valueParts)));
     this.#maximum = k.var('maximum', 'vec4<f32>', k.vector('vec4<f32>', k.f32(leastMaximum)));
     this.#total = k.var('total', 'vec4<f32>');
     this.#sums = indices(groupRows).map((row) =>
@@ -112,8 +115,8 @@ export class DecodeFrame extends AttentionFrame {
   #visit({ first, end, keys, values, bias, sees }: NumberedKeys): void {
     const { k, kernel } = this;
     k.unrollAtMost(1);
-    k.for('tile', first, end, k.i32(this.#splits * keysTogether), (tile) => {
-      const own = indices(keysTogether).map((index) => {
+    k.for('tile', first, end, k.i32(this.#splits * this.#keysTogether), (tile) => {
+      const own = indices(this.#keysTogether).map((index) => {
         const wanted = k.let('wanted_key', 'i32', `${tile} + ${index * this.#splits} + ${this.#rowLanes}`);
         const number = k.let('key', 'i32', k.call('min', wanted, `${end} - 1`));
         const from = k.let('key_from', 'i32', keys.start(number));
