@@ -118,6 +118,22 @@ export function withGenerationSection(page: string, section: string): string {
   return old === '' ? `${page.trimEnd()}\n\n${section}` : page.replace(old, () => `${section}\n`);
 }
 
+/** No machine with a GPU was at hand: the table has its rows, and no figures, until one is. */
+const gpuSection = `## GPUs
+
+Neither WebGPU nor CUDA has been measured on a GPU, since none was at hand: both were run in software alone, for their results. What the kernels
+for CUDA cannot be faster than is in [roofline](roofline.md). ${code('atpc bench PACKAGE --backend cuda --profile')} measures yours.
+
+${table(
+  ['model', 'call', 'device', 'webgpu, ms', 'cuda, ms'],
+  [
+    ['all-MiniLM-L6-v2', '512 tokens', 'none', '', ''],
+    ['SmolLM2-135M', 'prefill of 2048 tokens', 'none', '', ''],
+    ['SmolLM2-135M', 'a token after 8192', 'none', '', ''],
+  ],
+)}
+`;
+
 /** `generation`: the section as it stands in the page. */
 export function benchmarksPage({ machine, comparison, kernels }: BenchFigures, generation: string): string {
   return `<!-- Written by ${code('npm run bench -- --write')} and ${code('npm run bench:generation -- --write')}: change bench/, not this file. -->
@@ -129,5 +145,6 @@ Measured on: ${machineWords(machine)}. Figures of another machine differ, and no
 
 ${comparison ? peersSection(comparison) : ''}
 ${kernels ? kernelsSection(kernels) : ''}
+${gpuSection}
 ${generation}`;
 }
