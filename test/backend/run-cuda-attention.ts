@@ -35,7 +35,7 @@ interface Bound {
 function bind({ kernel, operands, written, integers }: BoundTensors): Bound {
   const reads = operands.length - written;
   const groups = [...operands.slice(0, reads).map((_, index) => [index]), operands.slice(reads).map((_, index) => reads + index)];
-  const strides = rendererOf(kernel).vectorStrides?.(kernel as never, integers) ?? [];
+  const strides = rendererOf(kernel).vectorStrides?.(kernel, integers) ?? [];
   const offsets: number[] = [];
   const contents = groups.map((group) => {
     let elements = 0;
@@ -105,11 +105,11 @@ export async function runOnCuda(tensors: BoundTensors, times: number): Promise<r
   };
   try {
     return Array.from({ length: times }, () => {
-      const items = evaluateSize(renderer.items(kernel as never, integers), {});
+      const items = evaluateSize(renderer.items(kernel, integers), {});
       const sizes = Int32Array.from([items, ...offsets, ...integers]);
       const places = [new Uint8Array(sizes.buffer), ...contents].map(upload);
-      const scratch = renderer.scratch?.isUsed(kernel as never)
-        ? [evaluateSize(renderer.scratch.bytes(kernel as never, integers), {})]
+      const scratch = renderer.scratch?.isUsed(kernel)
+        ? [evaluateSize(renderer.scratch.bytes(kernel, integers), {})]
         : [];
       const parameters = new LaunchBuffer(driver);
       parameters.fill(places[0] as Address, BigUint64Array.from([...places.slice(1), ...scratch.map(allocate)]));
