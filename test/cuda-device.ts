@@ -120,6 +120,8 @@ const moduleFlags = [
   // With line numbers, for the sentences of errors.
   ...['-std=c++20', '-O2', '-g1', '-fPIC', '-w', '-DATPC_SIMULATED_DEVICE', '-ffp-contract=off', '-fno-math-errno'],
   ...['-fno-strict-aliasing', '-fno-exceptions', '-fno-rtti', '-U_FORTIFY_SOURCE', forThisMachine],
+  // GCC 12.2 makes one load of two rounds of a loop with a stride, of which the second is beyond the end of a row of the last.
+  '-fno-tree-loop-vectorize',
   // Each page of a frame is touched, so that a thread which needs too much stack comes upon the page that ends it.
   '-fstack-clash-protection',
 ];

@@ -13,7 +13,7 @@ import {
   referenceAttention,
   type Rows,
 } from './attention-reference.ts';
-import { clusters, clusterSizes, holes, keysSegment, type Shape } from './attention-segments.ts';
+import { clusters, clusterSizes, holes, keysSegment, ranked, type Shape } from './attention-segments.ts';
 import { cudaAttention } from './cuda-attention.ts';
 
 /** Half a unit in the last place of a number from 1 to 2, relative to it: 11 and 8 bits of a significand. */
@@ -82,6 +82,21 @@ describe('CUDA', function () {
       expect(error, 'largest error').to.be.at.most(bound);
       // Were it f32, it would be a hundredth of that.
       expect(error, 'largest error').to.be.at.least(bound / 100);
+    }
+  });
+
+  describe('attention of few queries', () => {
+    for (const rest of [false, true]) {
+      it(`reads ranked keys by lists${rest ? ', and one key for the rest' : ''}`, async () => {
+        const shape: Shape = { batches: 2, heads: 2, keyHeads: 1, queries: 3, headSize: 64, valueSize: 40 };
+        const query = headsFirst(30, 2, 2, shape.queries, shape.headSize, 2);
+        const test = { ...shape, query, segments: [ranked(shape, query, { keys: 300, count: 70, rest })] };
+        const schedule = cudaTarget('f32').attentionSchedule(shape.headSize, shape.valueSize, true);
+        expect(schedule.fewQueries).to.equal(true);
+        const backend = cudaAttention('f32');
+        const [found] = await backend.run(attentionProblem(test, schedule, false), 'f32');
+        expect(largestError(found?.result ?? [], referenceAttention(test))).to.be.at.most(backend.tolerance);
+      });
     }
   });
 

@@ -1,5 +1,4 @@
 /** One kernel on the CUDA device, its operands bound as in a program: what it writes lies in one buffer. */
-import { compilePtx } from '../../compiler/codegen/cuda/compile-ptx.ts';
 import { intrinsics } from '../../compiler/codegen/cuda/intrinsics.ts';
 import { prelude } from '../../compiler/codegen/cuda/prelude.ts';
 import { rendererOf } from '../../compiler/codegen/cuda/renderers.ts';
@@ -7,11 +6,11 @@ import { renderCuda } from '../../compiler/codegen/cuda/target.ts';
 import type { BindingPattern } from '../../compiler/kernel/binding.ts';
 import type { Kernel } from '../../compiler/kernel/kernel.ts';
 import { evaluateSize } from '../../ir/size.ts';
-import { openCudaDriver, type Address, type CudaDriver } from '../../runtime/backends/cuda/driver.ts';
+import type { Address, CudaDriver } from '../../runtime/backends/cuda/driver.ts';
 import { LaunchBuffer } from '../../runtime/backends/cuda/launch-buffer.ts';
 import { readPtx } from '../../runtime/backends/cuda/ptx.ts';
-import '../cuda-compilers.ts';
-import { cudaEnvironment, simulateModules } from '../cuda-device.ts';
+import { simulateModules } from '../cuda-device.ts';
+import { ptxFor, testDriver } from './cuda-backend.ts';
 
 export type KernelTensor = Float32Array | Int32Array;
 export interface BoundTensors {
@@ -36,7 +35,7 @@ interface Bound {
 function bind({ kernel, operands, written, integers }: BoundTensors): Bound {
   const reads = operands.length - written;
   const groups = [...operands.slice(0, reads).map((_, index) => [index]), operands.slice(reads).map((_, index) => reads + index)];
-  const strides = rendererOf(kernel).vectorStrides?.(kernel as never, integers) ?? [];
+  const strides = rendererOf(kernel).vectorStrides?.(kernel, integers) ?? [];
   const offsets: number[] = [];
   const contents = groups.map((group) => {
     let elements = 0;
@@ -65,19 +64,18 @@ function bind({ kernel, operands, written, integers }: BoundTensors): Bound {
 /** The driver and the module of each text, for as long as the process runs. */
 const modules = new Map<string, Promise<{ readonly module: Address; readonly threads: number }>>();
 async function moduleOf(text: string, name: string): Promise<{ readonly module: Address; readonly threads: number }> {
-  const { files } = await compilePtx(text);
-  const ptx = String(files[0]?.content ?? '');
+  const ptx = await ptxFor(text);
   await simulateModules(text, [ptx]);
-  Object.assign(process.env, await cudaEnvironment());
   const bytes = new TextEncoder().encode(ptx);
-  return { module: driverInUse().loadModule(bytes), threads: readPtx(bytes).threads.get(name) ?? 0 };
+  return { module: (await driverInUse()).loadModule(bytes), threads: readPtx(bytes).threads.get(name) ?? 0 };
 }
-let inUse: CudaDriver | undefined;
-function driverInUse(): CudaDriver {
-  if (inUse) return inUse;
-  const driver = openCudaDriver();
-  driver.useContext(driver.retainContext(driver.deviceAt(0)));
-  return (inUse = driver);
+let inUse: Promise<CudaDriver> | undefined;
+function driverInUse(): Promise<CudaDriver> {
+  inUse ??= testDriver().then((driver) => {
+    driver.useContext(driver.retainContext(driver.deviceAt(0)));
+    return driver;
+  });
+  return inUse;
 }
 
 /** Runs the kernel so many times, each from the same state, and gives what the written operands are after each. */
@@ -90,7 +88,7 @@ export async function runOnCuda(tensors: BoundTensors, times: number): Promise<r
   let loaded = modules.get(text);
   if (loaded === undefined) modules.set(text, (loaded = moduleOf(text, name)));
   const { module, threads } = await loaded;
-  const driver = driverInUse();
+  const driver = await driverInUse();
   const address = driver.functionOf(module, name);
   if (address === undefined) throw new RangeError(`The module has no kernel ${name}.`);
   const stream = driver.createStream();
@@ -107,11 +105,11 @@ export async function runOnCuda(tensors: BoundTensors, times: number): Promise<r
   };
   try {
     return Array.from({ length: times }, () => {
-      const items = evaluateSize(renderer.items(kernel as never, integers), {});
+      const items = evaluateSize(renderer.items(kernel, integers), {});
       const sizes = Int32Array.from([items, ...offsets, ...integers]);
       const places = [new Uint8Array(sizes.buffer), ...contents].map(upload);
-      const scratch = renderer.scratch?.isUsed(kernel as never)
-        ? [evaluateSize(renderer.scratch.bytes(kernel as never, integers), {})]
+      const scratch = renderer.scratch?.isUsed(kernel)
+        ? [evaluateSize(renderer.scratch.bytes(kernel, integers), {})]
         : [];
       const parameters = new LaunchBuffer(driver);
       parameters.fill(places[0] as Address, BigUint64Array.from([...places.slice(1), ...scratch.map(allocate)]));

@@ -2378,7 +2378,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_2(
 
 // === kernel attention_keys ===
 // attention_keys
-// Attention of 4 queries of one head a workgroup, 128 keys at a time.
+// Attention of 4 queries of one head a workgroup, 256 keys at a time.
 
 namespace attention_keys_kernel {
 struct Sizes {
@@ -2406,18 +2406,16 @@ struct Sizes {
   i32 value_row;
 };
 
-extern "C" __global__ void __launch_bounds__(128, 1) attention_keys(
+extern "C" __global__ void __launch_bounds__(256, 1) attention_keys(
   const Sizes *__restrict__ sizes,
   const vec4<f32> *__restrict__ query_buffer,
   const vec4<f32> *__restrict__ key_buffer,
   const vec4<f32> *__restrict__ value_buffer,
   vec4<f32> *__restrict__ result_buffer
 ) {
-  __shared__ vec4<f32> weights[128];
-  __shared__ vec4<f32> staged_queries[24];
-  __shared__ vec4<f32> staged_keys[520];
-  __shared__ vec4<f32> lane_values[128];
-  __shared__ vec4<f32> block_values[8];
+  __shared__ vec4<f32> warp_maxima[8];
+  __shared__ vec4<f32> warp_totals[8];
+  __shared__ vec4<f32> warp_sums[256];
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
@@ -2429,11 +2427,11 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys(
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 4;
   const i32 rows = minimum(4, sizes->queries - first_query);
-  const i32 row_group = thread / 128;
-  const i32 lane = thread % 128;
-  const i32 column_lane = lane % 2;
-  const i32 split = lane / 2;
+  const i32 row_group = thread / 256;
+  const i32 lane = thread % 256;
   const i32 query_start = batch * sizes->query_batch + head * sizes->query_head;
+  const i32 row_lane = thread % 8;
+  const i32 split = thread / 8;
   vec4<f32> maximum_2 = vec4<f32>((-4.999999840142846e+37f));
   vec4<f32> total = vec4<f32>();
   vec4<f32> sum_0_0 = vec4<f32>();
@@ -2442,61 +2440,96 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys(
   vec4<f32> sum_3_0 = vec4<f32>();
   // Segment of keys
   const i32 first_stand = first_query + sizes->keys - sizes->queries;
-  const i32 own_stand = first_stand + row_group * 4;
+  const i32 own_stand = first_stand + 0;
   const i32 key_start = batch * sizes->key_batch + key_head * sizes->key_head;
   const i32 value_start = batch * sizes->value_batch + key_head * sizes->value_head;
+  const i32 query_row_start = opaque(query_start + (first_query + minimum(0, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_0_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_2 = opaque(query_start + (first_query + minimum(1, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_1_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_2 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_3 = opaque(query_start + (first_query + minimum(2, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_2_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_3 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_4 = opaque(query_start + (first_query + minimum(3, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_3_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_4 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  #pragma unroll 1
   for (i32 tile = 0; tile < sizes->keys; tile += 128) {
-    const i32 count = minimum(128, sizes->keys - tile);
-    vec4<f32> score_0 = vec4<f32>();
-    #pragma unroll 1
-    for (i32 column = 0; column < 8; column += 8) {
-      __syncthreads();
-      for (i32 slot = thread; slot < 8; slot += 128) {
-        const i32 row = slot / 2;
-        const i32 part = slot % 2;
-        const i32 from = query_start + (first_query + minimum(row, rows - 1)) * sizes->query_row;
-        const i32 own_column = column + part * 4;
-        staged_queries[part * 6 + row] = query_buffer[(sizes->query_offset + from + own_column) >> 2u];
-      }
-      for (i32 slot = thread; slot < 256; slot += 128) {
-        const i32 row_2 = slot / 2;
-        const i32 part_2 = slot % 2;
-        const i32 from_2 = key_start + (tile + minimum(row_2, count - 1)) * sizes->key_row;
-        const i32 own_column_2 = column + part_2 * 4;
-        staged_keys[part_2 * 130 + row_2] = key_buffer[(sizes->key_offset + from_2 + own_column_2) >> 2u];
-      }
-      __syncthreads();
-      #pragma unroll 2
-      for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
-        const vec4<f32> query_0 = staged_queries[part_3 * 6 + row_group * 4 + 0];
-        const vec4<f32> query_1 = staged_queries[part_3 * 6 + row_group * 4 + 1];
-        const vec4<f32> query_2 = staged_queries[part_3 * 6 + row_group * 4 + 2];
-        const vec4<f32> query_3 = staged_queries[part_3 * 6 + row_group * 4 + 3];
-        const vec4<f32> key_2 = staged_keys[part_3 * 130 + lane];
-        score_0 += vec4<f32>(dot(query_0, key_2), dot(query_1, key_2), dot(query_2, key_2), dot(query_3, key_2));
-      }
-    }
-    const i32 key_3 = tile + lane;
-    score_0 = score_0 * 0.3535533845424652f;
-    score_0 = ((lane < count) ? (score_0) : (vec4<f32>((-9.999999680285692e+37f))));
-    vec4<f32> tile_maximum = score_0;
-    lane_values[thread] = tile_maximum;
-    __syncthreads();
-    const i32 start = thread / 16 * 16;
-    vec4<f32> group_maximum = lane_values[start];
-    for (i32 other = 1; other < 16; other += 1) {
-      group_maximum = maximum(group_maximum, lane_values[start + other]);
-    }
-    if (thread % 16 == 0) {
-      block_values[thread / 16] = group_maximum;
-    }
-    __syncthreads();
-    const i32 start_2 = row_group * 8;
-    vec4<f32> group_maximum_2 = block_values[start_2];
-    for (i32 other = 1; other < 8; other += 1) {
-      group_maximum_2 = maximum(group_maximum_2, block_values[start_2 + other]);
-    }
-    const vec4<f32> raised = maximum(maximum_2, group_maximum_2);
+    const i32 wanted_key = tile + 0 + split;
+    const i32 key_2 = minimum(wanted_key, sizes->keys - 1);
+    const i32 key_from = key_start + key_2 * sizes->key_row;
+    const vec4<f32> key_part = (((row_lane + 0) * 4 < 8) ? (key_buffer[(sizes->key_offset + key_from + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_2 = tile + 32 + split;
+    const i32 key_3 = minimum(wanted_key_2, sizes->keys - 1);
+    const i32 key_from_2 = key_start + key_3 * sizes->key_row;
+    const vec4<f32> key_part_2 = (((row_lane + 0) * 4 < 8) ? (key_buffer[(sizes->key_offset + key_from_2 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_3 = tile + 64 + split;
+    const i32 key_4 = minimum(wanted_key_3, sizes->keys - 1);
+    const i32 key_from_3 = key_start + key_4 * sizes->key_row;
+    const vec4<f32> key_part_3 = (((row_lane + 0) * 4 < 8) ? (key_buffer[(sizes->key_offset + key_from_3 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_4 = tile + 96 + split;
+    const i32 key_5 = minimum(wanted_key_4, sizes->keys - 1);
+    const i32 key_from_4 = key_start + key_5 * sizes->key_row;
+    const vec4<f32> key_part_4 = (((row_lane + 0) * 4 < 8) ? (key_buffer[(sizes->key_offset + key_from_4 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    vec4<f32> score = vec4<f32>(dot(query_0_0, key_part), dot(query_1_0, key_part), dot(query_2_0, key_part), dot(query_3_0, key_part));
+    score.x += shuffle_xor(score.x, 1u);
+    score.y += shuffle_xor(score.y, 1u);
+    score.z += shuffle_xor(score.z, 1u);
+    score.w += shuffle_xor(score.w, 1u);
+    score.x += shuffle_xor(score.x, 2u);
+    score.y += shuffle_xor(score.y, 2u);
+    score.z += shuffle_xor(score.z, 2u);
+    score.w += shuffle_xor(score.w, 2u);
+    score.x += shuffle_xor(score.x, 4u);
+    score.y += shuffle_xor(score.y, 4u);
+    score.z += shuffle_xor(score.z, 4u);
+    score.w += shuffle_xor(score.w, 4u);
+    score = score * 0.3535533845424652f;
+    score = vec4<f32>((((wanted_key < sizes->keys)) ? (score.x) : ((-9.999999680285692e+37f))), (((wanted_key < sizes->keys)) ? (score.y) : ((-9.999999680285692e+37f))), (((wanted_key < sizes->keys)) ? (score.z) : ((-9.999999680285692e+37f))), (((wanted_key < sizes->keys)) ? (score.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_2 = vec4<f32>(dot(query_0_0, key_part_2), dot(query_1_0, key_part_2), dot(query_2_0, key_part_2), dot(query_3_0, key_part_2));
+    score_2.x += shuffle_xor(score_2.x, 1u);
+    score_2.y += shuffle_xor(score_2.y, 1u);
+    score_2.z += shuffle_xor(score_2.z, 1u);
+    score_2.w += shuffle_xor(score_2.w, 1u);
+    score_2.x += shuffle_xor(score_2.x, 2u);
+    score_2.y += shuffle_xor(score_2.y, 2u);
+    score_2.z += shuffle_xor(score_2.z, 2u);
+    score_2.w += shuffle_xor(score_2.w, 2u);
+    score_2.x += shuffle_xor(score_2.x, 4u);
+    score_2.y += shuffle_xor(score_2.y, 4u);
+    score_2.z += shuffle_xor(score_2.z, 4u);
+    score_2.w += shuffle_xor(score_2.w, 4u);
+    score_2 = score_2 * 0.3535533845424652f;
+    score_2 = vec4<f32>((((wanted_key_2 < sizes->keys)) ? (score_2.x) : ((-9.999999680285692e+37f))), (((wanted_key_2 < sizes->keys)) ? (score_2.y) : ((-9.999999680285692e+37f))), (((wanted_key_2 < sizes->keys)) ? (score_2.z) : ((-9.999999680285692e+37f))), (((wanted_key_2 < sizes->keys)) ? (score_2.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_3 = vec4<f32>(dot(query_0_0, key_part_3), dot(query_1_0, key_part_3), dot(query_2_0, key_part_3), dot(query_3_0, key_part_3));
+    score_3.x += shuffle_xor(score_3.x, 1u);
+    score_3.y += shuffle_xor(score_3.y, 1u);
+    score_3.z += shuffle_xor(score_3.z, 1u);
+    score_3.w += shuffle_xor(score_3.w, 1u);
+    score_3.x += shuffle_xor(score_3.x, 2u);
+    score_3.y += shuffle_xor(score_3.y, 2u);
+    score_3.z += shuffle_xor(score_3.z, 2u);
+    score_3.w += shuffle_xor(score_3.w, 2u);
+    score_3.x += shuffle_xor(score_3.x, 4u);
+    score_3.y += shuffle_xor(score_3.y, 4u);
+    score_3.z += shuffle_xor(score_3.z, 4u);
+    score_3.w += shuffle_xor(score_3.w, 4u);
+    score_3 = score_3 * 0.3535533845424652f;
+    score_3 = vec4<f32>((((wanted_key_3 < sizes->keys)) ? (score_3.x) : ((-9.999999680285692e+37f))), (((wanted_key_3 < sizes->keys)) ? (score_3.y) : ((-9.999999680285692e+37f))), (((wanted_key_3 < sizes->keys)) ? (score_3.z) : ((-9.999999680285692e+37f))), (((wanted_key_3 < sizes->keys)) ? (score_3.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_4 = vec4<f32>(dot(query_0_0, key_part_4), dot(query_1_0, key_part_4), dot(query_2_0, key_part_4), dot(query_3_0, key_part_4));
+    score_4.x += shuffle_xor(score_4.x, 1u);
+    score_4.y += shuffle_xor(score_4.y, 1u);
+    score_4.z += shuffle_xor(score_4.z, 1u);
+    score_4.w += shuffle_xor(score_4.w, 1u);
+    score_4.x += shuffle_xor(score_4.x, 2u);
+    score_4.y += shuffle_xor(score_4.y, 2u);
+    score_4.z += shuffle_xor(score_4.z, 2u);
+    score_4.w += shuffle_xor(score_4.w, 2u);
+    score_4.x += shuffle_xor(score_4.x, 4u);
+    score_4.y += shuffle_xor(score_4.y, 4u);
+    score_4.z += shuffle_xor(score_4.z, 4u);
+    score_4.w += shuffle_xor(score_4.w, 4u);
+    score_4 = score_4 * 0.3535533845424652f;
+    score_4 = vec4<f32>((((wanted_key_4 < sizes->keys)) ? (score_4.x) : ((-9.999999680285692e+37f))), (((wanted_key_4 < sizes->keys)) ? (score_4.y) : ((-9.999999680285692e+37f))), (((wanted_key_4 < sizes->keys)) ? (score_4.z) : ((-9.999999680285692e+37f))), (((wanted_key_4 < sizes->keys)) ? (score_4.w) : ((-9.999999680285692e+37f))));
+    const vec4<f32> raised = maximum(maximum_2, maximum(maximum(maximum(score, score_2), score_3), score_4));
     const vec4<f32> factor = exponential(maximum_2 - raised);
     maximum_2 = raised;
     total = total * factor;
@@ -2504,86 +2537,127 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys(
     sum_1_0 = sum_1_0 * factor.y;
     sum_2_0 = sum_2_0 * factor.z;
     sum_3_0 = sum_3_0 * factor.w;
-    const vec4<f32> weight = exponential(score_0 - maximum_2);
+    const vec4<f32> weight = exponential(score - maximum_2);
+    const i32 value_from = value_start + key_2 * sizes->value_row;
     total += weight;
-    weights[row_group * 128 + lane] = weight;
-    __syncthreads();
-    for (i32 number = split; number < count; number += 64) {
-      const vec4<f32> weight_2 = weights[row_group * 128 + number];
-      const i32 from_3 = value_start + (tile + number) * sizes->value_row;
-      const vec4<f32> value_0 = value_buffer[(sizes->value_offset + from_3 + column_lane * 4) >> 2u];
-      sum_0_0 += weight_2.x * value_0;
-      sum_1_0 += weight_2.y * value_0;
-      sum_2_0 += weight_2.z * value_0;
-      sum_3_0 += weight_2.w * value_0;
-    }
+    const vec4<f32> value_part = (((row_lane + 0) * 4 < 8) ? (value_buffer[(sizes->value_offset + value_from + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight.x * value_part;
+    sum_1_0 += weight.y * value_part;
+    sum_2_0 += weight.z * value_part;
+    sum_3_0 += weight.w * value_part;
+    const vec4<f32> weight_2 = exponential(score_2 - maximum_2);
+    const i32 value_from_2 = value_start + key_3 * sizes->value_row;
+    total += weight_2;
+    const vec4<f32> value_part_2 = (((row_lane + 0) * 4 < 8) ? (value_buffer[(sizes->value_offset + value_from_2 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_2.x * value_part_2;
+    sum_1_0 += weight_2.y * value_part_2;
+    sum_2_0 += weight_2.z * value_part_2;
+    sum_3_0 += weight_2.w * value_part_2;
+    const vec4<f32> weight_3 = exponential(score_3 - maximum_2);
+    const i32 value_from_3 = value_start + key_4 * sizes->value_row;
+    total += weight_3;
+    const vec4<f32> value_part_3 = (((row_lane + 0) * 4 < 8) ? (value_buffer[(sizes->value_offset + value_from_3 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_3.x * value_part_3;
+    sum_1_0 += weight_3.y * value_part_3;
+    sum_2_0 += weight_3.z * value_part_3;
+    sum_3_0 += weight_3.w * value_part_3;
+    const vec4<f32> weight_4 = exponential(score_4 - maximum_2);
+    const i32 value_from_4 = value_start + key_5 * sizes->value_row;
+    total += weight_4;
+    const vec4<f32> value_part_4 = (((row_lane + 0) * 4 < 8) ? (value_buffer[(sizes->value_offset + value_from_4 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_4.x * value_part_4;
+    sum_1_0 += weight_4.y * value_part_4;
+    sum_2_0 += weight_4.z * value_part_4;
+    sum_3_0 += weight_4.w * value_part_4;
   }
   __syncthreads();
-  lane_values[thread] = total;
+  vec4<f32> warp_maximum = maximum_2;
+  warp_maximum = maximum(warp_maximum, vec4<f32>(shuffle_xor(warp_maximum.x, 8u), shuffle_xor(warp_maximum.y, 8u), shuffle_xor(warp_maximum.z, 8u), shuffle_xor(warp_maximum.w, 8u)));
+  warp_maximum = maximum(warp_maximum, vec4<f32>(shuffle_xor(warp_maximum.x, 16u), shuffle_xor(warp_maximum.y, 16u), shuffle_xor(warp_maximum.z, 16u), shuffle_xor(warp_maximum.w, 16u)));
+  vec4<f32> warp_total = total * exponential(maximum_2 - warp_maximum);
+  warp_total.x += shuffle_xor(warp_total.x, 8u);
+  warp_total.y += shuffle_xor(warp_total.y, 8u);
+  warp_total.z += shuffle_xor(warp_total.z, 8u);
+  warp_total.w += shuffle_xor(warp_total.w, 8u);
+  warp_total.x += shuffle_xor(warp_total.x, 16u);
+  warp_total.y += shuffle_xor(warp_total.y, 16u);
+  warp_total.z += shuffle_xor(warp_total.z, 16u);
+  warp_total.w += shuffle_xor(warp_total.w, 16u);
+  if (thread % 32 == 0) {
+    warp_maxima[thread / 32] = warp_maximum;
+    warp_totals[thread / 32] = warp_total;
+  }
   __syncthreads();
-  const i32 start_3 = thread / 16 * 16;
-  vec4<f32> row_total = lane_values[start_3];
-  for (i32 other = 1; other < 16; other += 1) {
-    row_total = row_total + lane_values[start_3 + other];
-  }
-  if (thread % 16 == 0) {
-    block_values[thread / 16] = row_total;
-  }
-  __syncthreads();
-  const i32 start_4 = row_group * 8;
-  vec4<f32> row_total_2 = block_values[start_4];
-  for (i32 other = 1; other < 8; other += 1) {
-    row_total_2 = row_total_2 + block_values[start_4 + other];
-  }
+  const vec4<f32> maximum_so_far = maximum(maximum(maximum(maximum(maximum(maximum(maximum(warp_maxima[0], warp_maxima[1]), warp_maxima[2]), warp_maxima[3]), warp_maxima[4]), warp_maxima[5]), warp_maxima[6]), warp_maxima[7]);
+  const vec4<f32> total_so_far = warp_totals[0] * exponential(warp_maxima[0] - maximum_so_far) + warp_totals[1] * exponential(warp_maxima[1] - maximum_so_far) + warp_totals[2] * exponential(warp_maxima[2] - maximum_so_far) + warp_totals[3] * exponential(warp_maxima[3] - maximum_so_far) + warp_totals[4] * exponential(warp_maxima[4] - maximum_so_far) + warp_totals[5] * exponential(warp_maxima[5] - maximum_so_far) + warp_totals[6] * exponential(warp_maxima[6] - maximum_so_far) + warp_totals[7] * exponential(warp_maxima[7] - maximum_so_far);
   // a query that sees no key has a total of 0: zeros
-  const vec4<f32> inverse = vec4<f32>(((row_total_2.x > 0.0f) ? (1.0f / row_total_2.x) : (0.0f)), ((row_total_2.y > 0.0f) ? (1.0f / row_total_2.y) : (0.0f)), ((row_total_2.z > 0.0f) ? (1.0f / row_total_2.z) : (0.0f)), ((row_total_2.w > 0.0f) ? (1.0f / row_total_2.w) : (0.0f)));
+  const vec4<f32> inverse = vec4<f32>(((total_so_far.x > 0.0f) ? (1.0f / total_so_far.x) : (0.0f)), ((total_so_far.y > 0.0f) ? (1.0f / total_so_far.y) : (0.0f)), ((total_so_far.z > 0.0f) ? (1.0f / total_so_far.z) : (0.0f)), ((total_so_far.w > 0.0f) ? (1.0f / total_so_far.w) : (0.0f)));
+  const vec4<f32> factor_2 = inverse * exponential(maximum_2 - maximum_so_far);
+  sum_0_0 = sum_0_0 * factor_2.x;
+  sum_1_0 = sum_1_0 * factor_2.y;
+  sum_2_0 = sum_2_0 * factor_2.z;
+  sum_3_0 = sum_3_0 * factor_2.w;
+  sum_0_0.x += shuffle_xor(sum_0_0.x, 8u);
+  sum_0_0.y += shuffle_xor(sum_0_0.y, 8u);
+  sum_0_0.z += shuffle_xor(sum_0_0.z, 8u);
+  sum_0_0.w += shuffle_xor(sum_0_0.w, 8u);
+  sum_0_0.x += shuffle_xor(sum_0_0.x, 16u);
+  sum_0_0.y += shuffle_xor(sum_0_0.y, 16u);
+  sum_0_0.z += shuffle_xor(sum_0_0.z, 16u);
+  sum_0_0.w += shuffle_xor(sum_0_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 0) * 8 + row_lane + 0] = sum_0_0;
+  }
+  sum_1_0.x += shuffle_xor(sum_1_0.x, 8u);
+  sum_1_0.y += shuffle_xor(sum_1_0.y, 8u);
+  sum_1_0.z += shuffle_xor(sum_1_0.z, 8u);
+  sum_1_0.w += shuffle_xor(sum_1_0.w, 8u);
+  sum_1_0.x += shuffle_xor(sum_1_0.x, 16u);
+  sum_1_0.y += shuffle_xor(sum_1_0.y, 16u);
+  sum_1_0.z += shuffle_xor(sum_1_0.z, 16u);
+  sum_1_0.w += shuffle_xor(sum_1_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 1) * 8 + row_lane + 0] = sum_1_0;
+  }
+  sum_2_0.x += shuffle_xor(sum_2_0.x, 8u);
+  sum_2_0.y += shuffle_xor(sum_2_0.y, 8u);
+  sum_2_0.z += shuffle_xor(sum_2_0.z, 8u);
+  sum_2_0.w += shuffle_xor(sum_2_0.w, 8u);
+  sum_2_0.x += shuffle_xor(sum_2_0.x, 16u);
+  sum_2_0.y += shuffle_xor(sum_2_0.y, 16u);
+  sum_2_0.z += shuffle_xor(sum_2_0.z, 16u);
+  sum_2_0.w += shuffle_xor(sum_2_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 2) * 8 + row_lane + 0] = sum_2_0;
+  }
+  sum_3_0.x += shuffle_xor(sum_3_0.x, 8u);
+  sum_3_0.y += shuffle_xor(sum_3_0.y, 8u);
+  sum_3_0.z += shuffle_xor(sum_3_0.z, 8u);
+  sum_3_0.w += shuffle_xor(sum_3_0.w, 8u);
+  sum_3_0.x += shuffle_xor(sum_3_0.x, 16u);
+  sum_3_0.y += shuffle_xor(sum_3_0.y, 16u);
+  sum_3_0.z += shuffle_xor(sum_3_0.z, 16u);
+  sum_3_0.w += shuffle_xor(sum_3_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 3) * 8 + row_lane + 0] = sum_3_0;
+  }
+  __syncthreads();
   const i32 result_start = batch * sizes->result_batch + head * sizes->result_head;
-  __syncthreads();
-  lane_values[thread] = sum_0_0;
-  __syncthreads();
-  if (split == 0 && row_group * 4 + 0 < rows && column_lane * 4 < 8) {
-    for (i32 other = 1; other < 64; other += 1) {
-      sum_0_0 += lane_values[thread + other * 2];
+  for (i32 slot = thread; slot < 32; slot += 256) {
+    const i32 row = slot / 8;
+    const i32 column = slot % 8 * 4;
+    const vec4<f32> row_part = warp_sums[slot + 0] + warp_sums[slot + 32] + warp_sums[slot + 64] + warp_sums[slot + 96] + warp_sums[slot + 128] + warp_sums[slot + 160] + warp_sums[slot + 192] + warp_sums[slot + 224];
+    if (row < rows && column < 8) {
+      const i32 place = result_start + (first_query + row) * sizes->result_row + column;
+      result_buffer[(sizes->result_offset + place) >> 2u] = row_part;
     }
-    const i32 place = result_start + (first_query + row_group * 4 + 0) * sizes->result_row + column_lane * 4;
-    result_buffer[(sizes->result_offset + place) >> 2u] = sum_0_0 * inverse.x;
-  }
-  __syncthreads();
-  lane_values[thread] = sum_1_0;
-  __syncthreads();
-  if (split == 0 && row_group * 4 + 1 < rows && column_lane * 4 < 8) {
-    for (i32 other = 1; other < 64; other += 1) {
-      sum_1_0 += lane_values[thread + other * 2];
-    }
-    const i32 place_2 = result_start + (first_query + row_group * 4 + 1) * sizes->result_row + column_lane * 4;
-    result_buffer[(sizes->result_offset + place_2) >> 2u] = sum_1_0 * inverse.y;
-  }
-  __syncthreads();
-  lane_values[thread] = sum_2_0;
-  __syncthreads();
-  if (split == 0 && row_group * 4 + 2 < rows && column_lane * 4 < 8) {
-    for (i32 other = 1; other < 64; other += 1) {
-      sum_2_0 += lane_values[thread + other * 2];
-    }
-    const i32 place_3 = result_start + (first_query + row_group * 4 + 2) * sizes->result_row + column_lane * 4;
-    result_buffer[(sizes->result_offset + place_3) >> 2u] = sum_2_0 * inverse.z;
-  }
-  __syncthreads();
-  lane_values[thread] = sum_3_0;
-  __syncthreads();
-  if (split == 0 && row_group * 4 + 3 < rows && column_lane * 4 < 8) {
-    for (i32 other = 1; other < 64; other += 1) {
-      sum_3_0 += lane_values[thread + other * 2];
-    }
-    const i32 place_4 = result_start + (first_query + row_group * 4 + 3) * sizes->result_row + column_lane * 4;
-    result_buffer[(sizes->result_offset + place_4) >> 2u] = sum_3_0 * inverse.w;
   }
 }
 }
 
 // === kernel attention_keys_keys ===
 // attention_keys_keys
-// Attention of 4 queries of one head a workgroup, 128 keys at a time.
+// Attention of 4 queries of one head a workgroup, 256 keys at a time.
 
 namespace attention_keys_keys_kernel {
 struct Sizes {
@@ -2623,17 +2697,15 @@ struct Sizes {
   i32 segment_1_value_row;
 };
 
-extern "C" __global__ void __launch_bounds__(128, 1) attention_keys_keys(
+extern "C" __global__ void __launch_bounds__(256, 1) attention_keys_keys(
   const Sizes *__restrict__ sizes,
   const vec4<f32> *__restrict__ query_buffer,
   const vec4<f32> *__restrict__ segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer,
   f32 *__restrict__ result_log_sum_exp_buffer
 ) {
-  __shared__ vec4<f32> weights[128];
-  __shared__ vec4<f32> staged_queries[24];
-  __shared__ vec4<f32> staged_keys[520];
-  __shared__ vec4<f32> lane_values[128];
-  __shared__ vec4<f32> block_values[8];
+  __shared__ vec4<f32> warp_maxima[8];
+  __shared__ vec4<f32> warp_totals[8];
+  __shared__ vec4<f32> warp_sums[256];
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
@@ -2645,11 +2717,11 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys_keys(
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 4;
   const i32 rows = minimum(4, sizes->queries - first_query);
-  const i32 row_group = thread / 128;
-  const i32 lane = thread % 128;
-  const i32 column_lane = lane % 2;
-  const i32 split = lane / 2;
+  const i32 row_group = thread / 256;
+  const i32 lane = thread % 256;
   const i32 query_start = batch * sizes->query_batch + head * sizes->query_head;
+  const i32 row_lane = thread % 8;
+  const i32 split = thread / 8;
   vec4<f32> maximum_2 = vec4<f32>((-4.999999840142846e+37f));
   vec4<f32> total = vec4<f32>();
   vec4<f32> sum_0_0 = vec4<f32>();
@@ -2658,61 +2730,96 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys_keys(
   vec4<f32> sum_3_0 = vec4<f32>();
   // Segment 0: keys
   const i32 first_stand = first_query + sizes->segment_0_keys - sizes->queries;
-  const i32 own_stand = first_stand + row_group * 4;
+  const i32 own_stand = first_stand + 0;
   const i32 segment_0_key_start = batch * sizes->segment_0_key_batch + key_head * sizes->segment_0_key_head;
   const i32 segment_0_value_start = batch * sizes->segment_0_value_batch + key_head * sizes->segment_0_value_head;
+  const i32 query_row_start = opaque(query_start + (first_query + minimum(0, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_0_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_2 = opaque(query_start + (first_query + minimum(1, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_1_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_2 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_3 = opaque(query_start + (first_query + minimum(2, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_2_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_3 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_4 = opaque(query_start + (first_query + minimum(3, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_3_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_4 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  #pragma unroll 1
   for (i32 tile = 0; tile < sizes->segment_0_keys; tile += 128) {
-    const i32 count = minimum(128, sizes->segment_0_keys - tile);
-    vec4<f32> score_0 = vec4<f32>();
-    #pragma unroll 1
-    for (i32 column = 0; column < 8; column += 8) {
-      __syncthreads();
-      for (i32 slot = thread; slot < 8; slot += 128) {
-        const i32 row = slot / 2;
-        const i32 part = slot % 2;
-        const i32 from = query_start + (first_query + minimum(row, rows - 1)) * sizes->query_row;
-        const i32 own_column = column + part * 4;
-        staged_queries[part * 6 + row] = query_buffer[(sizes->query_offset + from + own_column) >> 2u];
-      }
-      for (i32 slot = thread; slot < 256; slot += 128) {
-        const i32 row_2 = slot / 2;
-        const i32 part_2 = slot % 2;
-        const i32 from_2 = segment_0_key_start + (tile + minimum(row_2, count - 1)) * sizes->segment_0_key_row;
-        const i32 own_column_2 = column + part_2 * 4;
-        staged_keys[part_2 * 130 + row_2] = segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_0_key_offset + from_2 + own_column_2) >> 2u];
-      }
-      __syncthreads();
-      #pragma unroll 2
-      for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
-        const vec4<f32> query_0 = staged_queries[part_3 * 6 + row_group * 4 + 0];
-        const vec4<f32> query_1 = staged_queries[part_3 * 6 + row_group * 4 + 1];
-        const vec4<f32> query_2 = staged_queries[part_3 * 6 + row_group * 4 + 2];
-        const vec4<f32> query_3 = staged_queries[part_3 * 6 + row_group * 4 + 3];
-        const vec4<f32> key = staged_keys[part_3 * 130 + lane];
-        score_0 += vec4<f32>(dot(query_0, key), dot(query_1, key), dot(query_2, key), dot(query_3, key));
-      }
-    }
-    const i32 key_2 = tile + lane;
-    score_0 = score_0 * 0.3535533845424652f;
-    score_0 = ((lane < count) ? (score_0) : (vec4<f32>((-9.999999680285692e+37f))));
-    vec4<f32> tile_maximum = score_0;
-    lane_values[thread] = tile_maximum;
-    __syncthreads();
-    const i32 start = thread / 16 * 16;
-    vec4<f32> group_maximum = lane_values[start];
-    for (i32 other = 1; other < 16; other += 1) {
-      group_maximum = maximum(group_maximum, lane_values[start + other]);
-    }
-    if (thread % 16 == 0) {
-      block_values[thread / 16] = group_maximum;
-    }
-    __syncthreads();
-    const i32 start_2 = row_group * 8;
-    vec4<f32> group_maximum_2 = block_values[start_2];
-    for (i32 other = 1; other < 8; other += 1) {
-      group_maximum_2 = maximum(group_maximum_2, block_values[start_2 + other]);
-    }
-    const vec4<f32> raised = maximum(maximum_2, group_maximum_2);
+    const i32 wanted_key = tile + 0 + split;
+    const i32 key = minimum(wanted_key, sizes->segment_0_keys - 1);
+    const i32 key_from = segment_0_key_start + key * sizes->segment_0_key_row;
+    const vec4<f32> key_part = (((row_lane + 0) * 4 < 8) ? (segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_0_key_offset + key_from + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_2 = tile + 32 + split;
+    const i32 key_2 = minimum(wanted_key_2, sizes->segment_0_keys - 1);
+    const i32 key_from_2 = segment_0_key_start + key_2 * sizes->segment_0_key_row;
+    const vec4<f32> key_part_2 = (((row_lane + 0) * 4 < 8) ? (segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_0_key_offset + key_from_2 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_3 = tile + 64 + split;
+    const i32 key_3 = minimum(wanted_key_3, sizes->segment_0_keys - 1);
+    const i32 key_from_3 = segment_0_key_start + key_3 * sizes->segment_0_key_row;
+    const vec4<f32> key_part_3 = (((row_lane + 0) * 4 < 8) ? (segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_0_key_offset + key_from_3 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_4 = tile + 96 + split;
+    const i32 key_4 = minimum(wanted_key_4, sizes->segment_0_keys - 1);
+    const i32 key_from_4 = segment_0_key_start + key_4 * sizes->segment_0_key_row;
+    const vec4<f32> key_part_4 = (((row_lane + 0) * 4 < 8) ? (segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_0_key_offset + key_from_4 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    vec4<f32> score = vec4<f32>(dot(query_0_0, key_part), dot(query_1_0, key_part), dot(query_2_0, key_part), dot(query_3_0, key_part));
+    score.x += shuffle_xor(score.x, 1u);
+    score.y += shuffle_xor(score.y, 1u);
+    score.z += shuffle_xor(score.z, 1u);
+    score.w += shuffle_xor(score.w, 1u);
+    score.x += shuffle_xor(score.x, 2u);
+    score.y += shuffle_xor(score.y, 2u);
+    score.z += shuffle_xor(score.z, 2u);
+    score.w += shuffle_xor(score.w, 2u);
+    score.x += shuffle_xor(score.x, 4u);
+    score.y += shuffle_xor(score.y, 4u);
+    score.z += shuffle_xor(score.z, 4u);
+    score.w += shuffle_xor(score.w, 4u);
+    score = score * 0.3535533845424652f;
+    score = vec4<f32>((((wanted_key < sizes->segment_0_keys)) ? (score.x) : ((-9.999999680285692e+37f))), (((wanted_key < sizes->segment_0_keys)) ? (score.y) : ((-9.999999680285692e+37f))), (((wanted_key < sizes->segment_0_keys)) ? (score.z) : ((-9.999999680285692e+37f))), (((wanted_key < sizes->segment_0_keys)) ? (score.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_2 = vec4<f32>(dot(query_0_0, key_part_2), dot(query_1_0, key_part_2), dot(query_2_0, key_part_2), dot(query_3_0, key_part_2));
+    score_2.x += shuffle_xor(score_2.x, 1u);
+    score_2.y += shuffle_xor(score_2.y, 1u);
+    score_2.z += shuffle_xor(score_2.z, 1u);
+    score_2.w += shuffle_xor(score_2.w, 1u);
+    score_2.x += shuffle_xor(score_2.x, 2u);
+    score_2.y += shuffle_xor(score_2.y, 2u);
+    score_2.z += shuffle_xor(score_2.z, 2u);
+    score_2.w += shuffle_xor(score_2.w, 2u);
+    score_2.x += shuffle_xor(score_2.x, 4u);
+    score_2.y += shuffle_xor(score_2.y, 4u);
+    score_2.z += shuffle_xor(score_2.z, 4u);
+    score_2.w += shuffle_xor(score_2.w, 4u);
+    score_2 = score_2 * 0.3535533845424652f;
+    score_2 = vec4<f32>((((wanted_key_2 < sizes->segment_0_keys)) ? (score_2.x) : ((-9.999999680285692e+37f))), (((wanted_key_2 < sizes->segment_0_keys)) ? (score_2.y) : ((-9.999999680285692e+37f))), (((wanted_key_2 < sizes->segment_0_keys)) ? (score_2.z) : ((-9.999999680285692e+37f))), (((wanted_key_2 < sizes->segment_0_keys)) ? (score_2.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_3 = vec4<f32>(dot(query_0_0, key_part_3), dot(query_1_0, key_part_3), dot(query_2_0, key_part_3), dot(query_3_0, key_part_3));
+    score_3.x += shuffle_xor(score_3.x, 1u);
+    score_3.y += shuffle_xor(score_3.y, 1u);
+    score_3.z += shuffle_xor(score_3.z, 1u);
+    score_3.w += shuffle_xor(score_3.w, 1u);
+    score_3.x += shuffle_xor(score_3.x, 2u);
+    score_3.y += shuffle_xor(score_3.y, 2u);
+    score_3.z += shuffle_xor(score_3.z, 2u);
+    score_3.w += shuffle_xor(score_3.w, 2u);
+    score_3.x += shuffle_xor(score_3.x, 4u);
+    score_3.y += shuffle_xor(score_3.y, 4u);
+    score_3.z += shuffle_xor(score_3.z, 4u);
+    score_3.w += shuffle_xor(score_3.w, 4u);
+    score_3 = score_3 * 0.3535533845424652f;
+    score_3 = vec4<f32>((((wanted_key_3 < sizes->segment_0_keys)) ? (score_3.x) : ((-9.999999680285692e+37f))), (((wanted_key_3 < sizes->segment_0_keys)) ? (score_3.y) : ((-9.999999680285692e+37f))), (((wanted_key_3 < sizes->segment_0_keys)) ? (score_3.z) : ((-9.999999680285692e+37f))), (((wanted_key_3 < sizes->segment_0_keys)) ? (score_3.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_4 = vec4<f32>(dot(query_0_0, key_part_4), dot(query_1_0, key_part_4), dot(query_2_0, key_part_4), dot(query_3_0, key_part_4));
+    score_4.x += shuffle_xor(score_4.x, 1u);
+    score_4.y += shuffle_xor(score_4.y, 1u);
+    score_4.z += shuffle_xor(score_4.z, 1u);
+    score_4.w += shuffle_xor(score_4.w, 1u);
+    score_4.x += shuffle_xor(score_4.x, 2u);
+    score_4.y += shuffle_xor(score_4.y, 2u);
+    score_4.z += shuffle_xor(score_4.z, 2u);
+    score_4.w += shuffle_xor(score_4.w, 2u);
+    score_4.x += shuffle_xor(score_4.x, 4u);
+    score_4.y += shuffle_xor(score_4.y, 4u);
+    score_4.z += shuffle_xor(score_4.z, 4u);
+    score_4.w += shuffle_xor(score_4.w, 4u);
+    score_4 = score_4 * 0.3535533845424652f;
+    score_4 = vec4<f32>((((wanted_key_4 < sizes->segment_0_keys)) ? (score_4.x) : ((-9.999999680285692e+37f))), (((wanted_key_4 < sizes->segment_0_keys)) ? (score_4.y) : ((-9.999999680285692e+37f))), (((wanted_key_4 < sizes->segment_0_keys)) ? (score_4.z) : ((-9.999999680285692e+37f))), (((wanted_key_4 < sizes->segment_0_keys)) ? (score_4.w) : ((-9.999999680285692e+37f))));
+    const vec4<f32> raised = maximum(maximum_2, maximum(maximum(maximum(score, score_2), score_3), score_4));
     const vec4<f32> factor = exponential(maximum_2 - raised);
     maximum_2 = raised;
     total = total * factor;
@@ -2720,77 +2827,131 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys_keys(
     sum_1_0 = sum_1_0 * factor.y;
     sum_2_0 = sum_2_0 * factor.z;
     sum_3_0 = sum_3_0 * factor.w;
-    const vec4<f32> weight = exponential(score_0 - maximum_2);
+    const vec4<f32> weight = exponential(score - maximum_2);
+    const i32 value_from = segment_0_value_start + key * sizes->segment_0_value_row;
     total += weight;
-    weights[row_group * 128 + lane] = weight;
-    __syncthreads();
-    for (i32 number = split; number < count; number += 64) {
-      const vec4<f32> weight_2 = weights[row_group * 128 + number];
-      const i32 from_3 = segment_0_value_start + (tile + number) * sizes->segment_0_value_row;
-      const vec4<f32> value_0 = segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_0_value_offset + from_3 + column_lane * 4) >> 2u];
-      sum_0_0 += weight_2.x * value_0;
-      sum_1_0 += weight_2.y * value_0;
-      sum_2_0 += weight_2.z * value_0;
-      sum_3_0 += weight_2.w * value_0;
-    }
+    const vec4<f32> value_part = (((row_lane + 0) * 4 < 8) ? (segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_0_value_offset + value_from + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight.x * value_part;
+    sum_1_0 += weight.y * value_part;
+    sum_2_0 += weight.z * value_part;
+    sum_3_0 += weight.w * value_part;
+    const vec4<f32> weight_2 = exponential(score_2 - maximum_2);
+    const i32 value_from_2 = segment_0_value_start + key_2 * sizes->segment_0_value_row;
+    total += weight_2;
+    const vec4<f32> value_part_2 = (((row_lane + 0) * 4 < 8) ? (segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_0_value_offset + value_from_2 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_2.x * value_part_2;
+    sum_1_0 += weight_2.y * value_part_2;
+    sum_2_0 += weight_2.z * value_part_2;
+    sum_3_0 += weight_2.w * value_part_2;
+    const vec4<f32> weight_3 = exponential(score_3 - maximum_2);
+    const i32 value_from_3 = segment_0_value_start + key_3 * sizes->segment_0_value_row;
+    total += weight_3;
+    const vec4<f32> value_part_3 = (((row_lane + 0) * 4 < 8) ? (segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_0_value_offset + value_from_3 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_3.x * value_part_3;
+    sum_1_0 += weight_3.y * value_part_3;
+    sum_2_0 += weight_3.z * value_part_3;
+    sum_3_0 += weight_3.w * value_part_3;
+    const vec4<f32> weight_4 = exponential(score_4 - maximum_2);
+    const i32 value_from_4 = segment_0_value_start + key_4 * sizes->segment_0_value_row;
+    total += weight_4;
+    const vec4<f32> value_part_4 = (((row_lane + 0) * 4 < 8) ? (segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_0_value_offset + value_from_4 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_4.x * value_part_4;
+    sum_1_0 += weight_4.y * value_part_4;
+    sum_2_0 += weight_4.z * value_part_4;
+    sum_3_0 += weight_4.w * value_part_4;
   }
   // Segment 1: keys
   const i32 first_stand_2 = first_query + sizes->segment_1_keys - sizes->queries;
-  const i32 own_stand_2 = first_stand_2 + row_group * 4;
+  const i32 own_stand_2 = first_stand_2 + 0;
   const i32 segment_1_key_start = batch * sizes->segment_1_key_batch + key_head * sizes->segment_1_key_head;
   const i32 segment_1_value_start = batch * sizes->segment_1_value_batch + key_head * sizes->segment_1_value_head;
+  const i32 query_row_start_5 = opaque(query_start + (first_query + minimum(0, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_0_0_2 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_5 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_6 = opaque(query_start + (first_query + minimum(1, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_1_0_2 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_6 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_7 = opaque(query_start + (first_query + minimum(2, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_2_0_2 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_7 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_8 = opaque(query_start + (first_query + minimum(3, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_3_0_2 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_8 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  #pragma unroll 1
   for (i32 tile = 0; tile < sizes->segment_1_keys; tile += 128) {
-    const i32 count_2 = minimum(128, sizes->segment_1_keys - tile);
-    vec4<f32> score_0_2 = vec4<f32>();
-    #pragma unroll 1
-    for (i32 column = 0; column < 8; column += 8) {
-      __syncthreads();
-      for (i32 slot = thread; slot < 8; slot += 128) {
-        const i32 row_3 = slot / 2;
-        const i32 part_3 = slot % 2;
-        const i32 from_4 = query_start + (first_query + minimum(row_3, rows - 1)) * sizes->query_row;
-        const i32 own_column_3 = column + part_3 * 4;
-        staged_queries[part_3 * 6 + row_3] = query_buffer[(sizes->query_offset + from_4 + own_column_3) >> 2u];
-      }
-      for (i32 slot = thread; slot < 256; slot += 128) {
-        const i32 row_4 = slot / 2;
-        const i32 part_4 = slot % 2;
-        const i32 from_5 = segment_1_key_start + (tile + minimum(row_4, count_2 - 1)) * sizes->segment_1_key_row;
-        const i32 own_column_4 = column + part_4 * 4;
-        staged_keys[part_4 * 130 + row_4] = segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_1_key_offset + from_5 + own_column_4) >> 2u];
-      }
-      __syncthreads();
-      #pragma unroll 2
-      for (i32 part_5 = 0; part_5 < 2; part_5 += 1) {
-        const vec4<f32> query_0_2 = staged_queries[part_5 * 6 + row_group * 4 + 0];
-        const vec4<f32> query_1_2 = staged_queries[part_5 * 6 + row_group * 4 + 1];
-        const vec4<f32> query_2_2 = staged_queries[part_5 * 6 + row_group * 4 + 2];
-        const vec4<f32> query_3_2 = staged_queries[part_5 * 6 + row_group * 4 + 3];
-        const vec4<f32> key_3 = staged_keys[part_5 * 130 + lane];
-        score_0_2 += vec4<f32>(dot(query_0_2, key_3), dot(query_1_2, key_3), dot(query_2_2, key_3), dot(query_3_2, key_3));
-      }
-    }
-    const i32 key_4 = tile + lane;
-    score_0_2 = score_0_2 * 0.3535533845424652f;
-    score_0_2 = ((lane < count_2) ? (score_0_2) : (vec4<f32>((-9.999999680285692e+37f))));
-    vec4<f32> tile_maximum_2 = score_0_2;
-    lane_values[thread] = tile_maximum_2;
-    __syncthreads();
-    const i32 start_3 = thread / 16 * 16;
-    vec4<f32> group_maximum_3 = lane_values[start_3];
-    for (i32 other = 1; other < 16; other += 1) {
-      group_maximum_3 = maximum(group_maximum_3, lane_values[start_3 + other]);
-    }
-    if (thread % 16 == 0) {
-      block_values[thread / 16] = group_maximum_3;
-    }
-    __syncthreads();
-    const i32 start_4 = row_group * 8;
-    vec4<f32> group_maximum_4 = block_values[start_4];
-    for (i32 other = 1; other < 8; other += 1) {
-      group_maximum_4 = maximum(group_maximum_4, block_values[start_4 + other]);
-    }
-    const vec4<f32> raised_2 = maximum(maximum_2, group_maximum_4);
+    const i32 wanted_key_5 = tile + 0 + split;
+    const i32 key_5 = minimum(wanted_key_5, sizes->segment_1_keys - 1);
+    const i32 key_from_5 = segment_1_key_start + key_5 * sizes->segment_1_key_row;
+    const vec4<f32> key_part_5 = (((row_lane + 0) * 4 < 8) ? (segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_1_key_offset + key_from_5 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_6 = tile + 32 + split;
+    const i32 key_6 = minimum(wanted_key_6, sizes->segment_1_keys - 1);
+    const i32 key_from_6 = segment_1_key_start + key_6 * sizes->segment_1_key_row;
+    const vec4<f32> key_part_6 = (((row_lane + 0) * 4 < 8) ? (segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_1_key_offset + key_from_6 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_7 = tile + 64 + split;
+    const i32 key_7 = minimum(wanted_key_7, sizes->segment_1_keys - 1);
+    const i32 key_from_7 = segment_1_key_start + key_7 * sizes->segment_1_key_row;
+    const vec4<f32> key_part_7 = (((row_lane + 0) * 4 < 8) ? (segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_1_key_offset + key_from_7 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_8 = tile + 96 + split;
+    const i32 key_8 = minimum(wanted_key_8, sizes->segment_1_keys - 1);
+    const i32 key_from_8 = segment_1_key_start + key_8 * sizes->segment_1_key_row;
+    const vec4<f32> key_part_8 = (((row_lane + 0) * 4 < 8) ? (segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_1_key_offset + key_from_8 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    vec4<f32> score_5 = vec4<f32>(dot(query_0_0_2, key_part_5), dot(query_1_0_2, key_part_5), dot(query_2_0_2, key_part_5), dot(query_3_0_2, key_part_5));
+    score_5.x += shuffle_xor(score_5.x, 1u);
+    score_5.y += shuffle_xor(score_5.y, 1u);
+    score_5.z += shuffle_xor(score_5.z, 1u);
+    score_5.w += shuffle_xor(score_5.w, 1u);
+    score_5.x += shuffle_xor(score_5.x, 2u);
+    score_5.y += shuffle_xor(score_5.y, 2u);
+    score_5.z += shuffle_xor(score_5.z, 2u);
+    score_5.w += shuffle_xor(score_5.w, 2u);
+    score_5.x += shuffle_xor(score_5.x, 4u);
+    score_5.y += shuffle_xor(score_5.y, 4u);
+    score_5.z += shuffle_xor(score_5.z, 4u);
+    score_5.w += shuffle_xor(score_5.w, 4u);
+    score_5 = score_5 * 0.3535533845424652f;
+    score_5 = vec4<f32>((((wanted_key_5 < sizes->segment_1_keys)) ? (score_5.x) : ((-9.999999680285692e+37f))), (((wanted_key_5 < sizes->segment_1_keys)) ? (score_5.y) : ((-9.999999680285692e+37f))), (((wanted_key_5 < sizes->segment_1_keys)) ? (score_5.z) : ((-9.999999680285692e+37f))), (((wanted_key_5 < sizes->segment_1_keys)) ? (score_5.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_6 = vec4<f32>(dot(query_0_0_2, key_part_6), dot(query_1_0_2, key_part_6), dot(query_2_0_2, key_part_6), dot(query_3_0_2, key_part_6));
+    score_6.x += shuffle_xor(score_6.x, 1u);
+    score_6.y += shuffle_xor(score_6.y, 1u);
+    score_6.z += shuffle_xor(score_6.z, 1u);
+    score_6.w += shuffle_xor(score_6.w, 1u);
+    score_6.x += shuffle_xor(score_6.x, 2u);
+    score_6.y += shuffle_xor(score_6.y, 2u);
+    score_6.z += shuffle_xor(score_6.z, 2u);
+    score_6.w += shuffle_xor(score_6.w, 2u);
+    score_6.x += shuffle_xor(score_6.x, 4u);
+    score_6.y += shuffle_xor(score_6.y, 4u);
+    score_6.z += shuffle_xor(score_6.z, 4u);
+    score_6.w += shuffle_xor(score_6.w, 4u);
+    score_6 = score_6 * 0.3535533845424652f;
+    score_6 = vec4<f32>((((wanted_key_6 < sizes->segment_1_keys)) ? (score_6.x) : ((-9.999999680285692e+37f))), (((wanted_key_6 < sizes->segment_1_keys)) ? (score_6.y) : ((-9.999999680285692e+37f))), (((wanted_key_6 < sizes->segment_1_keys)) ? (score_6.z) : ((-9.999999680285692e+37f))), (((wanted_key_6 < sizes->segment_1_keys)) ? (score_6.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_7 = vec4<f32>(dot(query_0_0_2, key_part_7), dot(query_1_0_2, key_part_7), dot(query_2_0_2, key_part_7), dot(query_3_0_2, key_part_7));
+    score_7.x += shuffle_xor(score_7.x, 1u);
+    score_7.y += shuffle_xor(score_7.y, 1u);
+    score_7.z += shuffle_xor(score_7.z, 1u);
+    score_7.w += shuffle_xor(score_7.w, 1u);
+    score_7.x += shuffle_xor(score_7.x, 2u);
+    score_7.y += shuffle_xor(score_7.y, 2u);
+    score_7.z += shuffle_xor(score_7.z, 2u);
+    score_7.w += shuffle_xor(score_7.w, 2u);
+    score_7.x += shuffle_xor(score_7.x, 4u);
+    score_7.y += shuffle_xor(score_7.y, 4u);
+    score_7.z += shuffle_xor(score_7.z, 4u);
+    score_7.w += shuffle_xor(score_7.w, 4u);
+    score_7 = score_7 * 0.3535533845424652f;
+    score_7 = vec4<f32>((((wanted_key_7 < sizes->segment_1_keys)) ? (score_7.x) : ((-9.999999680285692e+37f))), (((wanted_key_7 < sizes->segment_1_keys)) ? (score_7.y) : ((-9.999999680285692e+37f))), (((wanted_key_7 < sizes->segment_1_keys)) ? (score_7.z) : ((-9.999999680285692e+37f))), (((wanted_key_7 < sizes->segment_1_keys)) ? (score_7.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_8 = vec4<f32>(dot(query_0_0_2, key_part_8), dot(query_1_0_2, key_part_8), dot(query_2_0_2, key_part_8), dot(query_3_0_2, key_part_8));
+    score_8.x += shuffle_xor(score_8.x, 1u);
+    score_8.y += shuffle_xor(score_8.y, 1u);
+    score_8.z += shuffle_xor(score_8.z, 1u);
+    score_8.w += shuffle_xor(score_8.w, 1u);
+    score_8.x += shuffle_xor(score_8.x, 2u);
+    score_8.y += shuffle_xor(score_8.y, 2u);
+    score_8.z += shuffle_xor(score_8.z, 2u);
+    score_8.w += shuffle_xor(score_8.w, 2u);
+    score_8.x += shuffle_xor(score_8.x, 4u);
+    score_8.y += shuffle_xor(score_8.y, 4u);
+    score_8.z += shuffle_xor(score_8.z, 4u);
+    score_8.w += shuffle_xor(score_8.w, 4u);
+    score_8 = score_8 * 0.3535533845424652f;
+    score_8 = vec4<f32>((((wanted_key_8 < sizes->segment_1_keys)) ? (score_8.x) : ((-9.999999680285692e+37f))), (((wanted_key_8 < sizes->segment_1_keys)) ? (score_8.y) : ((-9.999999680285692e+37f))), (((wanted_key_8 < sizes->segment_1_keys)) ? (score_8.z) : ((-9.999999680285692e+37f))), (((wanted_key_8 < sizes->segment_1_keys)) ? (score_8.w) : ((-9.999999680285692e+37f))));
+    const vec4<f32> raised_2 = maximum(maximum_2, maximum(maximum(maximum(score_5, score_6), score_7), score_8));
     const vec4<f32> factor_2 = exponential(maximum_2 - raised_2);
     maximum_2 = raised_2;
     total = total * factor_2;
@@ -2798,109 +2959,138 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys_keys(
     sum_1_0 = sum_1_0 * factor_2.y;
     sum_2_0 = sum_2_0 * factor_2.z;
     sum_3_0 = sum_3_0 * factor_2.w;
-    const vec4<f32> weight_3 = exponential(score_0_2 - maximum_2);
-    total += weight_3;
-    weights[row_group * 128 + lane] = weight_3;
-    __syncthreads();
-    for (i32 number = split; number < count_2; number += 64) {
-      const vec4<f32> weight_4 = weights[row_group * 128 + number];
-      const i32 from_6 = segment_1_value_start + (tile + number) * sizes->segment_1_value_row;
-      const vec4<f32> value_0_2 = segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_1_value_offset + from_6 + column_lane * 4) >> 2u];
-      sum_0_0 += weight_4.x * value_0_2;
-      sum_1_0 += weight_4.y * value_0_2;
-      sum_2_0 += weight_4.z * value_0_2;
-      sum_3_0 += weight_4.w * value_0_2;
-    }
+    const vec4<f32> weight_5 = exponential(score_5 - maximum_2);
+    const i32 value_from_5 = segment_1_value_start + key_5 * sizes->segment_1_value_row;
+    total += weight_5;
+    const vec4<f32> value_part_5 = (((row_lane + 0) * 4 < 8) ? (segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_1_value_offset + value_from_5 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_5.x * value_part_5;
+    sum_1_0 += weight_5.y * value_part_5;
+    sum_2_0 += weight_5.z * value_part_5;
+    sum_3_0 += weight_5.w * value_part_5;
+    const vec4<f32> weight_6 = exponential(score_6 - maximum_2);
+    const i32 value_from_6 = segment_1_value_start + key_6 * sizes->segment_1_value_row;
+    total += weight_6;
+    const vec4<f32> value_part_6 = (((row_lane + 0) * 4 < 8) ? (segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_1_value_offset + value_from_6 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_6.x * value_part_6;
+    sum_1_0 += weight_6.y * value_part_6;
+    sum_2_0 += weight_6.z * value_part_6;
+    sum_3_0 += weight_6.w * value_part_6;
+    const vec4<f32> weight_7 = exponential(score_7 - maximum_2);
+    const i32 value_from_7 = segment_1_value_start + key_7 * sizes->segment_1_value_row;
+    total += weight_7;
+    const vec4<f32> value_part_7 = (((row_lane + 0) * 4 < 8) ? (segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_1_value_offset + value_from_7 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_7.x * value_part_7;
+    sum_1_0 += weight_7.y * value_part_7;
+    sum_2_0 += weight_7.z * value_part_7;
+    sum_3_0 += weight_7.w * value_part_7;
+    const vec4<f32> weight_8 = exponential(score_8 - maximum_2);
+    const i32 value_from_8 = segment_1_value_start + key_8 * sizes->segment_1_value_row;
+    total += weight_8;
+    const vec4<f32> value_part_8 = (((row_lane + 0) * 4 < 8) ? (segment_0_key_segment_0_value_segment_1_key_segment_1_value_buffer[(sizes->segment_1_value_offset + value_from_8 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_8.x * value_part_8;
+    sum_1_0 += weight_8.y * value_part_8;
+    sum_2_0 += weight_8.z * value_part_8;
+    sum_3_0 += weight_8.w * value_part_8;
   }
   __syncthreads();
-  lane_values[thread] = total;
+  vec4<f32> warp_maximum = maximum_2;
+  warp_maximum = maximum(warp_maximum, vec4<f32>(shuffle_xor(warp_maximum.x, 8u), shuffle_xor(warp_maximum.y, 8u), shuffle_xor(warp_maximum.z, 8u), shuffle_xor(warp_maximum.w, 8u)));
+  warp_maximum = maximum(warp_maximum, vec4<f32>(shuffle_xor(warp_maximum.x, 16u), shuffle_xor(warp_maximum.y, 16u), shuffle_xor(warp_maximum.z, 16u), shuffle_xor(warp_maximum.w, 16u)));
+  vec4<f32> warp_total = total * exponential(maximum_2 - warp_maximum);
+  warp_total.x += shuffle_xor(warp_total.x, 8u);
+  warp_total.y += shuffle_xor(warp_total.y, 8u);
+  warp_total.z += shuffle_xor(warp_total.z, 8u);
+  warp_total.w += shuffle_xor(warp_total.w, 8u);
+  warp_total.x += shuffle_xor(warp_total.x, 16u);
+  warp_total.y += shuffle_xor(warp_total.y, 16u);
+  warp_total.z += shuffle_xor(warp_total.z, 16u);
+  warp_total.w += shuffle_xor(warp_total.w, 16u);
+  if (thread % 32 == 0) {
+    warp_maxima[thread / 32] = warp_maximum;
+    warp_totals[thread / 32] = warp_total;
+  }
   __syncthreads();
-  const i32 start_5 = thread / 16 * 16;
-  vec4<f32> row_total = lane_values[start_5];
-  for (i32 other = 1; other < 16; other += 1) {
-    row_total = row_total + lane_values[start_5 + other];
-  }
-  if (thread % 16 == 0) {
-    block_values[thread / 16] = row_total;
-  }
-  __syncthreads();
-  const i32 start_6 = row_group * 8;
-  vec4<f32> row_total_2 = block_values[start_6];
-  for (i32 other = 1; other < 8; other += 1) {
-    row_total_2 = row_total_2 + block_values[start_6 + other];
-  }
+  const vec4<f32> maximum_so_far = maximum(maximum(maximum(maximum(maximum(maximum(maximum(warp_maxima[0], warp_maxima[1]), warp_maxima[2]), warp_maxima[3]), warp_maxima[4]), warp_maxima[5]), warp_maxima[6]), warp_maxima[7]);
+  const vec4<f32> total_so_far = warp_totals[0] * exponential(warp_maxima[0] - maximum_so_far) + warp_totals[1] * exponential(warp_maxima[1] - maximum_so_far) + warp_totals[2] * exponential(warp_maxima[2] - maximum_so_far) + warp_totals[3] * exponential(warp_maxima[3] - maximum_so_far) + warp_totals[4] * exponential(warp_maxima[4] - maximum_so_far) + warp_totals[5] * exponential(warp_maxima[5] - maximum_so_far) + warp_totals[6] * exponential(warp_maxima[6] - maximum_so_far) + warp_totals[7] * exponential(warp_maxima[7] - maximum_so_far);
   // a query that sees no key has a total of 0: zeros
-  const vec4<f32> inverse = vec4<f32>(((row_total_2.x > 0.0f) ? (1.0f / row_total_2.x) : (0.0f)), ((row_total_2.y > 0.0f) ? (1.0f / row_total_2.y) : (0.0f)), ((row_total_2.z > 0.0f) ? (1.0f / row_total_2.z) : (0.0f)), ((row_total_2.w > 0.0f) ? (1.0f / row_total_2.w) : (0.0f)));
+  const vec4<f32> inverse = vec4<f32>(((total_so_far.x > 0.0f) ? (1.0f / total_so_far.x) : (0.0f)), ((total_so_far.y > 0.0f) ? (1.0f / total_so_far.y) : (0.0f)), ((total_so_far.z > 0.0f) ? (1.0f / total_so_far.z) : (0.0f)), ((total_so_far.w > 0.0f) ? (1.0f / total_so_far.w) : (0.0f)));
+  const vec4<f32> factor_3 = inverse * exponential(maximum_2 - maximum_so_far);
+  sum_0_0 = sum_0_0 * factor_3.x;
+  sum_1_0 = sum_1_0 * factor_3.y;
+  sum_2_0 = sum_2_0 * factor_3.z;
+  sum_3_0 = sum_3_0 * factor_3.w;
+  sum_0_0.x += shuffle_xor(sum_0_0.x, 8u);
+  sum_0_0.y += shuffle_xor(sum_0_0.y, 8u);
+  sum_0_0.z += shuffle_xor(sum_0_0.z, 8u);
+  sum_0_0.w += shuffle_xor(sum_0_0.w, 8u);
+  sum_0_0.x += shuffle_xor(sum_0_0.x, 16u);
+  sum_0_0.y += shuffle_xor(sum_0_0.y, 16u);
+  sum_0_0.z += shuffle_xor(sum_0_0.z, 16u);
+  sum_0_0.w += shuffle_xor(sum_0_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 0) * 8 + row_lane + 0] = sum_0_0;
+  }
+  sum_1_0.x += shuffle_xor(sum_1_0.x, 8u);
+  sum_1_0.y += shuffle_xor(sum_1_0.y, 8u);
+  sum_1_0.z += shuffle_xor(sum_1_0.z, 8u);
+  sum_1_0.w += shuffle_xor(sum_1_0.w, 8u);
+  sum_1_0.x += shuffle_xor(sum_1_0.x, 16u);
+  sum_1_0.y += shuffle_xor(sum_1_0.y, 16u);
+  sum_1_0.z += shuffle_xor(sum_1_0.z, 16u);
+  sum_1_0.w += shuffle_xor(sum_1_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 1) * 8 + row_lane + 0] = sum_1_0;
+  }
+  sum_2_0.x += shuffle_xor(sum_2_0.x, 8u);
+  sum_2_0.y += shuffle_xor(sum_2_0.y, 8u);
+  sum_2_0.z += shuffle_xor(sum_2_0.z, 8u);
+  sum_2_0.w += shuffle_xor(sum_2_0.w, 8u);
+  sum_2_0.x += shuffle_xor(sum_2_0.x, 16u);
+  sum_2_0.y += shuffle_xor(sum_2_0.y, 16u);
+  sum_2_0.z += shuffle_xor(sum_2_0.z, 16u);
+  sum_2_0.w += shuffle_xor(sum_2_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 2) * 8 + row_lane + 0] = sum_2_0;
+  }
+  sum_3_0.x += shuffle_xor(sum_3_0.x, 8u);
+  sum_3_0.y += shuffle_xor(sum_3_0.y, 8u);
+  sum_3_0.z += shuffle_xor(sum_3_0.z, 8u);
+  sum_3_0.w += shuffle_xor(sum_3_0.w, 8u);
+  sum_3_0.x += shuffle_xor(sum_3_0.x, 16u);
+  sum_3_0.y += shuffle_xor(sum_3_0.y, 16u);
+  sum_3_0.z += shuffle_xor(sum_3_0.z, 16u);
+  sum_3_0.w += shuffle_xor(sum_3_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 3) * 8 + row_lane + 0] = sum_3_0;
+  }
+  __syncthreads();
   const i32 result_start = batch * sizes->result_batch + head * sizes->result_head;
-  __syncthreads();
-  lane_values[thread] = sum_0_0;
-  __syncthreads();
-  if (split == 0 && row_group * 4 + 0 < rows && column_lane * 4 < 8) {
-    for (i32 other = 1; other < 64; other += 1) {
-      sum_0_0 += lane_values[thread + other * 2];
+  for (i32 slot = thread; slot < 32; slot += 256) {
+    const i32 row = slot / 8;
+    const i32 column = slot % 8 * 4;
+    const vec4<f32> row_part = warp_sums[slot + 0] + warp_sums[slot + 32] + warp_sums[slot + 64] + warp_sums[slot + 96] + warp_sums[slot + 128] + warp_sums[slot + 160] + warp_sums[slot + 192] + warp_sums[slot + 224];
+    if (row < rows && column < 8) {
+      const i32 place = result_start + (first_query + row) * sizes->result_row + column;
+      const vec4<f32> lanes = row_part;
+      result_log_sum_exp_buffer[sizes->result_offset + place] = lanes.x;
+      result_log_sum_exp_buffer[sizes->result_offset + place + 1] = lanes.y;
+      result_log_sum_exp_buffer[sizes->result_offset + place + 2] = lanes.z;
+      result_log_sum_exp_buffer[sizes->result_offset + place + 3] = lanes.w;
     }
-    const i32 place = result_start + (first_query + row_group * 4 + 0) * sizes->result_row + column_lane * 4;
-    const vec4<f32> lanes = sum_0_0 * inverse.x;
-    result_log_sum_exp_buffer[sizes->result_offset + place] = lanes.x;
-    result_log_sum_exp_buffer[sizes->result_offset + place + 1] = lanes.y;
-    result_log_sum_exp_buffer[sizes->result_offset + place + 2] = lanes.z;
-    result_log_sum_exp_buffer[sizes->result_offset + place + 3] = lanes.w;
-  }
-  __syncthreads();
-  lane_values[thread] = sum_1_0;
-  __syncthreads();
-  if (split == 0 && row_group * 4 + 1 < rows && column_lane * 4 < 8) {
-    for (i32 other = 1; other < 64; other += 1) {
-      sum_1_0 += lane_values[thread + other * 2];
-    }
-    const i32 place_2 = result_start + (first_query + row_group * 4 + 1) * sizes->result_row + column_lane * 4;
-    const vec4<f32> lanes_2 = sum_1_0 * inverse.y;
-    result_log_sum_exp_buffer[sizes->result_offset + place_2] = lanes_2.x;
-    result_log_sum_exp_buffer[sizes->result_offset + place_2 + 1] = lanes_2.y;
-    result_log_sum_exp_buffer[sizes->result_offset + place_2 + 2] = lanes_2.z;
-    result_log_sum_exp_buffer[sizes->result_offset + place_2 + 3] = lanes_2.w;
-  }
-  __syncthreads();
-  lane_values[thread] = sum_2_0;
-  __syncthreads();
-  if (split == 0 && row_group * 4 + 2 < rows && column_lane * 4 < 8) {
-    for (i32 other = 1; other < 64; other += 1) {
-      sum_2_0 += lane_values[thread + other * 2];
-    }
-    const i32 place_3 = result_start + (first_query + row_group * 4 + 2) * sizes->result_row + column_lane * 4;
-    const vec4<f32> lanes_3 = sum_2_0 * inverse.z;
-    result_log_sum_exp_buffer[sizes->result_offset + place_3] = lanes_3.x;
-    result_log_sum_exp_buffer[sizes->result_offset + place_3 + 1] = lanes_3.y;
-    result_log_sum_exp_buffer[sizes->result_offset + place_3 + 2] = lanes_3.z;
-    result_log_sum_exp_buffer[sizes->result_offset + place_3 + 3] = lanes_3.w;
-  }
-  __syncthreads();
-  lane_values[thread] = sum_3_0;
-  __syncthreads();
-  if (split == 0 && row_group * 4 + 3 < rows && column_lane * 4 < 8) {
-    for (i32 other = 1; other < 64; other += 1) {
-      sum_3_0 += lane_values[thread + other * 2];
-    }
-    const i32 place_4 = result_start + (first_query + row_group * 4 + 3) * sizes->result_row + column_lane * 4;
-    const vec4<f32> lanes_4 = sum_3_0 * inverse.w;
-    result_log_sum_exp_buffer[sizes->result_offset + place_4] = lanes_4.x;
-    result_log_sum_exp_buffer[sizes->result_offset + place_4 + 1] = lanes_4.y;
-    result_log_sum_exp_buffer[sizes->result_offset + place_4 + 2] = lanes_4.z;
-    result_log_sum_exp_buffer[sizes->result_offset + place_4 + 3] = lanes_4.w;
   }
   const i32 log_sum_exp_start = batch * sizes->log_sum_exp_batch + head * sizes->log_sum_exp_head;
-  if (lane == 0) {
-    if (row_group * 4 + 0 < rows) {
-      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + row_group * 4 + 0] = ((row_total_2.x > 0.0f) ? (maximum_2.x + logarithm(row_total_2.x)) : (f32_of_bits(0xff800000u)));
+  if (thread == 0) {
+    if (0 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + 0] = ((total_so_far.x > 0.0f) ? (maximum_so_far.x + logarithm(total_so_far.x)) : (f32_of_bits(0xff800000u)));
     }
-    if (row_group * 4 + 1 < rows) {
-      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + row_group * 4 + 1] = ((row_total_2.y > 0.0f) ? (maximum_2.y + logarithm(row_total_2.y)) : (f32_of_bits(0xff800000u)));
+    if (1 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + 1] = ((total_so_far.y > 0.0f) ? (maximum_so_far.y + logarithm(total_so_far.y)) : (f32_of_bits(0xff800000u)));
     }
-    if (row_group * 4 + 2 < rows) {
-      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + row_group * 4 + 2] = ((row_total_2.z > 0.0f) ? (maximum_2.z + logarithm(row_total_2.z)) : (f32_of_bits(0xff800000u)));
+    if (2 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + 2] = ((total_so_far.z > 0.0f) ? (maximum_so_far.z + logarithm(total_so_far.z)) : (f32_of_bits(0xff800000u)));
     }
-    if (row_group * 4 + 3 < rows) {
-      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + row_group * 4 + 3] = ((row_total_2.w > 0.0f) ? (maximum_2.w + logarithm(row_total_2.w)) : (f32_of_bits(0xff800000u)));
+    if (3 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + 3] = ((total_so_far.w > 0.0f) ? (maximum_so_far.w + logarithm(total_so_far.w)) : (f32_of_bits(0xff800000u)));
     }
   }
 }

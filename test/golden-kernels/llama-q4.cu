@@ -1809,7 +1809,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_2(
 
 // === kernel attention_keys ===
 // attention_keys
-// Attention of 4 queries of one head a workgroup, 128 keys at a time.
+// Attention of 4 queries of one head a workgroup, 256 keys at a time.
 
 namespace attention_keys_kernel {
 struct Sizes {
@@ -1837,18 +1837,16 @@ struct Sizes {
   i32 value_row;
 };
 
-extern "C" __global__ void __launch_bounds__(128, 1) attention_keys(
+extern "C" __global__ void __launch_bounds__(256, 1) attention_keys(
   const Sizes *__restrict__ sizes,
   const vec4<f32> *__restrict__ query_buffer,
   const vec4<f32> *__restrict__ key_buffer,
   const vec4<f32> *__restrict__ value_buffer,
   vec4<f32> *__restrict__ result_buffer
 ) {
-  __shared__ vec4<f32> weights[128];
-  __shared__ vec4<f32> staged_queries[24];
-  __shared__ vec4<f32> staged_keys[520];
-  __shared__ vec4<f32> lane_values[128];
-  __shared__ vec4<f32> block_values[8];
+  __shared__ vec4<f32> warp_maxima[8];
+  __shared__ vec4<f32> warp_totals[8];
+  __shared__ vec4<f32> warp_sums[256];
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
@@ -1860,11 +1858,11 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys(
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 4;
   const i32 rows = minimum(4, sizes->queries - first_query);
-  const i32 row_group = thread / 128;
-  const i32 lane = thread % 128;
-  const i32 column_lane = lane % 2;
-  const i32 split = lane / 2;
+  const i32 row_group = thread / 256;
+  const i32 lane = thread % 256;
   const i32 query_start = batch * sizes->query_batch + head * sizes->query_head;
+  const i32 row_lane = thread % 8;
+  const i32 split = thread / 8;
   vec4<f32> maximum_2 = vec4<f32>((-4.999999840142846e+37f));
   vec4<f32> total = vec4<f32>();
   vec4<f32> sum_0_0 = vec4<f32>();
@@ -1873,61 +1871,96 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys(
   vec4<f32> sum_3_0 = vec4<f32>();
   // Segment of keys
   const i32 first_stand = first_query + sizes->keys - sizes->queries;
-  const i32 own_stand = first_stand + row_group * 4;
+  const i32 own_stand = first_stand + 0;
   const i32 key_start = batch * sizes->key_batch + key_head * sizes->key_head;
   const i32 value_start = batch * sizes->value_batch + key_head * sizes->value_head;
+  const i32 query_row_start = opaque(query_start + (first_query + minimum(0, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_0_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_2 = opaque(query_start + (first_query + minimum(1, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_1_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_2 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_3 = opaque(query_start + (first_query + minimum(2, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_2_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_3 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_4 = opaque(query_start + (first_query + minimum(3, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_3_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_4 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  #pragma unroll 1
   for (i32 tile = 0; tile < sizes->keys; tile += 128) {
-    const i32 count = minimum(128, sizes->keys - tile);
-    vec4<f32> score_0 = vec4<f32>();
-    #pragma unroll 1
-    for (i32 column = 0; column < 8; column += 8) {
-      __syncthreads();
-      for (i32 slot = thread; slot < 8; slot += 128) {
-        const i32 row = slot / 2;
-        const i32 part = slot % 2;
-        const i32 from = query_start + (first_query + minimum(row, rows - 1)) * sizes->query_row;
-        const i32 own_column = column + part * 4;
-        staged_queries[part * 6 + row] = query_buffer[(sizes->query_offset + from + own_column) >> 2u];
-      }
-      for (i32 slot = thread; slot < 256; slot += 128) {
-        const i32 row_2 = slot / 2;
-        const i32 part_2 = slot % 2;
-        const i32 from_2 = key_start + (tile + minimum(row_2, count - 1)) * sizes->key_row;
-        const i32 own_column_2 = column + part_2 * 4;
-        staged_keys[part_2 * 130 + row_2] = key_buffer[(sizes->key_offset + from_2 + own_column_2) >> 2u];
-      }
-      __syncthreads();
-      #pragma unroll 2
-      for (i32 part_3 = 0; part_3 < 2; part_3 += 1) {
-        const vec4<f32> query_0 = staged_queries[part_3 * 6 + row_group * 4 + 0];
-        const vec4<f32> query_1 = staged_queries[part_3 * 6 + row_group * 4 + 1];
-        const vec4<f32> query_2 = staged_queries[part_3 * 6 + row_group * 4 + 2];
-        const vec4<f32> query_3 = staged_queries[part_3 * 6 + row_group * 4 + 3];
-        const vec4<f32> key_2 = staged_keys[part_3 * 130 + lane];
-        score_0 += vec4<f32>(dot(query_0, key_2), dot(query_1, key_2), dot(query_2, key_2), dot(query_3, key_2));
-      }
-    }
-    const i32 key_3 = tile + lane;
-    score_0 = score_0 * 0.3535533845424652f;
-    score_0 = ((lane < count) ? (score_0) : (vec4<f32>((-9.999999680285692e+37f))));
-    vec4<f32> tile_maximum = score_0;
-    lane_values[thread] = tile_maximum;
-    __syncthreads();
-    const i32 start = thread / 16 * 16;
-    vec4<f32> group_maximum = lane_values[start];
-    for (i32 other = 1; other < 16; other += 1) {
-      group_maximum = maximum(group_maximum, lane_values[start + other]);
-    }
-    if (thread % 16 == 0) {
-      block_values[thread / 16] = group_maximum;
-    }
-    __syncthreads();
-    const i32 start_2 = row_group * 8;
-    vec4<f32> group_maximum_2 = block_values[start_2];
-    for (i32 other = 1; other < 8; other += 1) {
-      group_maximum_2 = maximum(group_maximum_2, block_values[start_2 + other]);
-    }
-    const vec4<f32> raised = maximum(maximum_2, group_maximum_2);
+    const i32 wanted_key = tile + 0 + split;
+    const i32 key_2 = minimum(wanted_key, sizes->keys - 1);
+    const i32 key_from = key_start + key_2 * sizes->key_row;
+    const vec4<f32> key_part = (((row_lane + 0) * 4 < 8) ? (key_buffer[(sizes->key_offset + key_from + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_2 = tile + 32 + split;
+    const i32 key_3 = minimum(wanted_key_2, sizes->keys - 1);
+    const i32 key_from_2 = key_start + key_3 * sizes->key_row;
+    const vec4<f32> key_part_2 = (((row_lane + 0) * 4 < 8) ? (key_buffer[(sizes->key_offset + key_from_2 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_3 = tile + 64 + split;
+    const i32 key_4 = minimum(wanted_key_3, sizes->keys - 1);
+    const i32 key_from_3 = key_start + key_4 * sizes->key_row;
+    const vec4<f32> key_part_3 = (((row_lane + 0) * 4 < 8) ? (key_buffer[(sizes->key_offset + key_from_3 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_4 = tile + 96 + split;
+    const i32 key_5 = minimum(wanted_key_4, sizes->keys - 1);
+    const i32 key_from_4 = key_start + key_5 * sizes->key_row;
+    const vec4<f32> key_part_4 = (((row_lane + 0) * 4 < 8) ? (key_buffer[(sizes->key_offset + key_from_4 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    vec4<f32> score = vec4<f32>(dot(query_0_0, key_part), dot(query_1_0, key_part), dot(query_2_0, key_part), dot(query_3_0, key_part));
+    score.x += shuffle_xor(score.x, 1u);
+    score.y += shuffle_xor(score.y, 1u);
+    score.z += shuffle_xor(score.z, 1u);
+    score.w += shuffle_xor(score.w, 1u);
+    score.x += shuffle_xor(score.x, 2u);
+    score.y += shuffle_xor(score.y, 2u);
+    score.z += shuffle_xor(score.z, 2u);
+    score.w += shuffle_xor(score.w, 2u);
+    score.x += shuffle_xor(score.x, 4u);
+    score.y += shuffle_xor(score.y, 4u);
+    score.z += shuffle_xor(score.z, 4u);
+    score.w += shuffle_xor(score.w, 4u);
+    score = score * 0.3535533845424652f;
+    score = vec4<f32>((((wanted_key < sizes->keys)) ? (score.x) : ((-9.999999680285692e+37f))), (((wanted_key < sizes->keys)) ? (score.y) : ((-9.999999680285692e+37f))), (((wanted_key < sizes->keys)) ? (score.z) : ((-9.999999680285692e+37f))), (((wanted_key < sizes->keys)) ? (score.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_2 = vec4<f32>(dot(query_0_0, key_part_2), dot(query_1_0, key_part_2), dot(query_2_0, key_part_2), dot(query_3_0, key_part_2));
+    score_2.x += shuffle_xor(score_2.x, 1u);
+    score_2.y += shuffle_xor(score_2.y, 1u);
+    score_2.z += shuffle_xor(score_2.z, 1u);
+    score_2.w += shuffle_xor(score_2.w, 1u);
+    score_2.x += shuffle_xor(score_2.x, 2u);
+    score_2.y += shuffle_xor(score_2.y, 2u);
+    score_2.z += shuffle_xor(score_2.z, 2u);
+    score_2.w += shuffle_xor(score_2.w, 2u);
+    score_2.x += shuffle_xor(score_2.x, 4u);
+    score_2.y += shuffle_xor(score_2.y, 4u);
+    score_2.z += shuffle_xor(score_2.z, 4u);
+    score_2.w += shuffle_xor(score_2.w, 4u);
+    score_2 = score_2 * 0.3535533845424652f;
+    score_2 = vec4<f32>((((wanted_key_2 < sizes->keys)) ? (score_2.x) : ((-9.999999680285692e+37f))), (((wanted_key_2 < sizes->keys)) ? (score_2.y) : ((-9.999999680285692e+37f))), (((wanted_key_2 < sizes->keys)) ? (score_2.z) : ((-9.999999680285692e+37f))), (((wanted_key_2 < sizes->keys)) ? (score_2.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_3 = vec4<f32>(dot(query_0_0, key_part_3), dot(query_1_0, key_part_3), dot(query_2_0, key_part_3), dot(query_3_0, key_part_3));
+    score_3.x += shuffle_xor(score_3.x, 1u);
+    score_3.y += shuffle_xor(score_3.y, 1u);
+    score_3.z += shuffle_xor(score_3.z, 1u);
+    score_3.w += shuffle_xor(score_3.w, 1u);
+    score_3.x += shuffle_xor(score_3.x, 2u);
+    score_3.y += shuffle_xor(score_3.y, 2u);
+    score_3.z += shuffle_xor(score_3.z, 2u);
+    score_3.w += shuffle_xor(score_3.w, 2u);
+    score_3.x += shuffle_xor(score_3.x, 4u);
+    score_3.y += shuffle_xor(score_3.y, 4u);
+    score_3.z += shuffle_xor(score_3.z, 4u);
+    score_3.w += shuffle_xor(score_3.w, 4u);
+    score_3 = score_3 * 0.3535533845424652f;
+    score_3 = vec4<f32>((((wanted_key_3 < sizes->keys)) ? (score_3.x) : ((-9.999999680285692e+37f))), (((wanted_key_3 < sizes->keys)) ? (score_3.y) : ((-9.999999680285692e+37f))), (((wanted_key_3 < sizes->keys)) ? (score_3.z) : ((-9.999999680285692e+37f))), (((wanted_key_3 < sizes->keys)) ? (score_3.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_4 = vec4<f32>(dot(query_0_0, key_part_4), dot(query_1_0, key_part_4), dot(query_2_0, key_part_4), dot(query_3_0, key_part_4));
+    score_4.x += shuffle_xor(score_4.x, 1u);
+    score_4.y += shuffle_xor(score_4.y, 1u);
+    score_4.z += shuffle_xor(score_4.z, 1u);
+    score_4.w += shuffle_xor(score_4.w, 1u);
+    score_4.x += shuffle_xor(score_4.x, 2u);
+    score_4.y += shuffle_xor(score_4.y, 2u);
+    score_4.z += shuffle_xor(score_4.z, 2u);
+    score_4.w += shuffle_xor(score_4.w, 2u);
+    score_4.x += shuffle_xor(score_4.x, 4u);
+    score_4.y += shuffle_xor(score_4.y, 4u);
+    score_4.z += shuffle_xor(score_4.z, 4u);
+    score_4.w += shuffle_xor(score_4.w, 4u);
+    score_4 = score_4 * 0.3535533845424652f;
+    score_4 = vec4<f32>((((wanted_key_4 < sizes->keys)) ? (score_4.x) : ((-9.999999680285692e+37f))), (((wanted_key_4 < sizes->keys)) ? (score_4.y) : ((-9.999999680285692e+37f))), (((wanted_key_4 < sizes->keys)) ? (score_4.z) : ((-9.999999680285692e+37f))), (((wanted_key_4 < sizes->keys)) ? (score_4.w) : ((-9.999999680285692e+37f))));
+    const vec4<f32> raised = maximum(maximum_2, maximum(maximum(maximum(score, score_2), score_3), score_4));
     const vec4<f32> factor = exponential(maximum_2 - raised);
     maximum_2 = raised;
     total = total * factor;
@@ -1935,79 +1968,120 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys(
     sum_1_0 = sum_1_0 * factor.y;
     sum_2_0 = sum_2_0 * factor.z;
     sum_3_0 = sum_3_0 * factor.w;
-    const vec4<f32> weight = exponential(score_0 - maximum_2);
+    const vec4<f32> weight = exponential(score - maximum_2);
+    const i32 value_from = value_start + key_2 * sizes->value_row;
     total += weight;
-    weights[row_group * 128 + lane] = weight;
-    __syncthreads();
-    for (i32 number = split; number < count; number += 64) {
-      const vec4<f32> weight_2 = weights[row_group * 128 + number];
-      const i32 from_3 = value_start + (tile + number) * sizes->value_row;
-      const vec4<f32> value_0 = value_buffer[(sizes->value_offset + from_3 + column_lane * 4) >> 2u];
-      sum_0_0 += weight_2.x * value_0;
-      sum_1_0 += weight_2.y * value_0;
-      sum_2_0 += weight_2.z * value_0;
-      sum_3_0 += weight_2.w * value_0;
-    }
+    const vec4<f32> value_part = (((row_lane + 0) * 4 < 8) ? (value_buffer[(sizes->value_offset + value_from + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight.x * value_part;
+    sum_1_0 += weight.y * value_part;
+    sum_2_0 += weight.z * value_part;
+    sum_3_0 += weight.w * value_part;
+    const vec4<f32> weight_2 = exponential(score_2 - maximum_2);
+    const i32 value_from_2 = value_start + key_3 * sizes->value_row;
+    total += weight_2;
+    const vec4<f32> value_part_2 = (((row_lane + 0) * 4 < 8) ? (value_buffer[(sizes->value_offset + value_from_2 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_2.x * value_part_2;
+    sum_1_0 += weight_2.y * value_part_2;
+    sum_2_0 += weight_2.z * value_part_2;
+    sum_3_0 += weight_2.w * value_part_2;
+    const vec4<f32> weight_3 = exponential(score_3 - maximum_2);
+    const i32 value_from_3 = value_start + key_4 * sizes->value_row;
+    total += weight_3;
+    const vec4<f32> value_part_3 = (((row_lane + 0) * 4 < 8) ? (value_buffer[(sizes->value_offset + value_from_3 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_3.x * value_part_3;
+    sum_1_0 += weight_3.y * value_part_3;
+    sum_2_0 += weight_3.z * value_part_3;
+    sum_3_0 += weight_3.w * value_part_3;
+    const vec4<f32> weight_4 = exponential(score_4 - maximum_2);
+    const i32 value_from_4 = value_start + key_5 * sizes->value_row;
+    total += weight_4;
+    const vec4<f32> value_part_4 = (((row_lane + 0) * 4 < 8) ? (value_buffer[(sizes->value_offset + value_from_4 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_4.x * value_part_4;
+    sum_1_0 += weight_4.y * value_part_4;
+    sum_2_0 += weight_4.z * value_part_4;
+    sum_3_0 += weight_4.w * value_part_4;
   }
   __syncthreads();
-  lane_values[thread] = total;
+  vec4<f32> warp_maximum = maximum_2;
+  warp_maximum = maximum(warp_maximum, vec4<f32>(shuffle_xor(warp_maximum.x, 8u), shuffle_xor(warp_maximum.y, 8u), shuffle_xor(warp_maximum.z, 8u), shuffle_xor(warp_maximum.w, 8u)));
+  warp_maximum = maximum(warp_maximum, vec4<f32>(shuffle_xor(warp_maximum.x, 16u), shuffle_xor(warp_maximum.y, 16u), shuffle_xor(warp_maximum.z, 16u), shuffle_xor(warp_maximum.w, 16u)));
+  vec4<f32> warp_total = total * exponential(maximum_2 - warp_maximum);
+  warp_total.x += shuffle_xor(warp_total.x, 8u);
+  warp_total.y += shuffle_xor(warp_total.y, 8u);
+  warp_total.z += shuffle_xor(warp_total.z, 8u);
+  warp_total.w += shuffle_xor(warp_total.w, 8u);
+  warp_total.x += shuffle_xor(warp_total.x, 16u);
+  warp_total.y += shuffle_xor(warp_total.y, 16u);
+  warp_total.z += shuffle_xor(warp_total.z, 16u);
+  warp_total.w += shuffle_xor(warp_total.w, 16u);
+  if (thread % 32 == 0) {
+    warp_maxima[thread / 32] = warp_maximum;
+    warp_totals[thread / 32] = warp_total;
+  }
   __syncthreads();
-  const i32 start_3 = thread / 16 * 16;
-  vec4<f32> row_total = lane_values[start_3];
-  for (i32 other = 1; other < 16; other += 1) {
-    row_total = row_total + lane_values[start_3 + other];
-  }
-  if (thread % 16 == 0) {
-    block_values[thread / 16] = row_total;
-  }
-  __syncthreads();
-  const i32 start_4 = row_group * 8;
-  vec4<f32> row_total_2 = block_values[start_4];
-  for (i32 other = 1; other < 8; other += 1) {
-    row_total_2 = row_total_2 + block_values[start_4 + other];
-  }
+  const vec4<f32> maximum_so_far = maximum(maximum(maximum(maximum(maximum(maximum(maximum(warp_maxima[0], warp_maxima[1]), warp_maxima[2]), warp_maxima[3]), warp_maxima[4]), warp_maxima[5]), warp_maxima[6]), warp_maxima[7]);
+  const vec4<f32> total_so_far = warp_totals[0] * exponential(warp_maxima[0] - maximum_so_far) + warp_totals[1] * exponential(warp_maxima[1] - maximum_so_far) + warp_totals[2] * exponential(warp_maxima[2] - maximum_so_far) + warp_totals[3] * exponential(warp_maxima[3] - maximum_so_far) + warp_totals[4] * exponential(warp_maxima[4] - maximum_so_far) + warp_totals[5] * exponential(warp_maxima[5] - maximum_so_far) + warp_totals[6] * exponential(warp_maxima[6] - maximum_so_far) + warp_totals[7] * exponential(warp_maxima[7] - maximum_so_far);
   // a query that sees no key has a total of 0: zeros
-  const vec4<f32> inverse = vec4<f32>(((row_total_2.x > 0.0f) ? (1.0f / row_total_2.x) : (0.0f)), ((row_total_2.y > 0.0f) ? (1.0f / row_total_2.y) : (0.0f)), ((row_total_2.z > 0.0f) ? (1.0f / row_total_2.z) : (0.0f)), ((row_total_2.w > 0.0f) ? (1.0f / row_total_2.w) : (0.0f)));
+  const vec4<f32> inverse = vec4<f32>(((total_so_far.x > 0.0f) ? (1.0f / total_so_far.x) : (0.0f)), ((total_so_far.y > 0.0f) ? (1.0f / total_so_far.y) : (0.0f)), ((total_so_far.z > 0.0f) ? (1.0f / total_so_far.z) : (0.0f)), ((total_so_far.w > 0.0f) ? (1.0f / total_so_far.w) : (0.0f)));
+  const vec4<f32> factor_2 = inverse * exponential(maximum_2 - maximum_so_far);
+  sum_0_0 = sum_0_0 * factor_2.x;
+  sum_1_0 = sum_1_0 * factor_2.y;
+  sum_2_0 = sum_2_0 * factor_2.z;
+  sum_3_0 = sum_3_0 * factor_2.w;
+  sum_0_0.x += shuffle_xor(sum_0_0.x, 8u);
+  sum_0_0.y += shuffle_xor(sum_0_0.y, 8u);
+  sum_0_0.z += shuffle_xor(sum_0_0.z, 8u);
+  sum_0_0.w += shuffle_xor(sum_0_0.w, 8u);
+  sum_0_0.x += shuffle_xor(sum_0_0.x, 16u);
+  sum_0_0.y += shuffle_xor(sum_0_0.y, 16u);
+  sum_0_0.z += shuffle_xor(sum_0_0.z, 16u);
+  sum_0_0.w += shuffle_xor(sum_0_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 0) * 8 + row_lane + 0] = sum_0_0;
+  }
+  sum_1_0.x += shuffle_xor(sum_1_0.x, 8u);
+  sum_1_0.y += shuffle_xor(sum_1_0.y, 8u);
+  sum_1_0.z += shuffle_xor(sum_1_0.z, 8u);
+  sum_1_0.w += shuffle_xor(sum_1_0.w, 8u);
+  sum_1_0.x += shuffle_xor(sum_1_0.x, 16u);
+  sum_1_0.y += shuffle_xor(sum_1_0.y, 16u);
+  sum_1_0.z += shuffle_xor(sum_1_0.z, 16u);
+  sum_1_0.w += shuffle_xor(sum_1_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 1) * 8 + row_lane + 0] = sum_1_0;
+  }
+  sum_2_0.x += shuffle_xor(sum_2_0.x, 8u);
+  sum_2_0.y += shuffle_xor(sum_2_0.y, 8u);
+  sum_2_0.z += shuffle_xor(sum_2_0.z, 8u);
+  sum_2_0.w += shuffle_xor(sum_2_0.w, 8u);
+  sum_2_0.x += shuffle_xor(sum_2_0.x, 16u);
+  sum_2_0.y += shuffle_xor(sum_2_0.y, 16u);
+  sum_2_0.z += shuffle_xor(sum_2_0.z, 16u);
+  sum_2_0.w += shuffle_xor(sum_2_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 2) * 8 + row_lane + 0] = sum_2_0;
+  }
+  sum_3_0.x += shuffle_xor(sum_3_0.x, 8u);
+  sum_3_0.y += shuffle_xor(sum_3_0.y, 8u);
+  sum_3_0.z += shuffle_xor(sum_3_0.z, 8u);
+  sum_3_0.w += shuffle_xor(sum_3_0.w, 8u);
+  sum_3_0.x += shuffle_xor(sum_3_0.x, 16u);
+  sum_3_0.y += shuffle_xor(sum_3_0.y, 16u);
+  sum_3_0.z += shuffle_xor(sum_3_0.z, 16u);
+  sum_3_0.w += shuffle_xor(sum_3_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 3) * 8 + row_lane + 0] = sum_3_0;
+  }
+  __syncthreads();
   const i32 result_start = batch * sizes->result_batch + head * sizes->result_head;
-  __syncthreads();
-  lane_values[thread] = sum_0_0;
-  __syncthreads();
-  if (split == 0 && row_group * 4 + 0 < rows && column_lane * 4 < 8) {
-    for (i32 other = 1; other < 64; other += 1) {
-      sum_0_0 += lane_values[thread + other * 2];
+  for (i32 slot = thread; slot < 32; slot += 256) {
+    const i32 row = slot / 8;
+    const i32 column = slot % 8 * 4;
+    const vec4<f32> row_part = warp_sums[slot + 0] + warp_sums[slot + 32] + warp_sums[slot + 64] + warp_sums[slot + 96] + warp_sums[slot + 128] + warp_sums[slot + 160] + warp_sums[slot + 192] + warp_sums[slot + 224];
+    if (row < rows && column < 8) {
+      const i32 place = result_start + (first_query + row) * sizes->result_row + column;
+      result_buffer[(sizes->result_offset + place) >> 2u] = row_part;
     }
-    const i32 place = result_start + (first_query + row_group * 4 + 0) * sizes->result_row + column_lane * 4;
-    result_buffer[(sizes->result_offset + place) >> 2u] = sum_0_0 * inverse.x;
-  }
-  __syncthreads();
-  lane_values[thread] = sum_1_0;
-  __syncthreads();
-  if (split == 0 && row_group * 4 + 1 < rows && column_lane * 4 < 8) {
-    for (i32 other = 1; other < 64; other += 1) {
-      sum_1_0 += lane_values[thread + other * 2];
-    }
-    const i32 place_2 = result_start + (first_query + row_group * 4 + 1) * sizes->result_row + column_lane * 4;
-    result_buffer[(sizes->result_offset + place_2) >> 2u] = sum_1_0 * inverse.y;
-  }
-  __syncthreads();
-  lane_values[thread] = sum_2_0;
-  __syncthreads();
-  if (split == 0 && row_group * 4 + 2 < rows && column_lane * 4 < 8) {
-    for (i32 other = 1; other < 64; other += 1) {
-      sum_2_0 += lane_values[thread + other * 2];
-    }
-    const i32 place_3 = result_start + (first_query + row_group * 4 + 2) * sizes->result_row + column_lane * 4;
-    result_buffer[(sizes->result_offset + place_3) >> 2u] = sum_2_0 * inverse.z;
-  }
-  __syncthreads();
-  lane_values[thread] = sum_3_0;
-  __syncthreads();
-  if (split == 0 && row_group * 4 + 3 < rows && column_lane * 4 < 8) {
-    for (i32 other = 1; other < 64; other += 1) {
-      sum_3_0 += lane_values[thread + other * 2];
-    }
-    const i32 place_4 = result_start + (first_query + row_group * 4 + 3) * sizes->result_row + column_lane * 4;
-    result_buffer[(sizes->result_offset + place_4) >> 2u] = sum_3_0 * inverse.w;
   }
 }
 }

@@ -246,6 +246,16 @@ export abstract class AttentionFrame {
     k.barrier();
     return over(exchangedBlocks, `${this.rowGroup} * ${blocks}`, blocks);
   }
+
+  /** Stores four columns of a result from `column` on, a multiple of four that is in the row, to a place in the result. */
+  storeResult(place: string, value: string, column: string): void {
+    const { k, kernel } = this;
+    const result = k.operand('result');
+    if (kernel.valueSize % 4 === 0) return result.storeVector(place, value);
+    const vector = k.let('lanes', 'vec4<f32>', value);
+    for (const lane of [0, 1, 2, 3])
+      k.if(`${column} + ${lane} < ${kernel.valueSize}`, () => result.store(`${place} + ${lane}`, k.lane(vector, lane)));
+  }
 }
 export function indices(count: number): readonly number[] {
   return Array.from({ length: count }, (_, index) => index);

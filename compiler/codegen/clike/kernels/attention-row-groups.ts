@@ -214,19 +214,11 @@ export class RowGroupFrame extends AttentionFrame {
               k.add(sum, `${exchanged}[${k.thread} + ${other} * ${layout.columnLanes}]`),
             );
           const place = `${result} + (${this.firstQuery} + ${inTile}) * ${k.size('result_row')} + ${column}`;
-          this.#storeResult(k.let('place', 'i32', place), `${sum} * ${k.lane(inverse, row)}`, column);
+          this.storeResult(k.let('place', 'i32', place), `${sum} * ${k.lane(inverse, row)}`, column);
         });
       }),
     );
     if (kernel.logSumExp) this.#storeLogSumExp(total);
-  }
-  #storeResult(place: string, value: string, column: string): void {
-    const { k, kernel } = this;
-    const result = k.operand('result');
-    if (kernel.valueSize % 4 === 0) return result.storeVector(place, value);
-    const vector = k.let('lanes', 'vec4<f32>', value);
-    for (const lane of [0, 1, 2, 3])
-      k.if(`${column} + ${lane} < ${kernel.valueSize}`, () => result.store(`${place} + ${lane}`, k.lane(vector, lane)));
   }
   #storeLogSumExp(total: string): void {
     const { k } = this;

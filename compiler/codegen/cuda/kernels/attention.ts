@@ -2,21 +2,24 @@
 import type { AttentionKernel, AttentionKernelSegment } from '../../../kernel/kernel.ts';
 import type { KernelContext } from '../../clike/kernel-builder.ts';
 import { renderAttention } from '../../clike/kernels/attention.ts';
+import { DecodeFrame } from './decode-frame.ts';
 import { TensorFrame } from './tensor-frame.ts';
 import type { Multiply } from './tensor-layout.ts';
 
 export function renderCudaAttention(kernel: AttentionKernel, context: KernelContext): string {
-  return kernel.schedule.multiply === undefined
-    ? renderAttention(kernel, context)
-    : renderAttention(kernel, context, (k, own) => new TensorFrame(k, own));
+  const { multiply, fewQueries } = kernel.schedule;
+  if (multiply !== undefined) return renderAttention(kernel, context, (k, own) => new TensorFrame(k, own));
+  if (fewQueries) return renderAttention(kernel, context, (k, own) => new DecodeFrame(k, own));
+  return renderAttention(kernel, context);
 }
 
-/** The most that a row of queries or of values has for the accumulators and fragments of a warp to stay in registers. */
+/** The most that a row of queries or of values has for what a warp sums up to stay in registers, and in shared memory at the end. */
 const widestHead = 128;
 
 /**
  * Four warps with sixteen queries each, or, where queries choose what they read, four that share sixteen queries and split the keys:
- * as many queries choose together, and what they are chosen by needs shared memory too. `multiply` is null for f32.
+ * as many queries choose together, and what they are chosen by needs shared memory too. Decoding: eight warps over the keys of one KV
+ * head. `multiply` is null for f32.
  */
 export function cudaAttentionSchedule(
   multiply: Multiply | null,
@@ -25,9 +28,10 @@ export function cudaAttentionSchedule(
   decodes: boolean,
   segments: readonly AttentionKernelSegment[],
 ): AttentionKernel['schedule'] {
-  if (decodes) return { queryTile: 4, keyTile: 128, threads: 128, fewQueries: false };
-  if (multiply === null || Math.max(headSize, valueSize) > widestHead)
-    return { queryTile: 16, keyTile: 64, threads: 64, fewQueries: false };
+  const isWide = Math.max(headSize, valueSize) > widestHead;
+  if (decodes && isWide) return { queryTile: 4, keyTile: 128, threads: 128, fewQueries: false };
+  if (decodes) return { queryTile: 4, keyTile: 256, threads: 256, fewQueries: true };
+  if (multiply === null || isWide) return { queryTile: 16, keyTile: 64, threads: 64, fewQueries: false };
   const chooses = segments.some(
     (segment) => segment.kind === 'ranked' || (segment.kind === 'clusters' && segment.expand !== null),
   );

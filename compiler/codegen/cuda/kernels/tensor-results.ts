@@ -42,20 +42,11 @@ export function finishTile(frame: AttentionFrame, softmax: TensorSoftmax, merged
 }
 
 /** Stores four columns of a row, from a multiple of four on; what is beyond the tile or the row is left out. */
-function storeVector(
-  { k, kernel, firstQuery, rows }: AttentionFrame,
-  start: string,
-  row: string,
-  column: string,
-  vector: string,
-): void {
-  const result = k.operand('result');
-  const { valueSize } = kernel;
-  k.if(`${row} < ${rows} && ${column} < ${valueSize}`, () => {
+function storeVector(frame: AttentionFrame, start: string, row: string, column: string, vector: string): void {
+  const { k, kernel, firstQuery, rows } = frame;
+  k.if(`${row} < ${rows} && ${column} < ${kernel.valueSize}`, () => {
     const place = k.let('place', 'i32', `${start} + (${firstQuery} + ${row}) * ${k.size('result_row')} + ${column}`);
-    if (valueSize % 4 === 0) return result.storeVector(place, vector);
-    for (const lane of [0, 1, 2, 3])
-      k.if(`${column} + ${lane} < ${valueSize}`, () => result.store(`${place} + ${lane}`, k.lane(vector, lane)));
+    frame.storeResult(place, vector, column);
   });
 }
 
