@@ -26,18 +26,23 @@ export async function assemble(ptx: string, architecture: string): Promise<Reado
     await writeFile(source, ptx);
     const parameters = ['--verbose', `--gpu-name=${architecture}`, source, '--output-file', path.join(folder, 'kernels.cubin')];
     const { stderr } = await promisify(execFile)(file, parameters, { maxBuffer: 2 ** 26 });
-    const found = new Map<string, KernelResources>();
-    for (const text of stderr.split("Compiling entry function '").slice(1)) {
-      const number = (pattern: RegExp): number => Number(pattern.exec(text)?.[1] ?? 0);
-      found.set(text.slice(0, text.indexOf("'")), {
-        registers: number(/Used (\d+) registers/),
-        spilledBytes: number(/(\d+) bytes spill stores/) + number(/(\d+) bytes spill loads/),
-        stackBytes: number(/(\d+) bytes stack frame/),
-        sharedBytes: number(/(\d+) bytes smem/),
-      });
-    }
-    return found;
+    return resourcesOf(stderr);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** What ptxas prints of each kernel when it is asked to (`--verbose`). */
+export function resourcesOf(log: string): ReadonlyMap<string, KernelResources> {
+  const found = new Map<string, KernelResources>();
+  for (const text of log.split("Compiling entry function '").slice(1)) {
+    const number = (pattern: RegExp): number => Number(pattern.exec(text)?.[1] ?? 0);
+    found.set(text.slice(0, text.indexOf("'")), {
+      registers: number(/Used (\d+) registers/),
+      spilledBytes: number(/(\d+) bytes spill stores/) + number(/(\d+) bytes spill loads/),
+      stackBytes: number(/(\d+) bytes stack frame/),
+      sharedBytes: number(/(\d+) bytes smem/),
+    });
+  }
+  return found;
 }

@@ -8,6 +8,7 @@ import type { AttentionKernel, BlockGemmKernel, GemmKernel, Kernel } from '../..
 import { cudaCompilersAreThere, koffiFile, nvrtcFiles } from '../cuda-compilers.ts';
 import { emittedKernels } from '../golden-kernels/emitted.ts';
 import { gpuProgramsFor } from '../models/gpu-programs.ts';
+import { resourcesOf } from '../ptxas.ts';
 import { requires } from '../requirements.ts';
 import { distinctKernels, type DistinctKernel, type DistinctKernels } from './distinct-kernels.ts';
 
@@ -30,28 +31,6 @@ function declaredSharedBytes(text: string): number {
     const count = [...extents.matchAll(/\d+/g)].reduce((product, [extent]) => product * Number(extent), 1);
     return sum + Number(lanes) * (elementBytes[vectorType ?? type] ?? NaN) * count;
   }, 0);
-}
-
-/** What ptxas says of a kernel (`--ptxas-options=-v`). */
-interface Usage {
-  readonly stackBytes: number;
-  readonly spilledBytes: number;
-  readonly registers: number;
-  readonly sharedBytes: number;
-}
-function usages(log: string): ReadonlyMap<string, Usage> {
-  const found = new Map<string, Usage>();
-  for (const part of log.split(/Compiling entry function '(?=\w+')/).slice(1)) {
-    const number = (pattern: RegExp): number => Number(pattern.exec(part)?.[1] ?? NaN);
-    const name = /^\w+/.exec(part)?.[0] ?? '';
-    found.set(name, {
-      stackBytes: number(/(\d+) bytes stack frame/),
-      spilledBytes: number(/(\d+) bytes spill stores/) + number(/(\d+) bytes spill loads/),
-      registers: number(/Used (\d+) registers/),
-      sharedBytes: Number(/(\d+) bytes smem/.exec(part)?.[1] ?? 0),
-    });
-  }
-  return found;
 }
 
 /** Threads of a block, from `__launch_bounds__(128, 1)`. */
@@ -145,20 +124,20 @@ describe('emitted CUDA', function () {
         const { cubin, log } = await compiled('13.0', architecture, '--ptxas-options=-v');
         // ELF: machine code for one device.
         expect(Buffer.from(cubin).subarray(1, 4).toString()).to.equal('ELF');
-        const used = usages(log);
+        const used = resourcesOf(log);
         const faults: string[] = [];
         for (const found of all.kernels) {
-          const { stackBytes, spilledBytes, registers, sharedBytes } = used.get(found.name) ?? { stackBytes: NaN };
+          const { stackBytes = NaN, spilledBytes = NaN, registers = NaN, sharedBytes = NaN } = used.get(found.name) ?? {};
           const says = (fits: boolean, what: string): void => void (fits || faults.push(`${found.uses[0].where}: ${what}`));
           says(spilledBytes === 0 && stackBytes === 0, `${spilledBytes} bytes spilled, ${stackBytes} bytes of stack`);
           const most = registersAtMost(found);
-          says(Number(registers) <= most, `${registers} registers of ${most}`);
-          const blocks = Math.floor(limits.registers / (Number(registers) * threadsOf(found)));
+          says(registers <= most, `${registers} registers of ${most}`);
+          const blocks = Math.floor(limits.registers / (registers * threadsOf(found)));
           says((blocks * threadsOf(found)) / 32 >= residentWarps, `${blocks} blocks of ${threadsOf(found)} threads`);
           // An array may start at the next multiple of sixteen bytes; one that the compiler finds no use for is not there.
           const declared = declaredSharedBytes(found.text);
           const sharedMost = Math.min(limits.sharedBytes, 16 * Math.ceil(declared / 16) + 64);
-          says(Number(sharedBytes) <= sharedMost, `${sharedBytes} bytes of shared memory, declared are ${declared}`);
+          says(sharedBytes <= sharedMost, `${sharedBytes} bytes of shared memory, declared are ${declared}`);
         }
         expect(faults, faults.join('\n')).to.deep.equal([]);
       });
