@@ -13,7 +13,7 @@ import { headCalibrator } from './calibrate/calibrate-heads.ts';
 import type { Target } from './codegen/target.ts';
 import { hostTarget } from './codegen/targets.ts';
 import { cachePlanReport } from './cache-plan-report.ts';
-import { parameterValues, recordedGolden, toleranceOf, vocabularyOf } from './golden.ts';
+import { parameterValues, recordedGolden, toleranceFor, vocabularyOf } from './golden.ts';
 import { memoryOf, outputPorts, roundingsOf } from './manifest-parts.ts';
 import {
   buildTargets,
@@ -67,7 +67,7 @@ export async function prepareGenerator(preparation: Preparation): Promise<Prepar
     const own = !sameComputation(other.built, first.built)
       ? { golden: await goldenOf(other, parameters, ids, vocabulary) }
       : rounding
-        ? { golden: golden.map((vector) => ({ ...vector, tolerance: toleranceOf(vector, rounding) })) }
+        ? { golden: golden.map((vector) => ({ ...vector, ...toleranceFor(rounding) })) }
         : {};
     const words = rounding ? { approximations: approximations(other.target) } : {};
     prepared.push({ ...other, memory: memoryAtMost(other.built.program), ...own, ...words });

@@ -40,13 +40,15 @@ export function goldenFault(golden: ManifestGolden, results: ComputedOutputs): A
         `The output '${name}' has the shape [${found?.shape.join(', ') ?? ''}]; recorded is [${expected.shape.join(', ')}].`,
       );
     }
+    const largest = expected.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     for (const [at, value] of expected.data.entries()) {
       const difference = Math.abs((found.data[at] ?? NaN) - value);
       // Relative for large values: f32 has 24 bits, whatever the magnitude.
-      if (difference <= golden.tolerance * Math.max(1, Math.abs(value))) continue;
+      const scale = golden.toleranceOf === 'largest' ? largest : Math.max(1, Math.abs(value));
+      if (difference <= golden.tolerance * scale) continue;
       return new AtpcError(
         'ATPC-405',
-        `The output '${name}' is ${found.data[at]} at position ${at}; recorded is ${value}, tolerance ${golden.tolerance}.`,
+        `The output '${name}' is ${found.data[at]} at position ${at}; recorded is ${value}, tolerance ${golden.tolerance * scale}.`,
         { hint: 'This backend computes something else than the compiler did; do not use its results.' },
       );
     }

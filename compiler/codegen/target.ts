@@ -44,7 +44,7 @@ export interface EmitOptions {
 export interface Rounding {
   /** The largest relative error of one rounded number: 2^-11 for f16. */
   readonly unit: number;
-  /** How far outputs may be from those of the reference, as `tolerance` of a golden vector. */
+  /** How far outputs may be from those of the reference, as a part of the largest value of each. */
   readonly tolerance: number;
   /** For the approximations of the manifest. */
   readonly words: string;

@@ -122,7 +122,7 @@ export class EntryRoofline {
     const { device, registers } = this.#options;
     const footprint = footprintOf(named);
     const known = registers?.get(named.name);
-    const used = known ?? assumedRegisters[named.kernel.kind];
+    const used = known ?? assumedRegisters(named.kernel);
     return {
       named,
       footprint,

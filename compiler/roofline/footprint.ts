@@ -42,13 +42,13 @@ export function footprintOf(named: NamedKernel): Footprint {
 }
 
 /** Registers of a thread where no compiler has said: near what ptxas 13.0 gives for sm_90, for the kernels of small models. */
-export const assumedRegisters: { readonly [K in KernelKind]: number } = {
+const registersOfKind: { readonly [K in KernelKind]: number } = {
   map: 32,
   norm: 40,
   gemm: 96,
   block_gemm: 96,
   block_lookup: 32,
-  attention: 128,
+  attention: 176,
   cluster: 64,
   segment_means: 32,
   principal_rows: 64,
@@ -56,6 +56,12 @@ export const assumedRegisters: { readonly [K in KernelKind]: number } = {
   evict: 40,
   score_keys: 64,
 };
+
+/** A tile of sums in every warp. */
+const registersOfTensorCores = 240;
+export function assumedRegisters(kernel: Kernel): number {
+  return usesTensorCores(kernel) && kernel.kind !== 'attention' ? registersOfTensorCores : registersOfKind[kernel.kind];
+}
 
 /** Registers by kernel, from what `ptxas -v` prints. */
 export function registersOfPtxas(text: string): ReadonlyMap<string, number> {

@@ -22,7 +22,15 @@ const variant = object({
 const own = {
   tensors,
   golden: arrayOf(
-    object({ inputs: { $ref: '#/definitions/tensors' }, outputs: { $ref: '#/definitions/tensors' }, tolerance: number }),
+    object(
+      {
+        inputs: { $ref: '#/definitions/tensors' },
+        outputs: { $ref: '#/definitions/tensors' },
+        tolerance: number,
+        toleranceOf: { const: 'largest' },
+      },
+      ['toleranceOf'],
+    ),
   ),
   texts: arrayOf(text),
 };

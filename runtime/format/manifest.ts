@@ -162,4 +162,9 @@ export interface ManifestGolden {
   /** Output name -> shape and values; long outputs keep their first 64 elements. */
   readonly outputs: Readonly<Record<string, { readonly shape: readonly number[]; readonly data: readonly number[] }>>;
   readonly tolerance: number;
+  /**
+   * What the tolerance is a part of: absent, of the recorded value, and of 1 where that is larger; `largest`, of the largest recorded
+   * value of the output, as errors of products of rounded numbers are.
+   */
+  readonly toleranceOf?: 'largest';
 }

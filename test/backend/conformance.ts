@@ -56,6 +56,23 @@ export interface Backend {
 const tolerance = 1e-4;
 /** Where a target rounds what it multiplies, its results are as close as its rounding lets them be. */
 export const within = ({ target }: Backend, exact: number): number => Math.max(exact, target.rounding?.tolerance ?? 0);
+/**
+ * Of a whole model: number by number where nothing is rounded, and else by the length of the error, since roundings of all layers meet in
+ * some number or other.
+ */
+export function expectModel(
+  { target }: Backend,
+  found: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  exact: number,
+  what: string,
+): void {
+  if (target.rounding === undefined) return expectClose(found, expected, exact, what);
+  expect(found.length, what).to.equal(expected.length);
+  const length = (values: readonly number[]): number => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+  const errors = Array.from(expected, (value, index) => (found[index] ?? NaN) - value);
+  expect(length(errors), what).to.be.at.most(target.rounding.tolerance * length(Array.from(expected)));
+}
 
 export function asRunInputs(inputs: Readonly<Record<string, Tensor>>): RunInputs {
   return Object.fromEntries(

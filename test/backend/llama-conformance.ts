@@ -10,7 +10,7 @@ import { densePlan } from '../../passes/atp/plan.ts';
 import { requires } from '../requirements.ts';
 import { llamaVariants } from '../models/llama-variants.ts';
 import { llamaInputs, tinyLlama, tokenIds, type TinyLlama } from '../models/tiny-llama.ts';
-import { asRunInputs, expectClose, within, type Backend } from './conformance.ts';
+import { asRunInputs, expectModel, type Backend } from './conformance.ts';
 
 /** The logits of a compiled model. */
 async function logitsOf(
@@ -53,12 +53,7 @@ export function llamaConformance(backend: Backend): void {
         for (const length of [1, 37]) {
           const ids = tokenIds(length);
           const expected = await expectedLogits(model, model.source, ids);
-          expectClose(
-            await logitsOf(backend, model, model.source, undefined, ids),
-            expected,
-            within(backend, 1e-4),
-            `${length} tokens`,
-          );
+          expectModel(backend, await logitsOf(backend, model, model.source, undefined, ids), expected, 1e-4, `${length} tokens`);
         }
       });
     }
@@ -68,7 +63,7 @@ export function llamaConformance(backend: Backend): void {
         const { tensors } = storedAs(model.source, model.graph, type);
         const ids = tokenIds(37);
         const expected = await expectedLogits(model, tensors, ids);
-        expectClose(await logitsOf(backend, model, tensors, type, ids), expected, within(backend, 1e-4), type);
+        expectModel(backend, await logitsOf(backend, model, tensors, type, ids), expected, 1e-4, type);
       });
     }
   });

@@ -114,7 +114,8 @@ function launchKernel(
   found.set(result);
   const arrays = [...reads, found];
   const addresses = arrays.map((array) => {
-    const address = driver.allocate(Math.max(16, array.byteLength));
+    // Halves are read as words of two.
+    const address = driver.allocate(Math.max(4, Math.ceil(array.byteLength / 4) * 4));
     const from = driver.addressOf(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
     if (array.byteLength > 0) driver.copyToDevice(address, from, array.byteLength, stream);
     return address;

@@ -23,4 +23,8 @@ int begin(const char *function, bool needs_context);
 /** Whether some stream of the context is being captured: memory is neither made nor freed then. */
 bool is_capturing(Context &context);
 
+class Stream;
+/** The stream that a handle stands for: null, 1 and 2 are default streams, which wait for all others. Null where it is none. */
+std::shared_ptr<Stream> stream_of(void *handle);
+
 #endif

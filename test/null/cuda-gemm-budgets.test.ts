@@ -79,6 +79,16 @@ describe('products on tensor cores: what they take of a device', function () {
       expect(text.includes('cp.async.cg.shared.global'), name).to.equal(copied);
     }
   });
+  it('the next tile is read before the products of this one, and stored after them', () => {
+    for (const { name, pattern } of kernels) {
+      if (pattern?.operands[0]?.vectors !== true) continue;
+      const text = ptx.slice(ptx.indexOf(`.entry ${name}(`));
+      const loop = text.slice(text.indexOf('bar.sync'));
+      const [read, product, store] = ['ld.global.nc.v4', 'mma.sync', 'st.shared'].map((word) => loop.indexOf(word));
+      expect(read, name).to.be.within(0, product as number);
+      expect(product, name).to.be.within(0, store as number);
+    }
+  });
   for (const architecture of ['sm_80', 'sm_90', 'sm_120']) {
     it(`${architecture}: no spills; two thread blocks fit the registers of a multiprocessor, and no more than static shared memory`, async () => {
       const { threads } = readPtx(new TextEncoder().encode(ptx));

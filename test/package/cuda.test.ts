@@ -3,14 +3,18 @@ import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { loadPackage } from '../../compiler/package/load-package.ts';
 import type { LoadProgress, StepTime } from '../../runtime/api.ts';
+import { useCuda } from '../../runtime/backends/cuda/use-cuda.ts';
+import { AtpcError } from '../../runtime/errors.ts';
+import type { Manifest, ManifestTarget } from '../../runtime/format/manifest.ts';
 import { cudaCompilersAreThere } from '../cuda-compilers.ts';
 import { cudaEnvironment, cudaIsThere, onHardware } from '../cuda-device.ts';
 import { requires } from '../requirements.ts';
 import { liveObjects } from './cuda-faults.ts';
 import { tinyCuda, writeGeneratorCuda, writeTinyCuda } from './tiny-cuda.ts';
 import { expectedAnswer } from './tiny-generator.ts';
-import { expectedLogits, loadTiny, refusal, TemporaryFolder } from './tiny-package.ts';
+import { expectedLogits, loadTiny, refusal, TemporaryFolder, writeTiny } from './tiny-package.ts';
 
 const ids = [[2, 4, 6, 3]];
 const rounds = (count: number): { data: number[]; shape: number[] } => ({ data: [count], shape: [] });
@@ -203,6 +207,29 @@ describe('a package for CUDA, in Node', function () {
       const { status, signal, stderr } = await runScript(`${start}\n${text}`);
       expect({ status, signal }, `${name}: ${stderr}`).to.deep.equal({ status: expected, signal: null });
     }
+  });
+
+  it('is refused in browsers, with a sentence', async () => {
+    const manifest = JSON.parse(await readFile(folder.file('tiny', 'manifest.json'), 'utf8')) as Manifest;
+    const target = manifest.targets.find((candidate): candidate is ManifestTarget<'cuda'> => candidate.name === 'cuda');
+    if (target === undefined) throw new Error('The package has no kernels for CUDA.');
+    const platform = { name: 'browser', availableParallelism: () => 1 } as const;
+    expect(() => useCuda(manifest, target, { platform, threads: 1 })).to.throw(AtpcError, /ATPC-501.*in Node; this is a browser/);
+  });
+
+  it('leaves no trace in packages for other targets', async () => {
+    await writeTiny(folder.file('wasm'));
+    for (const [name, found] of [
+      ['wasm', false],
+      ['tiny', true],
+    ] as const) {
+      const text = await readFile(folder.file(name, 'worker.js'), 'utf8');
+      expect(/cuInit|koffi/.test(text), name).to.equal(found);
+    }
+    const index = await readFile(folder.file('tiny', 'index.js'), 'utf8');
+    expect(index).not.to.match(/cuInit|koffi/);
+    const { load } = await loadPackage(folder.file('wasm'));
+    expect(await refusal(load({ backend: 'cuda' }))).to.match(/ATPC-501.*no kernels for cuda/);
   });
 
   it('leaves nothing behind: 30 models, one after the other', async () => {

@@ -1,0 +1,20 @@
+import { requires, requiresTime } from '../requirements.ts';
+import { cudaCompilersAreThere } from '../cuda-compilers.ts';
+import { cudaIsThere } from '../cuda-device.ts';
+import { cudaAttention } from './cuda-attention.ts';
+import { modeKernels } from './mode-kernels.ts';
+import { runOnCuda } from './run-cuda-attention.ts';
+
+describe('CUDA', () => {
+  before(function () {
+    requires(this, 'cuda', cudaIsThere() && cudaCompilersAreThere());
+    requiresTime(this);
+  });
+  modeKernels({
+    name: 'cuda',
+    tolerance: 2e-6,
+    attention: cudaAttention('f32'),
+    run: (kernel, inputs, results, integers) =>
+      runOnCuda({ kernel, operands: [...inputs, ...results], written: results.length, integers }, 2),
+  });
+});
