@@ -108,9 +108,7 @@ export async function runOnCuda(tensors: BoundTensors, times: number): Promise<r
       const items = evaluateSize(renderer.items(kernel, integers), {});
       const sizes = Int32Array.from([items, ...offsets, ...integers]);
       const places = [new Uint8Array(sizes.buffer), ...contents].map(upload);
-      const scratch = renderer.scratch?.isUsed(kernel)
-        ? [evaluateSize(renderer.scratch.bytes(kernel, integers), {})]
-        : [];
+      const scratch = renderer.scratch?.isUsed(kernel) ? [evaluateSize(renderer.scratch.bytes(kernel, integers), {})] : [];
       const parameters = new LaunchBuffer(driver);
       parameters.fill(places[0] as Address, BigUint64Array.from([...places.slice(1), ...scratch.map(allocate)]));
       driver.launch(address, items, threads, stream, parameters.extra);
