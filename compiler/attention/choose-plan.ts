@@ -1,5 +1,5 @@
 /** From the options to a plan: forced, read from a file, or the cheapest at the typical length. */
-import type { AttentionPlan, HeadGroup } from '../../passes/atp/plan.ts';
+import { isDense, type AttentionPlan, type HeadGroup } from '../../passes/atp/plan.ts';
 import { modes, type ModeName } from '../../passes/atp/modes/table.ts';
 import { formatShare, isWhole, parseKeys, wholeShare, type Share } from '../../passes/atp/share.ts';
 import type { AttentionShape } from '../../passes/atp/site.ts';
@@ -29,7 +29,9 @@ export type PlanOptions = Pick<CompileOptions, 'attention' | 'keys' | 'typicalLe
 /** Predicted seconds of some heads' attention for one sequence. */
 export function predictedSeconds(shape: AttentionShape, group: HeadGroup, tokens: number, target: Target): number {
   const { streamed, gathered } = attentionWork(shape, group, tokens, target.queriesPerChoice);
-  return streamed / target.flopsPerSecond + gathered / target.gatheredFlopsPerSecond;
+  const { flopsPerSecond, choosingFlopsPerSecond = flopsPerSecond, gatheredFlopsPerSecond, queriesPerChoice } = target;
+  const rate = queriesPerChoice > 1 && !isDense(group) ? choosingFlopsPerSecond : flopsPerSecond;
+  return streamed / rate + gathered / gatheredFlopsPerSecond;
 }
 const allHeads = ({ kvHeads }: AttentionShape): readonly number[] => Array.from({ length: kvHeads }, (_, head) => head);
 

@@ -71,6 +71,8 @@ export interface Target {
   readonly flopsPerSecond: number;
   /** The same where a kernel reads scattered keys one query at a time. */
   readonly gatheredFlopsPerSecond: number;
+  /** The same of attention whose tiles of queries choose their keys together; without it as fast as dense attention. */
+  readonly choosingFlopsPerSecond?: number;
   /**
    * Consecutive queries of a head that choose the keys they read together, where nothing is causal: the queries of a workgroup. 1 where
    * each chooses for itself, which reads fewer keys but scattered ones.

@@ -10,6 +10,15 @@ import { rendererOf } from './renderers.ts';
 
 export { precisions, type Precision };
 
+/**
+ * Assumed, not measured, by what the roofline says of a device of a data centre (docs/roofline.md): dense attention on tensor cores has
+ * tiles of 64 queries, and one whose queries choose has 16, which read each key from the cache of the device four times as often.
+ */
+const rates = {
+  cores: { flopsPerSecond: 1e13, gatheredFlopsPerSecond: 2e12 },
+  tensorCores: { flopsPerSecond: 1e14, choosingFlopsPerSecond: 2.5e13, gatheredFlopsPerSecond: 2e12 },
+} as const;
+
 /** CUDA, for devices of compute capability 8.0 and up. Blocks of threads are whole warps of 32. */
 function createTarget(precision: Precision): Target {
   return {
@@ -30,9 +39,7 @@ function createTarget(precision: Precision): Target {
     // A thread reads four or eight plain numbers of the right side at a time, or four words of quants: 16 elements or 32.
     gemmSchedule: (...shape) => gemmSchedule(precision, shape, { run: 8, depthTile: 16 }),
     blockGemmSchedule: (...shape) => gemmSchedule(precision, shape, { run: 32, depthTile: 32 }),
-    // Assumed, of a device of a data centre at half of its f32 rate: no GPU was measured (docs/roofline.md).
-    flopsPerSecond: 1e13,
-    gatheredFlopsPerSecond: 2e12,
+    ...rates[precision === 'f32' ? 'cores' : 'tensorCores'],
     queriesPerChoice: 16,
     refusedModes: { svd: 'the eigenvectors of literal ATP are not safe in float32, and CUDA has no kernel for them in float64' },
     attentionsPerLayer: 3,
