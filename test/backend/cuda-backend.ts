@@ -29,10 +29,12 @@ export function testDriver(): Promise<CudaDriver> {
   return driver;
 }
 
+let found: ReturnType<typeof findCompilers> | undefined;
+
 /** The PTX of kernels from the compiler of the newest CUDA that the driver takes. What was compiled before is taken from .cache. */
 export async function ptxFor(source: string): Promise<string> {
   const version = (await testDriver()).version();
-  const { compilers } = await findCompilers();
+  const { compilers } = await (found ??= findCompilers());
   const compiler = compilers.find(({ version: { major, minor } }) => 1000 * major + 10 * minor <= version);
   if (!compiler) throw new Error(`No compiler writes PTX for CUDA ${formatVersion(version)}.`);
   const { kind, version: own } = compiler;

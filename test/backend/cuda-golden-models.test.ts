@@ -1,3 +1,4 @@
+import { precisions } from '../../compiler/codegen/cuda/precision.ts';
 import { requiresTime } from '../requirements.ts';
 import { cudaBackend, disposeExecutors } from './cuda-backend.ts';
 import { goldenModels } from './golden-models.ts';
@@ -7,5 +8,5 @@ describe('CUDA', () => {
     requiresTime(this);
   });
   afterEach(disposeExecutors);
-  goldenModels(cudaBackend());
+  for (const precision of precisions) goldenModels(cudaBackend(precision));
 });
