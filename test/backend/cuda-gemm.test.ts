@@ -8,7 +8,7 @@ import { formatBlockFormat, type BlockFormat } from '../../compiler/weights/bloc
 import type { BlockGemmKernel, GemmKernel, TensorCoreSchedule } from '../../compiler/kernel/kernel.ts';
 import { cudaCompilersAreThere } from '../cuda-compilers.ts';
 import { cudaIsThere } from '../cuda-device.ts';
-import { requires } from '../requirements.ts';
+import { requires, requiresTime } from '../requirements.ts';
 import {
   blockFormats,
   blockRight,
@@ -75,6 +75,7 @@ const rights = { f32: plainRight, f16: halfRight } as const;
 describe('products on CUDA', function () {
   this.timeout(600_000);
   before(function () {
+    requiresTime(this);
     requires(this, 'cuda', cudaIsThere() && cudaCompilersAreThere());
   });
 

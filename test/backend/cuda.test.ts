@@ -1,3 +1,4 @@
+import { requiresTime } from '../requirements.ts';
 import { conformance } from './conformance.ts';
 import { cudaBackend, disposeExecutors } from './cuda-backend.ts';
 import { llamaConformance } from './llama-conformance.ts';
@@ -7,5 +8,10 @@ describe('CUDA', () => {
   afterEach(disposeExecutors);
   conformance(cudaBackend());
   modelConformance(cudaBackend());
-  llamaConformance(cudaBackend());
+  describe('Llama', () => {
+    before(function () {
+      requiresTime(this);
+    });
+    llamaConformance(cudaBackend());
+  });
 });

@@ -10,7 +10,7 @@ import { readPtx } from '../../runtime/backends/cuda/ptx.ts';
 import { bindRun, textOfKernels } from '../backend/run-cuda-kernels.ts';
 import { cudaCompilersAreThere } from '../cuda-compilers.ts';
 import { assemble, ptxasIsThere } from '../ptxas.ts';
-import { requires } from '../requirements.ts';
+import { requires, requiresTime } from '../requirements.ts';
 
 const epilogue: readonly EpilogueStep[] = [{ step: 'bias' }, { step: 'activation', op: 'gelu' }, { step: 'residual' }];
 const q8: BlockFormat = { bits: 8, block: 32, signed: true, minima: false };
@@ -90,7 +90,8 @@ describe('products on tensor cores: what they take of a device', function () {
     }
   });
   for (const architecture of ['sm_80', 'sm_90', 'sm_120']) {
-    it(`${architecture}: no spills; two thread blocks fit the registers of a multiprocessor, and no more than static shared memory`, async () => {
+    it(`${architecture}: no spills; two thread blocks fit the registers of a multiprocessor, and no more than static shared memory`, async function () {
+      if (architecture !== 'sm_80') requiresTime(this);
       const { threads } = readPtx(new TextEncoder().encode(ptx));
       const resources = await assemble(ptx, architecture);
       // Registers are handed out to a warp in units of eight a thread.

@@ -9,7 +9,7 @@ import { cudaCompilersAreThere, koffiFile, nvrtcFiles } from '../cuda-compilers.
 import { emittedKernels } from '../golden-kernels/emitted.ts';
 import { gpuProgramsFor } from '../models/gpu-programs.ts';
 import { resourcesOf } from '../ptxas.ts';
-import { requires } from '../requirements.ts';
+import { requires, requiresTime } from '../requirements.ts';
 import { distinctKernels, type DistinctKernel, type DistinctKernels } from './distinct-kernels.ts';
 
 const folder = fileURLToPath(new URL('../golden-kernels/', import.meta.url));
@@ -120,7 +120,8 @@ describe('emitted CUDA', function () {
     }
 
     for (const architecture of architectures) {
-      it(`runs on ${architecture} without spilled registers, within the budgets of its schedules`, async () => {
+      it(`runs on ${architecture} without spilled registers, within the budgets of its schedules`, async function () {
+        if (architecture !== 'sm_80') requiresTime(this);
         const { cubin, log } = await compiled('13.0', architecture, '--ptxas-options=-v');
         // ELF: machine code for one device.
         expect(Buffer.from(cubin).subarray(1, 4).toString()).to.equal('ELF');
@@ -144,7 +145,8 @@ describe('emitted CUDA', function () {
     }
 
     for (const release of ['13.0', '12.4'] as const) {
-      it(`is PTX with tensor-core products wherever many rows are multiplied in f16 or bf16: NVRTC ${release}`, async () => {
+      it(`is PTX with tensor-core products wherever many rows are multiplied in f16 or bf16: NVRTC ${release}`, async function () {
+        if (release !== '13.0') requiresTime(this);
         const { ptx } = await compiled(release, virtualArchitecture);
         const bodies = new Map(
           ptx
