@@ -8,5 +8,5 @@ describe('CUDA', () => {
     requiresTime(this);
   });
   afterEach(disposeExecutors);
-  for (const precision of precisions) goldenModels(cudaBackend(precision));
+  for (const precision of precisions) goldenModels(cudaBackend(precision), { promptTokens: 64 });
 });
