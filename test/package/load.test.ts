@@ -196,7 +196,8 @@ describe('loading a package', () => {
     } catch (error) {
       expect(error).to.have.property('hint', "Did you mean 'backend'?");
     }
-    expect(await refusal(loadTiny(folder.file('tiny'), { backend: 'cuda' } as object))).to.match(/ATPC-501.*'cuda'/);
+    expect(await refusal(loadTiny(folder.file('tiny'), { backend: 'metal' } as object))).to.match(/ATPC-501.*'metal'/);
+    expect(await refusal(loadTiny(folder.file('tiny'), { backend: 'cuda' }))).to.match(/ATPC-501.*no kernels for cuda/);
     expect(await refusal(loadTiny(folder.file('tiny'), { baseUrl: 'not a url' }))).to.match(/ATPC-607.*baseUrl/);
   });
 
