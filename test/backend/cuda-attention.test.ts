@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { precisions, type Precision } from '../../compiler/codegen/cuda/precision.ts';
+import type { Precision } from '../../compiler/codegen/cuda/precision.ts';
 import { cudaTarget } from '../../compiler/codegen/cuda/target.ts';
 import { cudaCompilersAreThere } from '../cuda-compilers.ts';
 import { cudaIsThere } from '../cuda-device.ts';
@@ -104,6 +104,7 @@ describe('CUDA', function () {
     before(function () {
       requiresTime(this);
     });
-    for (const precision of precisions) attentionKernels(cudaAttention(precision));
+    // bf16 differs from f16 in its instructions alone, which other tests see.
+    for (const precision of ['f32', 'f16'] as const) attentionKernels(cudaAttention(precision));
   });
 });

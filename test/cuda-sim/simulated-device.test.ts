@@ -13,9 +13,11 @@ const values = (count: number, value: (index: number) => number): Float32Array =
 
 describe('simulated CUDA device', function () {
   let calls: DriverCalls;
-  const environment = { ...process.env };
+  /** What other tests of the process have set before. */
+  let environment: Readonly<NodeJS.ProcessEnv>;
   const folders: Record<'plain' | 'checked', string> = { plain: '', checked: '' };
   before(async function () {
+    environment = { ...process.env };
     requires(this, 'cuda', simulationIsThere());
     this.timeout(300_000);
     for (const kind of ['plain', 'checked'] as const) {
