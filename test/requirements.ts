@@ -38,6 +38,10 @@ export function requires(context: Mocha.Context, name: Requirement, condition: b
   if (condition) return;
   const sentence = reason ?? `needs ${requirements[name]}`;
   if (requiredNames().has(name)) throw new Error(`ATPC_REQUIRE lists '${name}', and it is not there: ${sentence}`);
+  skipBecause(context, sentence);
+}
+/** Skips the running test, or in a `before` hook the suite, with a sentence that is printed. */
+export function skipBecause(context: Mocha.Context, sentence: string): void {
   const runnable = context.runnable();
   // A hook speaks for its whole suite.
   skipReasons().set('type' in runnable && runnable.type === 'hook' ? (runnable.parent ?? runnable) : runnable, sentence);

@@ -68,8 +68,8 @@ export async function instantiateOnCuda(
   if (typeof source !== 'string') throw new TypeError('The target gave no text.');
   const [driver, ptx] = [await testDriver(), await ptxFor(source)];
   await simulateModules(source, [ptx]);
-  const text = new TextEncoder().encode(ptx);
-  const { device } = chooseDevice(driver, readPtx(text).capability);
+  const text = readPtx(new TextEncoder().encode(ptx));
+  const { device } = chooseDevice(driver, text.capability);
   const executor = await CudaExecutor.create(driver, leaseContext(driver, device), program, text);
   executors.add(executor);
   await writeTensors(executor, program, tensor);

@@ -22,7 +22,7 @@ import { GraphCache } from './graphs.ts';
 import { loadKernels, type CudaKernels } from './kernels.ts';
 import { Launches } from './launches.ts';
 import { callBytes } from './preflight.ts';
-import { readPtx } from './ptx.ts';
+import type { PtxText } from './ptx.ts';
 import { DeviceStates } from './states.ts';
 import { StepEvents } from './step-events.ts';
 import { Uploads } from './uploads.ts';
@@ -75,7 +75,7 @@ export class CudaExecutor implements Executor {
     driver: CudaDriver,
     context: ContextLease,
     program: Program,
-    ptx: Uint8Array,
+    ptx: PtxText,
     { description = 'a CUDA device', onKernels }: CudaExecutorOptions = {},
   ): Promise<CudaExecutor> {
     const executor = new CudaExecutor(driver, context, program, description);
@@ -88,12 +88,11 @@ export class CudaExecutor implements Executor {
       throw error;
     }
   }
-  #open(ptx: Uint8Array, onKernels: CudaExecutorOptions['onKernels']): void {
+  #open(ptx: PtxText, onKernels: CudaExecutorOptions['onKernels']): void {
     const [driver, program] = [this.#driver, this.#program];
-    const text = readPtx(ptx);
-    onKernels?.(0, text.threads.size);
-    const kernels = (this.#kernels = loadKernels(driver, program, ptx, text));
-    onKernels?.(text.threads.size, text.threads.size);
+    onKernels?.(0, ptx.threads.size);
+    const kernels = (this.#kernels = loadKernels(driver, program, ptx));
+    onKernels?.(ptx.threads.size, ptx.threads.size);
     this.#stream = new StreamTools(driver, kernels);
     this.#weights = this.#memory.allocate('the weights', Number(program.arenas.weights));
     if (!hasState(program)) return;

@@ -27,11 +27,11 @@ const unsupported: ReadonlySet<number> = new Set([
  * ATPC-501 where the driver cannot compile such PTX, ATPC-505 where it refuses this one, with what it says, and ATPC-403 for a kernel
  * that is missing.
  */
-export function loadKernels(driver: CudaDriver, program: Program, ptx: Uint8Array, { threads }: PtxText): CudaKernels {
+export function loadKernels(driver: CudaDriver, program: Program, { bytes, threads }: PtxText): CudaKernels {
   const names = new Set(
     Object.values(program.entryPoints).flatMap(({ steps }) => dispatchSteps(steps).map(({ kernel }) => kernel)),
   );
-  const module = moduleOf(driver, ptx);
+  const module = moduleOf(driver, bytes);
   try {
     const kernels = [...names].map((name) => {
       const address = driver.functionOf(module, name);

@@ -28,16 +28,17 @@ export function chooseBuild(builds: readonly Build[], version: CudaVersion): Bui
   );
 }
 
-/** What a PTX text says of its kernels. */
+/** A PTX text, and what it says of its kernels. */
 export interface PtxText {
+  readonly bytes: Uint8Array;
   /** The least compute capability (PTX ISA, 11.1.2, `.target`). */
   readonly capability: Capability;
   /** Threads of a block by kernel, as `.maxntid` has them (PTX ISA, 11.4.2). */
   readonly threads: ReadonlyMap<string, number>;
 }
 /** Throws ATPC-403 for what is no PTX, or has a kernel without `.maxntid`. */
-export function readPtx(ptx: Uint8Array): PtxText {
-  const text = new TextDecoder().decode(ptx);
+export function readPtx(bytes: Uint8Array): PtxText {
+  const text = new TextDecoder().decode(bytes);
   const [, target] = /^\.target\s+sm_(\d+)/m.exec(text) ?? [];
   if (target === undefined) throw new AtpcError('ATPC-403', 'The kernel file has no line .target: it is no PTX.');
   const threads = new Map<string, number>();
@@ -46,5 +47,5 @@ export function readPtx(ptx: Uint8Array): PtxText {
     if (count === undefined) throw new AtpcError('ATPC-403', `The kernel '${name}' does not say its threads by .maxntid.`);
     threads.set(name, Number(count));
   }
-  return { capability: Number(target), threads };
+  return { bytes, capability: Number(target), threads };
 }

@@ -4,8 +4,7 @@ import { chooseDevice, formatCapability } from './devices.ts';
 import { openCudaDriver } from './driver.ts';
 import { CudaExecutor } from './executor.ts';
 import { checkMemory } from './preflight.ts';
-import { chooseBuild, formatVersion } from './ptx.ts';
-import { readPtx } from './ptx.ts';
+import { chooseBuild, formatVersion, readPtx } from './ptx.ts';
 import { meaningOf } from './failure.ts';
 
 /** CUDA in a worker. Nothing of a package's weights is read before the device has been asked whether they fit. */
@@ -14,8 +13,8 @@ export const cudaKind: ExecutorKind<'cuda'> = {
     const driver = openCudaDriver();
     const version = driver.version();
     const { file, features } = chooseBuild(kernels, version);
-    const ptx = await readFile(file);
-    const { device, name, capability } = chooseDevice(driver, readPtx(ptx).capability);
+    const ptx = readPtx(await readFile(file));
+    const { device, name, capability } = chooseDevice(driver, ptx.capability);
     const context = leaseContext(driver, device);
     try {
       checkMemory(program, driver.memory());
