@@ -1,5 +1,6 @@
 /** CUDA C++ as a C-like language, over the types and functions of prelude.ts. */
 import type { BindingSource, Builtin, Dialect, KernelSource, NumberType, SharedArray } from '../clike/dialect.ts';
+import { bitsOfFloat, floatDigits } from '../clike/float-digits.ts';
 import { intrinsics } from './intrinsics.ts';
 import { prelude } from './prelude.ts';
 
@@ -35,7 +36,6 @@ const builtins: { readonly [K in Builtin]: string } = {
   unpackHalves: 'unpack_halves',
 };
 
-const floatBits = new DataView(new ArrayBuffer(4));
 const floatOfBits = (bits: number): string => `f32_of_bits(0x${bits.toString(16).padStart(8, '0')}u)`;
 function literal(type: NumberType, value: number): string {
   if (type === 'bool') return String(value !== 0);
@@ -43,13 +43,8 @@ function literal(type: NumberType, value: number): string {
   if (type === 'i32') return value === -(2 ** 31) ? '(-2147483647 - 1)' : value < 0 ? `(${value | 0})` : String(value | 0);
   if (type === 'f16') throw new RangeError('Kernels for CUDA hold no 16-bit floats in variables.');
   const rounded = Math.fround(value);
-  if (!Number.isFinite(rounded)) {
-    floatBits.setFloat32(0, rounded);
-    return floatOfBits(floatBits.getUint32(0));
-  }
-  // Nine digits say every float32 but for those that need more of a double; what is short stays short.
-  const digits = String(Number(rounded.toPrecision(9)) === rounded ? Number(rounded.toPrecision(9)) : rounded);
-  const text = /[.e]/.test(digits) ? digits : `${digits}.0`;
+  if (!Number.isFinite(rounded)) return floatOfBits(bitsOfFloat(rounded));
+  const text = floatDigits(rounded);
   return rounded < 0 || Object.is(rounded, -0) ? `(${text}f)` : `${text}f`;
 }
 

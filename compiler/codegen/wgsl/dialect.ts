@@ -1,5 +1,6 @@
 /** WGSL (https://www.w3.org/TR/WGSL/) as a C-like language. */
 import type { Builtin, Dialect, KernelSource, NumberType } from '../clike/dialect.ts';
+import { bitsOfFloat, floatDigits } from '../clike/float-digits.ts';
 
 /** Keywords, and reserved words that a kernel might want (WGSL, sections 15.1 and 15.2), with the names of types and functions. */
 const reserved = new Set(
@@ -33,19 +34,13 @@ const builtins: { readonly [K in Builtin]: string } = {
   unpackHalves: 'unpack2x16float',
 };
 
-const floatBits = new DataView(new ArrayBuffer(4));
 function literal(type: NumberType, value: number): string {
   if (type === 'bool') return String(value !== 0);
   if (type === 'u32') return `${value >>> 0}u`;
   if (type === 'i32') return value < 0 ? `(${value | 0})` : String(value | 0);
   const rounded = type === 'f32' ? Math.fround(value) : value;
-  if (!Number.isFinite(rounded)) {
-    floatBits.setFloat32(0, rounded);
-    return floatOfBits(floatBits.getUint32(0));
-  }
-  // Fifteen digits say every float32; what is short stays short.
-  const digits = String(Number(rounded.toPrecision(9)) === rounded ? Number(rounded.toPrecision(9)) : rounded);
-  const text = /[.e]/.test(digits) ? digits : `${digits}.0`;
+  if (!Number.isFinite(rounded)) return floatOfBits(bitsOfFloat(rounded));
+  const text = floatDigits(rounded);
   const typed = type === 'f16' ? `f16(${text})` : text;
   return rounded < 0 || Object.is(rounded, -0) ? `(${typed})` : typed;
 }
