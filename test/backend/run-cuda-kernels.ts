@@ -1,6 +1,4 @@
 /** Runs kernels of CUDA on arrays, each in memory of its own, without a program around them. */
-import { compilePtx } from '../../compiler/codegen/cuda/compile-ptx.ts';
-import { findCompilers } from '../../compiler/codegen/cuda/find-compilers.ts';
 import { intrinsics } from '../../compiler/codegen/cuda/intrinsics.ts';
 import { prelude } from '../../compiler/codegen/cuda/prelude.ts';
 import { rendererOf } from '../../compiler/codegen/cuda/renderers.ts';
@@ -10,13 +8,12 @@ import { nameKernels, type BoundKernel } from '../../compiler/kernel/kernel-name
 import type { Kernel } from '../../compiler/kernel/kernel.ts';
 import { bindOperands } from '../../compiler/program/operand-bindings.ts';
 import { evaluateSize } from '../../ir/size.ts';
-import { openCudaDriver, type Address, type CudaDriver } from '../../runtime/backends/cuda/driver.ts';
+import type { Address, CudaDriver } from '../../runtime/backends/cuda/driver.ts';
 import { LaunchBuffer } from '../../runtime/backends/cuda/launch-buffer.ts';
-import { chooseBuild, readPtx } from '../../runtime/backends/cuda/ptx.ts';
-import type { TargetFeatures } from '../../runtime/format/manifest.ts';
+import { readPtx } from '../../runtime/backends/cuda/ptx.ts';
 import type { BufferElementType } from '../../runtime/format/program.ts';
-import '../cuda-compilers.ts';
-import { cudaEnvironment, onHardware, simulateModules } from '../cuda-device.ts';
+import { simulateModules } from '../cuda-device.ts';
+import { ptxFor, testDriver } from './cuda-backend.ts';
 import type { KernelArray } from './products.ts';
 
 export interface KernelRun {
@@ -70,19 +67,7 @@ export async function runCudaKernels(runs: readonly KernelRun[]): Promise<readon
 export type Launch = (name: string, blocks: number, reads: readonly KernelArray[], result: Float32Array) => Float32Array;
 /** Compiles a file of CUDA C++ and loads it, on the device that tests have. */
 export async function withCudaModule<T>(text: string, use: (launch: Launch) => T): Promise<T> {
-  // A simulated driver takes what the newest compiler writes; a real one may be older.
-  const found = await findCompilers();
-  const { files } = await compilePtx(text, {
-    compilers: { ...found, compilers: found.compilers.slice(0, onHardware ? undefined : 1) },
-  });
-  Object.assign(process.env, await cudaEnvironment());
-  const driver = openCudaDriver();
-  const builds = files.map(({ path, content, features }) => ({
-    file: { path, bytes: content.length, sha256: '' },
-    features: features as readonly TargetFeatures['cuda'][],
-  }));
-  const { file } = chooseBuild(builds, driver.version());
-  const ptx = String(files.find(({ path }) => path === file.path)?.content);
+  const [driver, ptx] = [await testDriver(), await ptxFor(text)];
   await simulateModules(text, [ptx]);
   const device = driver.deviceAt(0);
   driver.useContext(driver.retainContext(device));
