@@ -110,7 +110,8 @@ export async function compileC(source: string, { compiler, signal }: CompileCOpt
     const lacking = results.filter(({ library }) => library === null).map(({ build }) => build.features.join(' with '));
     return {
       files: results.flatMap(({ library }) => library ?? []),
-      notes: lacking.length === 0 ? [] : [`The C compiler (${found.version}) does not know ${lacking.join(', ')}: a newer one does.`],
+      notes:
+        lacking.length === 0 ? [] : [`The C compiler (${found.version}) does not know ${lacking.join(', ')}: a newer one does.`],
     };
   } finally {
     await rm(folder, { recursive: true, force: true });

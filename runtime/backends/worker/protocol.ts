@@ -6,7 +6,7 @@ import type { Program } from '../../format/program.ts';
 import type { PreparedInputs } from '../../inputs.ts';
 import type { NamedResults } from '../backend.ts';
 import type { SharedKernels } from '../wasm/executor.ts';
-import type { LanePlace } from '../wasm/plan.ts';
+import type { LanePlace } from '../one-memory/plan.ts';
 
 export interface Team extends Pick<LanePlace, 'lanes'> {
   readonly control: Int32Array<SharedArrayBuffer>;
