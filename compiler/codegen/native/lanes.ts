@@ -19,6 +19,7 @@ export const lanes = `// === lanes ===
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #define ATPC_EXPORT __attribute__((visibility("default")))
 
@@ -53,31 +54,37 @@ ATPC_EXPORT int32_t atpc_has_feature(const char *name) {
   return 0;
 }
 
+#ifdef MAP_NORESERVE
+static const int atpc_flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+#else
+static const int atpc_flags = MAP_PRIVATE | MAP_ANONYMOUS;
+#endif
 // Memory that is zero, and takes none of the machine's until it is written to. Begins at a page. NULL where there is none.
 ATPC_EXPORT void *atpc_reserve(int64_t bytes) {
-  int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-#ifdef MAP_NORESERVE
-  flags |= MAP_NORESERVE;
-#endif
-  void *memory = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+  void *memory = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, atpc_flags, -1, 0);
   return memory == MAP_FAILED ? NULL : memory;
 }
 ATPC_EXPORT void atpc_release(void *memory, int64_t bytes) { munmap(memory, (size_t)bytes); }
 // A range that is read all the time: large pages, where the system gives them, take fewer look-ups of addresses.
-ATPC_EXPORT void atpc_read_often(void *memory, int64_t bytes) {
+ATPC_EXPORT void atpc_read_often(char *memory, int64_t bytes) {
 #ifdef MADV_HUGEPAGE
-  madvise(memory, (size_t)bytes, MADV_HUGEPAGE);
+  // Begins at a page, as the memory does; what the system refuses, it does without.
+  (void)madvise(memory, (size_t)bytes, MADV_HUGEPAGE);
 #else
   (void)memory, (void)bytes;
 #endif
 }
-// Makes whole pages zero again and gives them back.
-ATPC_EXPORT int32_t atpc_clear(void *memory, int64_t bytes) {
-  return mmap(memory, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED
-#ifdef MAP_NORESERVE
-                | MAP_NORESERVE
-#endif
-              , -1, 0) == MAP_FAILED ? -1 : 0;
+// Makes memory zero again and gives its whole pages back.
+ATPC_EXPORT void atpc_clear(char *memory, int64_t bytes) {
+  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  const uintptr_t begin = (uintptr_t)memory, end = begin + (uintptr_t)bytes;
+  const uintptr_t first = (begin + page - 1) & ~(page - 1), last = end & ~(page - 1);
+  if (first >= last || mmap((void *)first, last - first, PROT_READ | PROT_WRITE, atpc_flags | MAP_FIXED, -1, 0) == MAP_FAILED) {
+    memset(memory, 0, (size_t)bytes);
+    return;
+  }
+  memset(memory, 0, first - begin);
+  memset((void *)last, 0, end - last);
 }
 
 // A run stops within 50 ms: a lane computes ranges of items that take about this long each. The first is shorter, since its length

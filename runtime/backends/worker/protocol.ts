@@ -24,6 +24,8 @@ export interface TargetKernels {
   readonly webgpu: readonly DeviceBuild<TargetFeatures['webgpu']>[];
   /** PTX for drivers of several versions, of which the worker reads the newest that the driver takes. */
   readonly cuda: readonly DeviceBuild<TargetFeatures['cuda']>[];
+  /** Libraries, of which the worker loads the one of the highest level that the processor has. */
+  readonly native: readonly DeviceBuild<TargetFeatures['native']>[];
 }
 export interface LoadRequest<Name extends TargetName = TargetName> {
   readonly kind: 'load';
@@ -47,6 +49,8 @@ export interface LoadRequest<Name extends TargetName = TargetName> {
 }
 /** Of a target that is known by `target`. */
 export type AnyLoadRequest = { [Name in TargetName]: LoadRequest<Name> }[TargetName];
+/** In place of the number of a call to abort: all of them, as the lanes of native libraries know too (ATPC_EVERY_CALL). */
+export const everyCall = -2;
 /** Makes the worker another lane. It takes no message after this one. */
 export interface JoinRequest {
   readonly kind: 'join';
