@@ -1,7 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
@@ -21,21 +20,29 @@ const ids = [[2, 4, 6, 3]];
 const rounds = (count: number): { data: number[]; shape: number[] } => ({ data: [count], shape: [] });
 /** Seconds, as long as nothing stops it. */
 const slow = 100_000_000;
+const usual = 3_000_000;
 const native = { backend: 'native' } as const;
 const repository = fileURLToPath(new URL('../..', import.meta.url));
-/** Files of libraries that were not deleted once they were loaded. */
-const leftFiles = (): readonly string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('atpc-native-'));
 
 describe('a package for native, in Node', function () {
   this.timeout(120_000);
+  const temporary = process.env['TMPDIR'];
   let folder: TemporaryFolder;
   before(async function () {
     requires(this, 'native', await nativeIsThere());
     folder = await TemporaryFolder.create();
+    await mkdir(folder.file('temporary'));
+    process.env['TMPDIR'] = folder.file('temporary');
     await writeTinyNative(folder.file('tiny'));
     await writeGeneratorNative(folder.file('generator'), true, { rounds: 500_000 });
   });
-  after(() => folder?.remove());
+  after(async () => {
+    if (temporary === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = temporary;
+    await folder?.remove();
+  });
+  /** Files of libraries that were not deleted once they were loaded. */
+  const leftFiles = (): readonly string[] => readdirSync(folder.file('temporary'));
 
   /** Runs a module beside the packages in a process of its own. */
   async function runScript(text: string, cwd = repository) {
@@ -76,7 +83,7 @@ describe('a package for native, in Node', function () {
     expect([...((await model.run({ input_ids: ids }))['logits']?.data ?? [])]).to.deep.equal(expectedLogits(ids));
   });
 
-  it('generates in sessions, two models at once, and saves them for its own backend', async () => {
+  it('generates in sessions, two models at once, and saves them', async () => {
     const loaded = await Promise.all(
       [native, native, { backend: 'wasm' } as const].map((options) => loadTiny(folder.file('generator'), options)),
     );
@@ -94,7 +101,9 @@ describe('a package for native, in Node', function () {
     expect(restored.ids).to.deep.equal(sessions[0]?.session.ids);
     const next = [...restored.ids, 9];
     expect((await restored.generate(next, { maxTokens: 5 }).result).ids).to.deep.equal(expectedAnswer(next, 5));
-    expect(await refusal(wasm.restore(saved))).to.match(/ATPC-608.*on another backend/);
+    // Both have the same program here, and so the same state.
+    const elsewhere = await wasm.restore(saved);
+    expect((await elsewhere.generate(next, { maxTokens: 5 }).result).ids).to.deep.equal(expectedAnswer(next, 5));
     const bytes = first.memoryBytes;
     for (const { session } of sessions) session.dispose();
     await first.generate([1], { maxTokens: 1 }).result;
@@ -126,6 +135,8 @@ describe('a package for native, in Node', function () {
   it('is aborted at once, again and again, and disposed of in the middle of a call', async () => {
     for (const threads of [1, 2]) {
       const model = await loadTiny(folder.file('tiny'), { ...native, threads });
+      // The length of a range goes by the last run: of items that take a millisecond.
+      await model.run({ input_ids: ids, rounds: rounds(usual) });
       for (const milliseconds of [0, 3, 30]) {
         const abort = new AbortController();
         const reason = new Error('stop');
@@ -137,7 +148,7 @@ describe('a package for native, in Node', function () {
         expect(await running).to.equal(reason);
         // Of the 64 items none takes less than 30 ms; unaborted they take seconds.
         expect(performance.now() - began).to.be.below(1500);
-        expect((await model.run({ input_ids: ids, rounds: rounds(9) }))['spun']?.data[63]).to.equal(9);
+        expect((await model.run({ input_ids: ids, rounds: rounds(usual) }))['spun']?.data[63]).to.equal(usual);
       }
       const calls = [model.run({ input_ids: ids, rounds: rounds(slow) }), model.run({ input_ids: ids })].map(refusal);
       await wait(30);
@@ -175,7 +186,7 @@ describe('a package for native, in Node', function () {
     const text = { path: 'kernels.so', content: 'no library', features };
     await writeTinyNative(folder.file('text'), { target: (target) => ({ ...target, files: [text] }) });
     expect(await refusal(loadTiny(folder.file('text'), native))).to.match(
-      /^ATPC-501: The library kernels\/native\/kernels\.so of the package cannot be loaded: kernels\/native\/kernels\.so: /,
+      /^ATPC-501: The library kernels\/native\/kernels\.so of the package cannot be loaded: .*file too short\.$/,
     );
     expect(leftFiles()).to.deep.equal([]);
   });
@@ -223,7 +234,9 @@ describe('a package for native, in Node', function () {
       target: (target) => ({ ...target, program: { ...target.program, arenas: { ...target.program.arenas, workspace: huge } } }),
     });
     const loading = loadTiny(folder.file('huge'), { ...native, onProgress: (each) => progress.push(each) });
-    expect(await refusal(loading)).to.match(new RegExp(`^ATPC-502: A call with batch 1, seq 1 needs ${huge + 900}?\\d* bytes`));
+    expect(await refusal(loading)).to.match(
+      /^ATPC-502: A call with batch 1, seq 1 needs 45035996273\d+ bytes, 320 of them weights; this machine has \d+/,
+    );
     expect(Math.max(...progress.filter(({ phase }) => phase === 'weights').map(({ loadedBytes }) => loadedBytes))).to.equal(0);
   });
 

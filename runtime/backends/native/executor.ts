@@ -16,7 +16,7 @@ import {
 } from '../one-memory/layout.ts';
 import type { RunPlan } from '../one-memory/plan.ts';
 import { PlanCache } from '../one-memory/plan-cache.ts';
-import { readOutput, writeInput } from '../one-memory/ports.ts';
+import { readOutput, writeInput, type PortPlace } from '../one-memory/ports.ts';
 import { StateSlots } from '../one-memory/state-slots.ts';
 import { weightWriter } from '../one-memory/weights.ts';
 import { dimsAt } from '../slot-bytes.ts';
@@ -24,6 +24,7 @@ import { packSparse, unpackSparse } from '../sparse-bytes.ts';
 import type { TensorWriter } from '../stored-numbers.ts';
 import { DispatchList } from './dispatch-list.ts';
 import { kernelsOf } from './kernels.ts';
+import type { PendingWork } from '../worker/pending-work.ts';
 import type { NativeLibrary } from './library.ts';
 import { machineLimit, NativeMemory } from './memory.ts';
 
@@ -32,11 +33,14 @@ export interface NativeExecutorOptions {
   /** Holds the number of the call to stop; those who have it stop a call from any thread. */
   readonly abort: Int32Array;
   readonly description: string;
+  /** Calls of the library are counted there: a thread may not end in one. */
+  readonly pending: PendingWork;
 }
 interface CreatedParts extends NativeExecutorOptions {
   readonly kernels: ReadonlyMap<string, number>;
   readonly memory: NativeMemory;
   readonly team: bigint;
+  readonly weightPlaces: readonly (PortPlace | undefined)[];
 }
 
 /** A program with the library of its kernels, its memory and its lanes. It closes the library when it is disposed of. */
@@ -50,6 +54,9 @@ export class NativeExecutor implements Executor {
   readonly #team: bigint;
   readonly #lanes: number;
   readonly #abort: Int32Array;
+  readonly #pending: PendingWork;
+  /** Of each buffer of the weights. */
+  readonly #weightPlaces: readonly (PortPlace | undefined)[];
   readonly #plans: PlanCache<number>;
   readonly #lists = new WeakMap<RunPlan<number>, DispatchList>();
   readonly #layout: Layout | undefined;
@@ -60,13 +67,15 @@ export class NativeExecutor implements Executor {
   #peakBytes = 0;
 
   private constructor(program: Program, library: NativeLibrary, parts: CreatedParts) {
-    const { kernels, memory, team, lanes, abort, description } = parts;
+    const { kernels, memory, team, lanes, abort, description, pending, weightPlaces } = parts;
     this.#program = program;
     this.#library = library;
     this.#memory = memory;
     this.#team = team;
     this.#lanes = lanes;
     this.#abort = abort;
+    this.#pending = pending;
+    this.#weightPlaces = weightPlaces;
     this.device = description;
     this.#layout = reservedLayout(program, lanes);
     this.#states = this.#layout && new StateSlots(memory.limit, this.#layout.totalBytes, Number(program.arenas.state));
@@ -97,7 +106,16 @@ export class NativeExecutor implements Executor {
       throw new AtpcError('ATPC-502', `The system gives no ${lanes} threads.`, { hint: 'Load with fewer threads.' });
     }
     memory.readOften(weightsEnd(program));
-    return new NativeExecutor(program, library, { ...options, kernels, memory, team });
+    try {
+      const weightPlaces = program.buffers.map(({ class: type, offset, bytes }) =>
+        type === 'weights' ? memory.place(weightsBase + Number(offset), Number(bytes)) : undefined,
+      );
+      return new NativeExecutor(program, library, { ...options, kernels, memory, team, weightPlaces });
+    } catch (error) {
+      library.disband(team);
+      memory.release();
+      throw error;
+    }
   }
 
   get memoryBytes(): number {
@@ -110,9 +128,8 @@ export class NativeExecutor implements Executor {
   }
 
   weightWriter(tensor: Pick<ManifestTensor, 'name' | 'storage' | 'shape'>): TensorWriter | undefined {
-    return weightWriter(this.#program, tensor, ({ offset, bytes }) =>
-      this.#memory.place(weightsBase + Number(offset), Number(bytes)),
-    );
+    const { buffers } = this.#program;
+    return weightWriter(this.#program, tensor, (buffer) => this.#weightPlaces[buffers.indexOf(buffer)] as PortPlace);
   }
   flush(): Promise<void> {
     return Promise.resolve();
@@ -128,9 +145,11 @@ export class NativeExecutor implements Executor {
   /** What a session has read must not be found in the next one's state. */
   closeState(state: number): void {
     const states = this.#needStates();
-    this.#memory.clear(states.addressOf(state), states.bytes);
+    const address = states.addressOf(state);
     states.close(state);
     this.#openStates -= 1;
+    // At once, before another session can open it.
+    void this.#settle(() => this.#memory.clear(address, states.bytes));
   }
   readState(state: number): Promise<Uint8Array<ArrayBuffer>> {
     return this.#settle(() => packSparse(this.#stateBytes(state)));
@@ -144,7 +163,7 @@ export class NativeExecutor implements Executor {
     });
   }
   #settle<T>(work: () => T): Promise<T> {
-    return new Promise((resolve) => resolve(work()));
+    return this.#pending.track(() => new Promise((resolve) => resolve(work())));
   }
   #stateBytes(state: number): Uint8Array {
     const states = this.#needStates();
@@ -156,7 +175,10 @@ export class NativeExecutor implements Executor {
   }
 
   /** Rejects with RunAborted where the word of aborts holds the number of the call. */
-  async run(inputs: PreparedInputs, { times, call }: ExecutorRun): Promise<NamedResults> {
+  run(inputs: PreparedInputs, run: ExecutorRun): Promise<NamedResults> {
+    return this.#pending.track(() => this.#run(inputs, run));
+  }
+  async #run(inputs: PreparedInputs, { times, call }: ExecutorRun): Promise<NamedResults> {
     const { entry = 'forward', state, dims } = inputs;
     const plan = this.#plans.planOf(entry, dims);
     plan.begin(dims, this.#states?.addressOf(state) ?? 0);
@@ -192,10 +214,11 @@ export class NativeExecutor implements Executor {
   }
 
   dispose(): Promise<void> {
-    this.#library.disband(this.#team);
-    this.#memory.release();
-    this.#library.close();
-    return Promise.resolve();
+    return this.#settle(() => {
+      this.#library.disband(this.#team);
+      this.#memory.release();
+      this.#library.close();
+    });
   }
 }
 

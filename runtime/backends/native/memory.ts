@@ -39,6 +39,7 @@ export class NativeMemory {
 
   /** Throws ATPC-502 for more than an ArrayBuffer of this Node can be. */
   view(address: number, bytes: number): ArrayBuffer {
+    if (bytes === 0) return new ArrayBuffer(0);
     const { MAX_LENGTH } = process.getBuiltinModule('node:buffer').constants;
     // Above it V8 ends the process.
     if (bytes <= Math.min(MAX_LENGTH, 2 ** 32) - 1) return this.#library.view(this.base + BigInt(address), bytes);

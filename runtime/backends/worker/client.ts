@@ -55,7 +55,7 @@ export class WorkerBackend implements Backend {
   readonly #workers: readonly WorkerHandle[];
   readonly #pending = new Map<number, Pending>();
   readonly #abortFlag: Int32Array | null;
-  /** Of WebGPU's work in the worker, for which this thread has to wait before the process ends. */
+  /** Of work in the worker for which this thread has to wait before the process ends: WebGPU's, and that of machine code. */
   readonly #pendingWords: Int32Array<SharedArrayBuffer> | null;
   #source: FileSource | undefined;
   #onProgress: (loadedBytes: number) => void = () => {};
@@ -83,10 +83,14 @@ export class WorkerBackend implements Backend {
     this.threads = threads;
     this.#abortFlag = shareMemory && sharesMemory() ? new Int32Array(new SharedArrayBuffer(4)).fill(-1) : null;
     // Other targets can be stopped anywhere by a process that ends.
-    const words = (this.#pendingWords = name === 'webgpu' && sharesMemory() ? createPendingWords() : null);
-    if (words) worker.onExit(() => awaitNoneBlocking(words, exitMilliseconds));
-    // A process that ends waits for what a thread of its pool computes.
-    if (name === 'native') worker.onExit(() => this.#stop());
+    const waits = name === 'webgpu' || name === 'native';
+    const words = (this.#pendingWords = waits && sharesMemory() ? createPendingWords() : null);
+    if (words) {
+      worker.onExit(() => {
+        if (name === 'native') this.#stop();
+        awaitNoneBlocking(words, exitMilliseconds);
+      });
+    }
     worker.onMessage((message) => this.#receive(message as Response));
     for (const each of this.#workers) each.onDeath((reason) => this.#died(reason));
     for (const other of others) {
@@ -185,7 +189,8 @@ export class WorkerBackend implements Backend {
     const settle = (): void => {
       signal?.removeEventListener('abort', abort);
       this.#pending.delete(call);
-      this.#worker.keepAlive(this.#pending.size > 0);
+      // What is disposed of says when it has come to rest.
+      this.#worker.keepAlive(this.#pending.size > 0 || this.#disposal !== undefined);
     };
     const answered = new Promise<CallResults[K]>((resolve, reject) => {
       this.#pending.set(call, { resolve: (result) => resolve(result as CallResults[K]), reject, signal });
