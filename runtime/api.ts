@@ -60,7 +60,7 @@ export interface LoadOptions {
    * `auto` (the default) takes the fastest backend in the package that works here: it times a few of the model's kernels on each before
    * the weights are read. In Node `webgpu` needs the npm package of that name, and `cuda`, which Node alone has, the npm package `koffi`.
    */
-  readonly backend?: 'auto' | 'wasm' | 'webgpu' | 'cuda';
+  readonly backend?: 'auto' | 'wasm' | 'webgpu' | 'cuda' | 'native';
   /** The folder of the package, when it is not the one that index.js lies in; in browsers it may be relative to the page. */
   readonly baseUrl?: string | URL;
   /** The package's files by path, such as `weights/model.safetensors`, instead of reading them from the folder. */

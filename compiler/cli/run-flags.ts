@@ -3,7 +3,7 @@ import { oneOf, positiveInteger } from './compile-flags.ts';
 import type { Flag } from './compile-flags.ts';
 import { generationFlags, type GenerationFlags } from './generation-flags.ts';
 
-export const backendNames = ['auto', 'wasm', 'webgpu', 'cuda'] as const;
+export const backendNames = ['auto', 'wasm', 'webgpu', 'cuda', 'native'] as const;
 export type BackendName = (typeof backendNames)[number];
 
 export interface RunFlags extends GenerationFlags {

@@ -24,6 +24,8 @@ export interface TargetKernels {
   readonly webgpu: readonly DeviceBuild<TargetFeatures['webgpu']>[];
   /** PTX for drivers of several versions, of which the worker reads the newest that the driver takes. */
   readonly cuda: readonly DeviceBuild<TargetFeatures['cuda']>[];
+  /** Libraries, of which the worker loads the one of the highest level that the processor has. */
+  readonly native: readonly DeviceBuild<TargetFeatures['native']>[];
 }
 export interface LoadRequest<Name extends TargetName = TargetName> {
   readonly kind: 'load';
