@@ -2,12 +2,13 @@ import type { TargetName } from '../../runtime/format/manifest.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import { didYouMean } from '../schema/did-you-mean.ts';
 import { cudaTarget, type Precision } from './cuda/target.ts';
+import { nativeTarget } from './native/target.ts';
 import type { Target } from './target.ts';
 import { wasmTarget } from './wasm/target.ts';
 import { webgpuTarget } from './wgsl/target.ts';
 
 /** Every target; a new one is a folder beside this file and a row here. */
-const targets = { wasm: wasmTarget, webgpu: webgpuTarget, cuda: cudaTarget('f32') } as const satisfies {
+const targets = { wasm: wasmTarget, webgpu: webgpuTarget, cuda: cudaTarget('f32'), native: nativeTarget } as const satisfies {
   readonly [K in TargetName]: Target;
 };
 export const targetNames = Object.keys(targets) as readonly TargetName[];

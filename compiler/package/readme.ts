@@ -72,6 +72,11 @@ const targetWords: { readonly [K in TargetName]: { readonly name: string; readon
     needs:
       'CUDA runs in Node.js on NVIDIA GPUs of compute capability 8.0 and up, and needs their driver and the package [koffi](https://www.npmjs.com/package/koffi) beside this one (`npm install koffi`), no toolkit.',
   },
+  native: {
+    name: 'machine code',
+    needs:
+      'Machine code runs in Node.js on the system that the package was compiled on, and needs the package [koffi](https://www.npmjs.com/package/koffi) beside this one (`npm install koffi`), no compiler.',
+  },
 };
 /** Nothing of WebAssembly alone, which runs wherever the package does. */
 function backends({ targets }: Manifest): string {

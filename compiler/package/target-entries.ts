@@ -10,6 +10,7 @@ const modules: { readonly [K in TargetName]: TargetModules } = {
   wasm: { use: ['wasm/use-wasm', 'useWasm'], kind: ['wasm/worker-executor', 'wasmKind'] },
   webgpu: { use: ['webgpu/use-webgpu', 'useWebgpu'], kind: ['webgpu/worker-executor', 'webgpuKind'] },
   cuda: { use: ['cuda/use-cuda', 'useCuda'], kind: ['cuda/worker-executor', 'cudaKind'] },
+  native: { use: ['native/use-native', 'useNative'], kind: ['native/worker-executor', 'nativeKind'] },
 };
 
 const importOf = ([file, name]: readonly [string, string], extension: string): string =>

@@ -146,6 +146,7 @@ const programPaths: { readonly [K in TargetName]: string } = {
   wasm: 'program.json',
   webgpu: 'kernels/webgpu/program.json',
   cuda: 'kernels/cuda/program.json',
+  native: 'kernels/native/program.json',
 };
 
 async function writeTarget(output: PackageOutput, target: PackageTarget): Promise<ManifestTarget> {
@@ -163,8 +164,8 @@ async function writeTarget(output: PackageOutput, target: PackageTarget): Promis
     .map(({ file, features }) => ({ file, features: features.filter((feature) => feature !== 'threads') }))
     .filter(({ features }) => !built.some((other) => String(other.features) === String(features)));
   const variants = [...built, ...oneThread];
-  // Kernels for CUDA are made by a compiler that need not be there; every other target has its own.
-  if (variants.length === 0 && name !== 'cuda')
+  // Kernels for CUDA and machine code are made by compilers that need not be there; every other target has its own.
+  if (variants.length === 0 && name !== 'cuda' && name !== 'native')
     throw new AtpcError('ATPC-399', `The target ${name} gave no kernels that an engine loads.`);
   return {
     name,
@@ -185,6 +186,18 @@ const anyOf =
 const targetFeatures: { readonly [K in TargetName]: FeatureOf<K> } = {
   wasm: anyOf('simd128', 'threads', 'relaxed-simd'),
   webgpu: anyOf('subgroups', 'shader-f16'),
+  native: anyOf(
+    ...([
+      'linux-x64',
+      'linux-arm64',
+      'darwin-x64',
+      'darwin-arm64',
+      'x86-64-v2',
+      'x86-64-v3',
+      'x86-64-v4',
+      'avx512-vnni',
+    ] as const),
+  ),
   cuda: (name) => (/^cuda-\d+\.\d+$/.test(name) ? (name as TargetFeatures['cuda']) : undefined),
 };
 function featureOf(target: TargetName, name: string): TargetFeatures[TargetName] {
@@ -206,6 +219,7 @@ const peers: { readonly [K in TargetName]: Readonly<Record<string, string>> } = 
   wasm: {},
   webgpu: { webgpu: '>=0.6.0' },
   cuda: { koffi: '>=3.0.0' },
+  native: { koffi: '>=3.0.0' },
 };
 /** All optional: a host without one runs the other targets. */
 function optionalPeers(targets: readonly Pick<PackageTarget, 'name'>[]): object {

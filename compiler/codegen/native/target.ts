@@ -1,0 +1,33 @@
+import type { NamedKernel, Target, TargetFile } from '../target.ts';
+import { attentionSchedule } from './attention.ts';
+import { blockGemmSchedule } from './block-gemm.ts';
+import { gemmSchedule } from './gemm.ts';
+import { renderNativeModule } from './module.ts';
+import { scratchBytes } from './renderers.ts';
+import { scoreKeysSchedule } from './score-keys.ts';
+
+/** Machine code of processors, by way of C that the compiler of this machine builds for several levels of instruction sets. */
+export const nativeTarget: Target = {
+  name: 'native',
+  elementTypes: ['f32', 'i32', 'bool'],
+  limits: { memoryBytes: 2 ** 47, lanes: 64 },
+  features: [],
+  memory: { kind: 'one memory' },
+  gemmWeights: { kind: 'panels', width: gemmSchedule.panelWidth },
+  gemmSchedule: () => gemmSchedule,
+  blockGemmSchedule: () => blockGemmSchedule,
+  flopsPerSecond: 1e11,
+  gatheredFlopsPerSecond: 2e10,
+  queriesPerChoice: 1,
+  refusedModes: {},
+  attentionsPerLayer: Infinity,
+  attentionSchedule,
+  scoreKeysSchedule,
+  scratchBytes,
+  itemsOf: ({ items }) => items,
+  emit: (kernels) => Promise.resolve(emit(kernels)),
+};
+
+function emit(kernels: readonly NamedKernel[]): readonly TargetFile[] {
+  return [{ path: 'kernels.c', content: renderNativeModule(kernels) }];
+}
