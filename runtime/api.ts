@@ -171,7 +171,7 @@ export interface ModelInfo {
   readonly backend: string;
   /** Why this backend was taken. */
   readonly why: string;
-  /** The device that computes, in words; null where the processor does. */
+  /** The device that computes, in words, or for native the instructions that the processor runs; null for WebAssembly. */
   readonly device: string | null;
   readonly threads: {
     readonly used: number;

@@ -1,5 +1,5 @@
 /** The C compiler of this machine, and what it compiles for. */
-import { execFile } from 'node:child_process';
+import { commandOutput } from './command-output.ts';
 
 /** Where a library runs: an operating system and a processor, as Node names them. */
 export type NativePlatform = 'linux-x64' | 'linux-arm64' | 'darwin-x64' | 'darwin-arm64';
@@ -24,8 +24,8 @@ export async function findCCompiler(env: Environment = process.env): Promise<CCo
   const named = (env['CC'] ?? '').split(' ').filter((word) => word !== '');
   for (const [command, ...parameters] of named.length > 0 ? [named] : names.map((name) => [name])) {
     if (command === undefined) continue;
-    const [version] = ((await outputOf(command, [...parameters, '--version'], env)) ?? '').split(/\r?\n/);
-    const machine = (await outputOf(command, [...parameters, '-dumpmachine'], env))?.trim();
+    const [version] = ((await commandOutput(command, [...parameters, '--version'], { env })) ?? '').split(/\r?\n/);
+    const machine = (await commandOutput(command, [...parameters, '-dumpmachine'], { env }))?.trim();
     if (version === undefined || version === '' || machine === undefined) continue;
     return { command, parameters, version, platform: platformOf(machine), machine };
   }
@@ -38,12 +38,4 @@ export function platformOf(machine: string): NativePlatform | null {
   const [processor = ''] = machine.split('-');
   const architecture = processor === 'x86_64' ? 'x64' : /^(?:aarch64|arm64)$/.test(processor) ? 'arm64' : null;
   return system && architecture && `${system}-${architecture}`;
-}
-
-/** What a command prints; undefined for one that is not there or fails. */
-function outputOf(command: string, parameters: readonly string[], env: Environment): Promise<string | undefined> {
-  const options = { env: { ...env }, timeout: 10_000, windowsHide: true };
-  return new Promise((resolve) => {
-    execFile(command, [...parameters], options, (error, stdout) => resolve(error ? undefined : stdout));
-  });
 }

@@ -3,6 +3,7 @@
  * what the processor has. `runtime/backends/native/library.ts` binds it; it is the twin of the executor and the barrier in
  * `runtime/backends/wasm`. For Linux and macOS: Windows has other threads and other memory, and is out of scope.
  */
+import { hasFeature } from './processor-features.ts';
 
 /** What a library says that it is; the runtime takes no other. A change of any function below changes it. */
 export const nativeInterface = 1;
@@ -33,27 +34,7 @@ ATPC_EXPORT int32_t atpc_find_kernel(const char *name) {
   return -1;
 }
 
-// Whether this processor, and its system, has what a build needs, by the names of the manifest. Built for every processor.
-#if defined(__x86_64__)
-__attribute__((target("arch=x86-64")))
-#endif
-ATPC_EXPORT int32_t atpc_has_feature(const char *name) {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  const int v2 = __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("ssse3") && __builtin_cpu_supports("popcnt");
-  const int v3 = v2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
-                 __builtin_cpu_supports("bmi2");
-  const int v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                 __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  if (strcmp(name, "x86-64-v2") == 0) return v2 != 0;
-  if (strcmp(name, "x86-64-v3") == 0) return v3 != 0;
-  if (strcmp(name, "x86-64-v4") == 0) return v4 != 0;
-  if (strcmp(name, "avx512-vnni") == 0) return v4 && __builtin_cpu_supports("avx512vnni") != 0;
-#endif
-  (void)name;
-  return 0;
-}
-
+${hasFeature}
 #ifdef MAP_NORESERVE
 static const int atpc_flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 #else
