@@ -8,7 +8,7 @@
 import { addSizes, multiplySizes, type Size } from '../../../ir/size.ts';
 import type { BlockGemmKernel } from '../../kernel/kernel.ts';
 import { formatBlockFormat, type BlockFormat } from '../../weights/block-format.ts';
-import { blockDot, mostDirectRows } from './block-dot.ts';
+import { blockDot, mostDirectRows, rowsAtOnce } from './block-dot.ts';
 import { blockPanel } from './block-panel.ts';
 import { formatArguments } from './block-vectors.ts';
 import { epilogueDeclarations, epilogueIntegers } from './epilogue.ts';
@@ -32,7 +32,7 @@ function formatFunctions(format: BlockFormat): { readonly functions: SharedText;
   const { bits, block, signed, minima } = format;
   const suffix = `${signed ? 'signed_' : ''}q${bits}_${block}${minima ? '_minima' : ''}`;
   const constants = `${formatArguments(format)}, ${Number(minima)}`;
-  const rows = Array.from({ length: mostDirectRows }, (_, index) => index + 1);
+  const rows = Array.from({ length: rowsAtOnce }, (_, index) => index + 1);
   const dots = rows.map(
     (count) => `APART void block_dot_${count}_${suffix}(const f32 *left, i64 left_stride, const f32 *left_sums, const u8 *quants,
     const f32 *scales, const f32 *minima, i64 blocks, i64 columns, f32 *sums) {
@@ -67,8 +67,11 @@ export function renderBlockGemm({ format, epilogue, schedule }: BlockGemmKernel)
     `quants + ${column} * (K * ${bits} / 8), scales + ${column} * blocks, minima + ${column} * blocks`;
   const direct = `for (i64 column = first_column; column < last_column; column += TILE_COLUMNS) {
   const i64 columns = minimum(TILE_COLUMNS, last_column - column);
-  block_dots_${suffix}[M](left, left_stride, unpacked, ${weights('column')}, blocks, columns, product.sums);
-  product.finish(&product, product.sums, 0, M, column, columns);
+  for (i64 row = 0, groups = (M + ${rowsAtOnce - 1}) / ${rowsAtOnce}, rows; row < M; row += rows, groups--) {
+    rows = (M - row) / groups;
+    block_dots_${suffix}[rows](left + row * left_stride, left_stride, unpacked + row * blocks, ${weights('column')}, blocks, columns, product.sums);
+    product.finish(&product, product.sums, row, rows, column, columns);
+  }
 }`;
   const byPanels = `for (i64 column = first_column; column < last_column; column += TILE_COLUMNS) {
   const i64 end_column = minimum(last_column, column + TILE_COLUMNS);

@@ -24,7 +24,7 @@ export const tileColumns = 32;
 /** K is cut into equal parts of at most so many. */
 const mostDepth = 1536;
 export const leftBytes = 256 * 1024;
-/** Rows whose sums wait in scratch where K is cut: as many as leftBytes holds of the shortest part. */
+/** Rows whose sums wait in scratch where K is cut: at most as many as leftBytes holds of the shortest part. */
 const waitingRows = Math.floor(leftBytes / 4 / (mostDepth / 2) / 12) * 12;
 /** Bytes of scratch for sums. */
 export const sumBytes = waitingRows * tileColumns * 4;
@@ -120,8 +120,7 @@ static void (*const product_tiles[])(const f32 *, i64, const f32 *, i64, i64, i3
 APART void multiply_panels(const struct product *p, const f32 *panels, i64 next, i64 first_row, i64 last_row, i64 first_column,
                            i64 last_column) {
   const i64 depth = p->depth, parts = maximum(1, (depth + ${mostDepth - 1}) / ${mostDepth}), part = maximum(1, (depth + parts - 1) / parts);
-  const i64 fitting = ${leftBytes / 4} / part / TILE_ROWS * TILE_ROWS;
-  const i64 group_rows = maximum(TILE_ROWS, parts == 1 ? fitting : minimum(fitting, ${waitingRows}));
+  const i64 group_rows = maximum(1, ${leftBytes / 4} / part / TILE_ROWS) * TILE_ROWS;
   for (i64 group = first_row; group < last_row; group += group_rows) {
     const i64 group_end = minimum(last_row, group + group_rows), tiles = (group_end - group + TILE_ROWS - 1) / TILE_ROWS;
     for (i64 column = first_column; column < last_column; column += TILE_COLUMNS) {
