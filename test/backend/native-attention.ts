@@ -7,7 +7,7 @@ export const nativeAttention: AttentionBackend = {
   tolerance: 2e-6,
   builds: nativeBuilds,
   schedule: attentionSchedule,
-  otherSchedule: { queryTile: 16, keyTile: 16, fewQueries: true },
+  otherSchedule: { queryTile: 16, keyTile: 12, fewQueries: true },
   async run({ kernel, operands, integers, results, items }, build) {
     const found = nativeBuilds.find(({ title }) => title === build) ?? nativeBuilds.at(-1);
     if (found === undefined) throw new RangeError(`There is no build '${build}'.`);
