@@ -46,6 +46,12 @@ typedef i32 vi_anywhere __attribute__((vector_size(4 * LANES), aligned(4), may_a
 #define INLINE static inline __attribute__((always_inline))
 /* A function of its own, so that its registers are allocated without those of its callers. */
 #define APART static __attribute__((noinline))
+/* Before a loop of a constant count, at most 16: arrays indexed by it alone are in registers then. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 INLINE i64 minimum(i64 a, i64 b) { return a < b ? a : b; }
 INLINE i64 maximum(i64 a, i64 b) { return a > b ? a : b; }
