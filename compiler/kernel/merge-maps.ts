@@ -10,21 +10,27 @@ import type { ElementwiseMapKernel, Kernel, MapsKernel } from './kernel.ts';
 /** Keeps the parameters of a WebAssembly function below the 1,000 that engines allow: a part has about 30. */
 const mostParts = 8;
 
-/** Every dispatch keeps its place relative to those that it depends on. */
+/** Whatever depends on each other keeps its order. */
 export function mergeMaps(dispatches: readonly Dispatch[], memory: TargetMemory): readonly Dispatch[] {
   const merged: Dispatch[] = [];
   for (const dispatch of dispatches) {
     const at = merged.findLastIndex(({ kernel }) => loopsOf(kernel) !== null);
-    const together = at < 0 ? null : sideBySide(merged[at] as Dispatch, dispatch, memory);
+    const last = merged[at];
+    const together = last ? sideBySide(last, dispatch, memory) : null;
     const between = merged.slice(at + 1);
-    const isFree = (moved: Dispatch): boolean =>
-      between.every((other) => !conflicts(other, moved) && (moved.repeat === null || other.repeat === moved.repeat));
-    if (together === null) merged.push(dispatch);
-    else if (isFree(dispatch)) merged[at] = together;
-    else if (isFree(merged[at] as Dispatch)) merged.splice(at, between.length + 1, ...between, together);
-    else merged.push(dispatch);
+    const before = neededBy(dispatch, between);
+    // A repeat is not cut in two.
+    const canMove = [...before].every((other) => other.repeat === dispatch.repeat && last && !conflicts(last, other));
+    if (together === null || !canMove) merged.push(dispatch);
+    else merged.splice(at, between.length + 1, ...before, together, ...between.filter((other) => !before.has(other)));
   }
   return merged;
+}
+/** Those of the dispatches before one that have to stay before it, in their order. */
+function neededBy(dispatch: Dispatch, earlier: readonly Dispatch[]): ReadonlySet<Dispatch> {
+  const needed: Dispatch[] = [dispatch];
+  for (const other of earlier.toReversed()) if (needed.some((later) => conflicts(other, later))) needed.unshift(other);
+  return new Set(needed.slice(0, -1));
 }
 
 function loopsOf(kernel: Kernel): readonly ElementwiseMapKernel[] | null {
