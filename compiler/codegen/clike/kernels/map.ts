@@ -49,14 +49,15 @@ export function renderMaps({ parts }: MapsKernel, context: KernelContext): strin
     workgroupSize,
     comment: `One element a thread, of one of ${parts.length} loops.`,
   });
-  let first = k.i32(0);
+  let first: string | null = null;
   parts.forEach((part, index) => {
     const prefix = prefixOf(index);
     const count = Array.from({ length: part.rank }, (_, axis) => k.size(`${prefix}extent_${axis}`)).join(' * ');
-    const end = k.let(`${prefix}end`, 'i32', `${first} + (${count} + ${workgroupSize - 1}) / ${workgroupSize}`);
-    k.if(index === 0 ? `${k.item} < ${end}` : `${k.item} >= ${first} && ${k.item} < ${end}`, () => {
-      const element = k.let('element', 'i32', `(${k.item} - ${first}) * ${workgroupSize} + ${k.thread}`);
-      computeElement(k, part, element, prefix);
+    const groups = `(${count} + ${workgroupSize - 1}) / ${workgroupSize}`;
+    const end = k.let(`${prefix}end`, 'i32', first === null ? groups : `${first} + ${groups}`);
+    const item = first === null ? k.item : `(${k.item} - ${first})`;
+    k.if(first === null ? `${k.item} < ${end}` : `${k.item} >= ${first} && ${k.item} < ${end}`, () => {
+      computeElement(k, part, k.let('element', 'i32', `${item} * ${workgroupSize} + ${k.thread}`), prefix);
     });
     first = end;
   });
