@@ -1,6 +1,6 @@
 /** Products of the native target against float64, on every level of instruction sets that this machine has. */
 import { expect } from 'chai';
-import { blockGemmSchedule } from '../../compiler/codegen/native/block-gemm.ts';
+import { blockGemmSchedules } from '../../compiler/codegen/native/block-gemm.ts';
 import { gemmSchedule } from '../../compiler/codegen/native/gemm.ts';
 import { renderNativeModule } from '../../compiler/codegen/native/module.ts';
 import { panelWidth } from '../../compiler/codegen/native/product-tiles.ts';
@@ -32,7 +32,7 @@ const blockEpilogues = [[], epilogues['activation, residual, bias, residual'] ??
 const kernels: readonly ProductKernel[] = [
   ...[[], ...Object.values(epilogues)].map(gemm),
   ...blockFormats.flatMap((format) =>
-    blockEpilogues.map((epilogue): BlockGemmKernel => ({ kind: 'block_gemm', format, epilogue, schedule: blockGemmSchedule })),
+    blockEpilogues.map((epilogue): BlockGemmKernel => ({ kind: 'block_gemm', format, epilogue, schedule: blockGemmSchedules.f32 })),
   ),
 ];
 const kernelOf = (wanted: Pick<Product, 'right' | 'epilogue'>): number =>
