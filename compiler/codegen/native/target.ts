@@ -2,6 +2,7 @@ import type { NamedKernel, Target, TargetFile } from '../target.ts';
 import { int8Rounding, type ActivationType } from './activations.ts';
 import { attentionSchedule } from './attention.ts';
 import { blockGemmSchedules } from './block-gemm.ts';
+import { withLibraries } from './compile-c.ts';
 import { gemmSchedule } from './gemm.ts';
 import { renderNativeModule } from './module.ts';
 import { scratchBytes } from './renderers.ts';
@@ -27,6 +28,7 @@ export const nativeTarget: Target = {
   scratchBytes,
   itemsOf: ({ items }) => items,
   emit: (kernels) => Promise.resolve(emit(kernels)),
+  finish: withLibraries,
 };
 
 const targets: { readonly [A in ActivationType]: Target } = {

@@ -1,0 +1,4 @@
+import { attentionKernels } from './attention-kernels.ts';
+import { nativeAttention } from './native-attention.ts';
+
+attentionKernels(nativeAttention);
