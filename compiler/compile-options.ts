@@ -1,8 +1,10 @@
 import type { Manifest } from '../runtime/format/manifest.ts';
 import { precisions, type Precision } from './codegen/cuda/precision.ts';
+import { activationTypes, type ActivationType } from './codegen/native/activations.ts';
 import type { RooflineReport } from './roofline/report.ts';
 
 export { precisions, type Precision };
+export { activationTypes, type ActivationType };
 
 /** How weights are stored: as numbers, or (matrices whose rows are whole blocks) in blocks of 32 with 8 or 4 bits. */
 export const weightTypes = ['f32', 'f16', 'q8', 'q4'] as const;
@@ -21,6 +23,8 @@ export interface CompileOptions {
   readonly targets?: readonly string[];
   /** What both sides of products and of attention are multiplied as, for target `cuda` alone; sums are f32. Default f32. */
   readonly precision?: Precision;
+  /** What the left sides of products with weights in blocks are multiplied as, for target `native` alone. Default f32. */
+  readonly activations?: ActivationType;
   /** Attention mode for every layer and head; without it each layer takes the cheapest at `typicalLength`. */
   readonly attention?: string;
   /** `1/4`, `0.25` (a share) or `64` (a count at full length); default 1/4. */

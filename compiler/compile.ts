@@ -33,7 +33,7 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
       ...(detail === undefined ? {} : { detail }),
     });
   };
-  const targets = targetsNamed(options.targets, options.precision);
+  const targets = targetsNamed(options.targets, options);
   await checkOutputFolder(options.out);
 
   report('read model');

@@ -5,7 +5,14 @@ import { causalModeNames } from '../../passes/atp/cache-plan.ts';
 import { modeNames } from '../../passes/atp/modes/table.ts';
 import type { TargetName } from '../../runtime/format/manifest.ts';
 import { suggestion } from '../../runtime/suggest.ts';
-import { precisions, weightTypes, type Precision, type WeightType } from '../compile-options.ts';
+import {
+  activationTypes,
+  precisions,
+  weightTypes,
+  type ActivationType,
+  type Precision,
+  type WeightType,
+} from '../compile-options.ts';
 import { usageError } from './usage-error.ts';
 
 /** What the compiler can compile for. Not from its table of targets, which would load them for every command. */
@@ -43,6 +50,7 @@ export interface CompileFlags {
   readonly name?: string;
   readonly target?: readonly string[];
   readonly precision?: Precision;
+  readonly activations?: ActivationType;
   readonly attn?: string;
   readonly keys?: string;
   readonly typicalLength?: number;
@@ -103,6 +111,14 @@ export const precisionFlag = {
   parse: (text) => oneOf('--precision', 'ATPC-301', text, precisions),
 } as const satisfies Flag<Precision>;
 
+export const activationsFlag = {
+  flags: '--activations <type>',
+  group: 'Output:',
+  summary: `with -t native and weights in blocks: what products multiply them with: ${activationTypes.join(', ')}; int8 is faster and rounds, on processors with AVX-512 VNNI`,
+  defaultText: 'f32',
+  parse: (text) => oneOf('--activations', 'ATPC-301', text, activationTypes),
+} as const satisfies Flag<ActivationType>;
+
 export const compileFlags = {
   weights: {
     flags: '--weights <folder>',
@@ -134,6 +150,7 @@ export const compileFlags = {
     parse: (text, previous) => [...(previous ?? []), ...text.split(',').map(parseTarget)],
   },
   precision: precisionFlag,
+  activations: activationsFlag,
   quant: {
     flags: '-q, --quant <type>',
     group: 'Output:',

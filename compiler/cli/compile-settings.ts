@@ -24,6 +24,7 @@ export async function compileSettings(modelArgument: string | undefined, flags: 
   const weights = flags.weights ?? config.weights;
   const targets = flags.target ?? config.targets;
   const precision = flags.precision ?? config.precision;
+  const activations = flags.activations ?? config.activations;
   const storage = flags.quant ?? config.quant;
   const maxLength = flags.maxSeq ?? config.maxSeq;
   const beyondTrainedContext = flags.beyondTrainedContext ?? config.beyondTrainedContext;
@@ -36,6 +37,7 @@ export async function compileSettings(modelArgument: string | undefined, flags: 
     ...(name !== undefined && { name }),
     ...(targets !== undefined && { targets: [...new Set(targets)] }),
     ...(precision !== undefined && { precision }),
+    ...(activations !== undefined && { activations }),
     ...(storage !== undefined && { storage }),
     ...(maxLength !== undefined && { maxLength }),
     ...(beyondTrainedContext === true && { beyondTrainedContext }),

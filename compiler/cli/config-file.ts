@@ -7,7 +7,14 @@ import { LineCounter, isMap, isNode, isPair, isScalar, parseDocument } from 'yam
 import type { Document } from 'yaml';
 import { AtpcError } from '../../runtime/errors.ts';
 import { suggestion } from '../../runtime/suggest.ts';
-import { precisions, weightTypes, type Precision, type WeightType } from '../compile-options.ts';
+import {
+  activationTypes,
+  precisions,
+  weightTypes,
+  type ActivationType,
+  type Precision,
+  type WeightType,
+} from '../compile-options.ts';
 import { isHubLocation } from '../hub/hub-location.ts';
 import { attentionNames, targetNames } from './compile-flags.ts';
 
@@ -18,6 +25,7 @@ export interface ConfigFile {
   readonly name?: string;
   readonly targets?: readonly string[];
   readonly precision?: Precision;
+  readonly activations?: ActivationType;
   readonly attention?: {
     readonly mode?: string;
     readonly keys?: string | number;
@@ -43,6 +51,7 @@ export const configSchema = {
     name: text,
     targets: { type: 'array', minItems: 1, uniqueItems: true, items: { enum: targetNames } },
     precision: { enum: precisions },
+    activations: { enum: activationTypes },
     attention: {
       type: 'object',
       additionalProperties: false,
