@@ -130,11 +130,11 @@ APART void softmax_rows(i64 rows, f32 *scores, i64 stride, i64 count, f32 *maxim
 
 /*
  * result[r][c] = result[r][c] * correction[r] + sum over j of weights[r][j] * value[listed ? list[j] : j][c] for some vectors of
- * columns, the last of which has 'lanes' columns. With a list, which has one row, keys of even and of odd place have sums of their
- * own, so that an addition need not wait for the last.
+ * columns, the last of which has 'lanes' columns. With 'apart', for one row, keys of even and of odd place have sums of their own, so
+ * that an addition need not wait for the last.
  */
 INLINE void add_vectors_at_once(
-  const int rows, const int vectors, const int lanes, const int listed, const f32 *weights, i64 weights_stride, i64 count,
+  const int rows, const int vectors, const int lanes, const int listed, const int apart, const f32 *weights, i64 weights_stride, i64 count,
   const f32 *value, i64 value_stride, const i32 *list, f32 *result, i64 result_stride, const f32 *correction
 ) {
   vf sums[ROWS_AT_ONCE][MOST_SUMS], odd[MOST_SUMS];
@@ -143,10 +143,11 @@ INLINE void add_vectors_at_once(
     UNROLL for (int v = 0; v < vectors; v++)
       sums[r][v] = load_lanes(result + r * result_stride + v * LANES, LANES_OF(v)) * correction[r];
   i64 j = 0;
-  if (listed) {
+  if (apart) {
     UNROLL for (int v = 0; v < vectors; v++) odd[v] = (vf){0};
     for (; j + 2 <= count; j += 2) {
-      const f32 *const even_row = value + list[j] * value_stride, *const odd_row = value + list[j + 1] * value_stride;
+      const f32 *const even_row = value + (listed ? list[j] : j) * value_stride;
+      const f32 *const odd_row = value + (listed ? list[j + 1] : j + 1) * value_stride;
       UNROLL for (int v = 0; v < vectors; v++) {
         sums[0][v] += weights[j] * load_lanes(even_row + v * LANES, LANES_OF(v));
         odd[v] += weights[j + 1] * load_lanes(odd_row + v * LANES, LANES_OF(v));
@@ -167,12 +168,12 @@ INLINE void add_vectors_at_once(
 }
 /* All columns. */
 INLINE void add_values_at_once(
-  const int rows, const int size, const int listed, const f32 *weights, i64 weights_stride, i64 count, const f32 *value,
+  const int rows, const int size, const int listed, const int apart, const f32 *weights, i64 weights_stride, i64 count, const f32 *value,
   i64 value_stride, const i32 *list, f32 *result, i64 result_stride, const f32 *correction
 ) {
-  const int whole = size / LANES, fit = MOST_SUMS / (listed ? 2 : rows == 3 ? 4 : rows);
+  const int whole = size / LANES, fit = MOST_SUMS / (apart ? 2 : rows == 3 ? 4 : rows);
   const int most = whole == 0 ? 1 : fit < whole ? fit : whole;
-#define ADD(vectors, lanes, column) add_vectors_at_once(rows, vectors, lanes, listed, weights, weights_stride, count, \
+#define ADD(vectors, lanes, column) add_vectors_at_once(rows, vectors, lanes, listed, apart, weights, weights_stride, count, \
     value + (column), value_stride, list, result + (column), result_stride, correction)
   for (int v = 0; v + most <= whole; v += most) ADD(most, LANES, v * LANES);
   if (whole % most != 0) ADD(whole % most, LANES, whole / most * most * LANES);
@@ -186,7 +187,7 @@ INLINE void add_values_rows_of(
 ) {
   i64 r = 0;
 #define ADD(at_once) for (; r + (at_once) <= rows; r += (at_once)) \
-  add_values_at_once(at_once, size, 0, weights + r * weights_stride, weights_stride, count, value, value_stride, NULL, \
+  add_values_at_once(at_once, size, 0, 0, weights + r * weights_stride, weights_stride, count, value, value_stride, NULL, \
     result + r * result_stride, result_stride, correction + r)
 #if ROWS_AT_ONCE == 4
   ADD(4);

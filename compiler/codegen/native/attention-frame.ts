@@ -120,9 +120,19 @@ APART void attend_list_${sizes}(
   f32 correction, *const scores = tile->scores, *const result = tile->row_result + row * tile->result_stride;
   score_rows_at_once(1, ${headSize}, 1, tile->row_query + row * tile->query_stride, 0, key, key_stride, list, count, scores, 0);
   softmax_rows(1, scores, 0, count, tile->row_maximum + row, tile->row_sum + row, &correction);
-  add_values_at_once(1, ${valueSize}, 1, scores, 0, count, value, value_stride, list, result, 0, &correction);
+  add_values_at_once(1, ${valueSize}, 1, 1, scores, 0, count, value, value_stride, list, result, 0, &correction);
 }
-static const struct row_functions ${rowFunctionsName(headSize, valueSize)} = {score_rows_${sizes}, add_values_rows_${sizes}, attend_list_${sizes}};`,
+/* scores[j] = query . key[j], and result += sum over j of weights[j] * value[j], for few rows that lie together. */
+APART void score_run_${sizes}(const f32 *query, const f32 *key, i64 count, f32 *scores) {
+  score_rows_at_once(1, ${headSize}, 0, query, 0, key, ${headSize}, NULL, count, scores, 0);
+}
+APART void add_run_${sizes}(const f32 *weights, i64 count, const f32 *value, f32 *result) {
+  const f32 one = 1.0f;
+  add_values_at_once(1, ${valueSize}, 0, 1, weights, 0, count, value, ${valueSize}, NULL, result, 0, &one);
+}
+static const struct row_functions ${rowFunctionsName(headSize, valueSize)} = {
+  score_rows_${sizes}, add_values_rows_${sizes}, attend_list_${sizes}, score_run_${sizes}, add_run_${sizes},
+};`,
   };
   ofSizes.set(name, text);
   return text;
@@ -137,6 +147,8 @@ struct row_functions {
   void (*score)(i64, const f32 *, i64, const f32 *, i64, i64, f32 *, i64);
   void (*add_values)(i64, const f32 *, i64, i64, const f32 *, i64, f32 *, i64, const f32 *);
   void (*attend_list)(const struct attention *, i64, const i32 *, i64, const f32 *, i64, const f32 *, i64);
+  void (*score_run)(const f32 *, const f32 *, i64, f32 *);
+  void (*add_run)(const f32 *, i64, const f32 *, f32 *);
 };
 
 /* The item at hand. */
