@@ -59,7 +59,7 @@ export async function measureKernelRates(
       const lengths = tokens.join(',');
       const args = ['bench', folder, '--tokens', lengths, '--threads', String(count), '--runs', '10', '--profile', '--json'];
       const report = JSON.parse(await atpc(args, 'Profiling the kernels')) as BenchReport;
-      if (report.simdLimit) limits.push(report.simdLimit);
+      if (report.simdLimit && 'plain' in report.simdLimit) limits.push(report.simdLimit);
       rates.push(...ratesOf(report, headSize));
     }
   }

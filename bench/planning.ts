@@ -2,8 +2,8 @@
  * The time that planning takes of each token: a program of 30 layers, 14 dispatches a layer, 15 integers a dispatch, of which most
  * depend on how many tokens the state holds. `npx tsx bench/planning.ts`.
  */
-import { reservedLayout } from '../runtime/backends/wasm/layout.ts';
-import { RunPlan } from '../runtime/backends/wasm/plan.ts';
+import { reservedLayout } from '../runtime/backends/one-memory/layout.ts';
+import { RunPlan } from '../runtime/backends/one-memory/plan.ts';
 import type { DispatchStep, Program } from '../runtime/format/program.ts';
 import type { SizeExpression } from '../runtime/format/expression.ts';
 

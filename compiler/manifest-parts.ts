@@ -3,7 +3,7 @@ import { modes } from '../passes/atp/modes/table.ts';
 import { isDense, type AttentionPlan, type HeadGroup } from '../passes/atp/plan.ts';
 import { formatShare, shareValue, wholeShare } from '../passes/atp/share.ts';
 import type { AttentionShape } from '../passes/atp/site.ts';
-import { weightsBase } from '../runtime/backends/wasm/layout.ts';
+import { weightsBase } from '../runtime/backends/one-memory/layout.ts';
 import type { SizeExpression } from '../runtime/format/expression.ts';
 import type { Manifest, ManifestPort, ManifestTarget } from '../runtime/format/manifest.ts';
 import type { BufferElementType, EntryPoint, Program } from '../runtime/format/program.ts';

@@ -58,7 +58,8 @@ export interface StepTime {
 export interface LoadOptions {
   /**
    * `auto` (the default) takes the fastest backend in the package that works here: it times a few of the model's kernels on each before
-   * the weights are read. In Node `webgpu` needs the npm package of that name, and `cuda`, which Node alone has, the npm package `koffi`.
+   * the weights are read. In Node `webgpu` needs the npm package of that name, and `cuda` and `native`, which Node alone has, the npm
+   * package `koffi`.
    */
   readonly backend?: 'auto' | 'wasm' | 'webgpu' | 'cuda' | 'native';
   /** The folder of the package, when it is not the one that index.js lies in; in browsers it may be relative to the page. */
@@ -170,7 +171,7 @@ export interface ModelInfo {
   readonly backend: string;
   /** Why this backend was taken. */
   readonly why: string;
-  /** The device that computes, in words; null where the processor does. */
+  /** The device that computes, in words, or for native the instructions that the processor runs; null for WebAssembly. */
   readonly device: string | null;
   readonly threads: {
     readonly used: number;

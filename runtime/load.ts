@@ -46,7 +46,7 @@ const loadOptions = [
   'threads',
   'selfTest',
 ] as const satisfies readonly (keyof LoadOptions)[];
-const backends: readonly string[] = ['auto', 'wasm', 'webgpu', 'cuda'] satisfies LoadOptions['backend'][];
+const backends: readonly string[] = ['auto', 'wasm', 'webgpu', 'cuda', 'native'] satisfies LoadOptions['backend'][];
 
 /**
  * Reads a package, verifies its files, starts its backend and tests it. Rejects with ATPC-401 to 405 for a package that

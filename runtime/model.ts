@@ -14,7 +14,7 @@ import type {
   Tokenized,
 } from './api.ts';
 import type { Backend } from './backends/backend.ts';
-import { totalFormula } from './backends/wasm/layout.ts';
+import { totalFormula } from './backends/one-memory/layout.ts';
 import { AtpcError } from './errors.ts';
 import { evaluateExpression } from './format/expression.ts';
 import type { Manifest, ManifestTarget, Task } from './format/manifest.ts';

@@ -18,6 +18,7 @@ export const requirements = {
   webgpu: 'a WebGPU adapter: apt-get install chromium libvulkan1, for its software Vulkan driver',
   naga: 'naga 30 or later: cargo install --locked naga-cli --root .cache/naga',
   'cuda-compiler': 'NVRTC of CUDA 13.0 and 12.4 in .cache, as .ci/run installs them with pip, and the npm package koffi',
+  native: 'a C compiler (apt-get install gcc libc6-dev) for the processor and system of this Node, and the npm package koffi',
   time: 'minutes, on a device in software: ATPC_REQUIRE=time runs it',
   'relaxed-simd': 'an engine with relaxed SIMD, such as Node 24',
 } as const;

@@ -8,7 +8,7 @@ import { dimsFor, inputsFor, measure, ProfileRecorder, stepMedians, textCall, to
 import type { Dims, Spread } from './measure.ts';
 import { readExplanation } from './package-explanation.ts';
 import { packageTarget, readPackageManifest, readPackageProgram } from './package-manifest.ts';
-import { limitOfBuild, measureSimdLimit, type SimdLimit } from './simd-limit.ts';
+import { limitOfBuild, limitText, measureCoreLimit, type CoreLimit } from './simd-limit.ts';
 import { formatTable } from './table.ts';
 import { count, formatFlops, formatMilliseconds, type Terminal } from './terminal.ts';
 import { writeTrace } from './trace-file.ts';
@@ -52,7 +52,7 @@ export interface BenchReport {
   readonly threads: ModelInfo['threads'];
   readonly warmup: number;
   /** Of one core; only with a profile. */
-  readonly simdLimit?: SimdLimit;
+  readonly simdLimit?: CoreLimit;
   readonly results: readonly BenchResult[];
 }
 
@@ -74,12 +74,11 @@ export async function runBench(terminal: Terminal, folder: string, flags: BenchF
   });
   try {
     const { runs = benchDefaults.runs, warmup = benchDefaults.warmup } = flags;
-    const { backend, why, threads } = model.info();
+    const { backend, why, threads, device } = model.info();
     const target = packageTarget(manifest, backend);
     const explanation = profiles ? await readExplanation(folder, manifest, target) : null;
     const labels = profiles ? await readPackageProgram(folder, target) : [];
-    // Of this processor: it says nothing of a device.
-    const simdLimit = flags.profile && target.name === 'wasm' ? await measureSimdLimit() : null;
+    const simdLimit = flags.profile ? await measureCoreLimit(target.name, device) : null;
     const gflopsLimit = simdLimit && limitOfBuild(simdLimit) * threads.used;
     const results: BenchResult[] = [];
     const traced: { readonly one: BenchCase; readonly runs: readonly (readonly StepTime[])[] }[] = [];
@@ -206,11 +205,7 @@ function printReport(
   terminal.print(
     formatTable([['tokens', 'batch', 'runs', 'median', 'min', 'max', 'sequences/s'], ...rows], [0, 1, 2, 3, 4, 5, 6]),
   );
-  if (simdLimit) {
-    const { plain, relaxed } = simdLimit;
-    const fused = relaxed === null ? 'no fused ones here' : `${relaxed.toFixed(1)} fused`;
-    terminal.print(`\nSIMD limit of a core: ${plain.toFixed(1)} GFLOP/s of multiplies and adds, ${fused}`);
-  }
+  if (simdLimit) terminal.print(`\nSIMD limit of a core: ${limitText(simdLimit)}`);
   for (const { tokens, batch, profile } of results) {
     if (profile === undefined) continue;
     const what = tokens === null ? `${batch} texts` : `${tokens} tokens, batch ${batch}`;

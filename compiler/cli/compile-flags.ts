@@ -9,7 +9,7 @@ import { precisions, weightTypes, type Precision, type WeightType } from '../com
 import { usageError } from './usage-error.ts';
 
 /** What the compiler can compile for. Not from its table of targets, which would load them for every command. */
-export const targetNames = ['wasm', 'webgpu', 'cuda'] as const satisfies readonly TargetName[];
+export const targetNames = ['wasm', 'webgpu', 'cuda', 'native'] as const satisfies readonly TargetName[];
 
 /** Which of them a model can have is decided by the model: encoders read a text at once, the others keep caches. */
 const generatingModes = [...causalModeNames, 'hybrid'];

@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { compilerVersion } from '../version.ts';
 import { cudaCompilerLines, cudaCompilersReport, type CudaCompilersReport } from './cuda-compilers-report.ts';
 import { cudaReport, type CudaReport } from './cuda-report.ts';
+import { nativeLines, nativeReport, type NativeReport } from './native-report.ts';
 import { webGpuReport, type WebGpuReport } from './webgpu-report.ts';
 import { formatBytes, formatPairs } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
@@ -22,6 +23,7 @@ export interface DoctorReport {
   readonly webGpu: WebGpuReport;
   readonly cuda: CudaReport;
   readonly cudaCompilers: CudaCompilersReport;
+  readonly native: NativeReport;
   /** Versions of packages that the compiler stands on; null where one is missing. */
   readonly packages: Readonly<Record<string, string | null>>;
   /** First line of `--version`; null for a tool that is not found. */
@@ -108,6 +110,7 @@ export async function runDoctor(terminal: Terminal): Promise<void> {
     ['WebGPU in Node', webGpuLines(report.webGpu)],
     ['CUDA in Node', cudaLines(report)],
     ['CUDA compilers', cudaCompilerLines(report.cudaCompilers)],
+    ['Machine code', nativeLines(report.native)],
     ['Packages', found(report.packages)],
     ['Tools', found(report.tools)],
   ];
@@ -170,6 +173,7 @@ async function doctorReport(): Promise<DoctorReport> {
     webGpu: await webGpuReport(),
     cuda: await cudaReport(),
     cudaCompilers: await cudaCompilersReport(),
+    native: await nativeReport(),
     packages: Object.fromEntries(packageNames.map((name) => [name, packageVersion(name)])),
     tools: Object.fromEntries(tools),
   };

@@ -13,7 +13,7 @@ export interface Backend {
   readonly why: string;
   /** How many threads compute, and why not another number. */
   readonly threads: Threads;
-  /** What computes, in words; null for the processor. */
+  /** What computes, in words, of machine code its instructions; null for WebAssembly. */
   readonly device: string | null;
   readonly memoryBytes: number;
   readonly peakMemoryBytes: number;

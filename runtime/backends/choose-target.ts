@@ -18,8 +18,8 @@ export interface TargetChoice {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Devices first: where there is none, nothing has to be timed. */
-const order: readonly TargetName[] = ['cuda', 'webgpu', 'wasm'];
+/** WebAssembly last, which runs everywhere: where there is nothing else, nothing has to be timed. */
+const order: readonly TargetName[] = ['cuda', 'webgpu', 'native', 'wasm'];
 
 /** What `auto` takes in packages for several targets: the only one that works here, or the fastest. */
 export async function chooseTarget({ programs, refused, start, signal }: TargetChoice): Promise<Choice<TargetName>> {

@@ -25,7 +25,7 @@ export class StateLost extends Error {}
 export interface Executor {
   readonly memoryBytes: number;
   readonly peakMemoryBytes: number;
-  /** What computes, in words; null for the processor. */
+  /** What computes, in words, of machine code its instructions; null for WebAssembly. */
   readonly device: string | null;
   /** What further lanes need; null where there are none. */
   readonly shared: SharedKernels | null;

@@ -16,7 +16,11 @@ const port = object(
 );
 const variant = object({
   file: reference('path'),
-  features: arrayOf({ type: 'string', pattern: '^(?:simd128|threads|relaxed-simd|subgroups|shader-f16|cuda-\\d+\\.\\d+)$' }),
+  features: arrayOf({
+    type: 'string',
+    pattern:
+      '^(?:simd128|threads|relaxed-simd|subgroups|shader-f16|cuda-\\d+\\.\\d+|(?:linux|darwin)-(?:x64|arm64)|x86-64-v[234]|avx512-vnni)$',
+  }),
 });
 // Each of these is one function of the validators, however often it is used.
 const own = {
@@ -38,7 +42,7 @@ const golden = { $ref: '#/definitions/golden' };
 const texts = { $ref: '#/definitions/texts' };
 const target = object(
   {
-    name: { enum: ['wasm', 'webgpu', 'cuda'] },
+    name: { enum: ['wasm', 'webgpu', 'cuda', 'native'] },
     program: reference('path'),
     variants: arrayOf(variant),
     memory: object({

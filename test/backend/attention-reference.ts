@@ -1,6 +1,6 @@
 /** Attention as kernels get it, and in plain float64 to compare them with. */
 import type { AttentionKernel, AttentionKernelSegment } from '../../compiler/kernel/kernel.ts';
-import { randomStream } from './wasm-instance.ts';
+import { randomStream } from './kernel-instance.ts';
 
 /** A tensor [batch, head, row, column] of which rows lie anywhere. */
 export interface Rows {

@@ -4,7 +4,7 @@ import { evaluateSize } from '../../ir/size.ts';
 import type { Size } from '../../ir/size.ts';
 import { dot, headsFirst, logSumExpOf, randomFloats, rowAt, rowsFirst, strides } from './attention-reference.ts';
 import type { AttentionCase, Rows, Segment, SeenKey } from './attention-reference.ts';
-import { randomStream } from './wasm-instance.ts';
+import { randomStream } from './kernel-instance.ts';
 
 export type Shape = Omit<AttentionCase, 'query' | 'segments'>;
 export const shape: Shape = { batches: 2, heads: 6, keyHeads: 2, queries: 37, headSize: 32, valueSize: 32 };

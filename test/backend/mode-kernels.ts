@@ -8,7 +8,7 @@ import { readTensors, sharedFile } from '../shared-data.ts';
 import type { AttentionBackend } from './attention-kernels.ts';
 import { attentionProblem, dot, headsFirst, largestError, rowsFirst, strides } from './attention-reference.ts';
 import type { AttentionCase, Rows } from './attention-reference.ts';
-import { randomStream } from './wasm-instance.ts';
+import { randomStream } from './kernel-instance.ts';
 
 export type KernelTensor = Float32Array | Int32Array;
 export interface ModeBackend {

@@ -1,15 +1,13 @@
 import { nativeTarget } from '../../compiler/codegen/native/target.ts';
 import type { RunnableProgram } from '../../compiler/program/run-program.ts';
-import { weightsBase, layoutOf, reservedLayout, align, type Layout } from '../../runtime/backends/wasm/layout.ts';
-import { RunPlan, type PreparedPort } from '../../runtime/backends/wasm/plan.ts';
-import { tensorWriter } from '../../runtime/backends/wasm/weights.ts';
+import { weightsBase, layoutOf, reservedLayout, align, type Layout } from '../../runtime/backends/one-memory/layout.ts';
+import { RunPlan, type PreparedPort } from '../../runtime/backends/one-memory/plan.ts';
+import { tensorWriter } from '../../runtime/backends/one-memory/weights.ts';
 import { evaluateExpression } from '../../runtime/format/expression.ts';
 import { dispatchSteps, hasState, type EntryPoint, type Program } from '../../runtime/format/program.ts';
 import type { TensorOutput } from '../../runtime/api.ts';
 import type { Backend } from './conformance.ts';
 import { loadLibrary, nativeLevels, type NativeLevel } from './native-library.ts';
-
-type Plan = RunPlan;
 
 export async function instantiateNative(
   program: Program,
@@ -41,7 +39,7 @@ export async function instantiateNative(
     const values = await tensor(weight.tensor);
     const storage = values instanceof Uint8Array ? 'U8' : 'F32';
     const address = weightsBase + Number(program.buffers[weight.buffer]?.offset);
-    const writer = tensorWriter(memory.buffer, storage, [{ address, shape: weight.shape, packing: weight.packing }]);
+    const writer = tensorWriter(storage, [{ memory: memory.buffer, address, shape: weight.shape, packing: weight.packing }]);
     writer.write(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
   }
   const read = (port: PreparedPort): TensorOutput => {
@@ -70,7 +68,7 @@ export async function instantiateNative(
     run(dims, inputs, stateful) {
       const layout: Layout = reserved ?? layoutOf(program, dims, 1);
       if (!reserved) grow(align(layout.totalBytes));
-      const plan: Plan = new RunPlan({ program, kernels, entry: stateful?.entry ?? 'forward', layout }, dims);
+      const plan = new RunPlan({ program, kernels, entry: stateful?.entry ?? 'forward', layout }, dims);
       plan.begin(dims, stateful ? states[stateful.state] : 0);
       for (const port of plan.inputs) {
         const data = inputs[port.name];

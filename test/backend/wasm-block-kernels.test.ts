@@ -7,8 +7,9 @@ import type { BlockGemmKernel, EpilogueStep } from '../../compiler/kernel/kernel
 import { dequantise, formatBlockFormat, type BlockFormat, type BlockMatrix } from '../../compiler/weights/block-format.ts';
 import { hasFeature } from '../../runtime/backends/wasm/feature-probe.ts';
 import { requires } from '../requirements.ts';
-import { instantiateWat, randomStream, type WasmInstance } from './wasm-instance.ts';
-import { applyReference } from './wasm-reference.ts';
+import { randomStream, type KernelInstance } from './kernel-instance.ts';
+import { instantiateWat } from './wasm-instance.ts';
+import { applyReference } from './kernel-reference.ts';
 
 const flags = [false, true];
 const formats: readonly BlockFormat[] = flags.flatMap((minima): BlockFormat[] => [
@@ -37,12 +38,12 @@ function randomMatrix(format: BlockFormat, N: number, K: number): BlockMatrix {
     minima: format.minima ? randomFloats(blocks) : null,
   };
 }
-const placeMatrix = (instance: WasmInstance, { quants, scales, minima }: BlockMatrix): readonly number[] =>
+const placeMatrix = (instance: KernelInstance, { quants, scales, minima }: BlockMatrix): readonly number[] =>
   [quants, scales, ...(minima ? [minima] : [])].map((values) => instance.place(values));
 
 for (const relaxedSimd of flags) {
   describe(`wasm kernels of block-quantised weights${relaxedSimd ? ' with relaxed SIMD' : ''}`, () => {
-    let instance: WasmInstance;
+    let instance: KernelInstance;
     before(async function () {
       if (relaxedSimd) requires(this, 'relaxed-simd', hasFeature('relaxed-simd'));
       const module = new ModuleBuilder({ relaxedSimd });

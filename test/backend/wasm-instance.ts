@@ -5,25 +5,12 @@ import type { Kernel } from '../../compiler/kernel/kernel.ts';
 import { evaluateSize } from '../../ir/size.ts';
 import { hasFeature } from '../../runtime/backends/wasm/feature-probe.ts';
 import { requires } from '../requirements.ts';
-
-/** Tensors in a memory of their own, and the kernels of one WAT module over them. */
-export interface WasmInstance {
-  /** Copies values in and returns their address. Integers (mask, tokens, bool) as Int32Array, quants as Uint8Array. */
-  place(values: Float32Array | Int32Array | Uint8Array): number;
-  /** Room for `count` elements filled with 0x7f bytes (a large float), so that what is not written shows. */
-  reserve(count: number): number;
-  /** Overwrites elements from `address` on. */
-  write(address: number, values: Float32Array | Int32Array): void;
-  floats(address: number, count: number): Float32Array;
-  integers(address: number, count: number): Int32Array;
-  /** Runs a kernel over [0, items), cut at the given places; each part gets scratch of its own with leftovers in it. */
-  run(kernel: string, items: number, operands: readonly number[], integers: readonly number[], cuts?: readonly number[]): void;
-}
+import type { KernelBuild, KernelInstance } from './kernel-instance.ts';
 
 export async function instantiateWat(
   text: string,
   options: { readonly scratchBytes?: number | (() => number); readonly pages?: number; readonly relaxedSimd?: boolean } = {},
-): Promise<WasmInstance> {
+): Promise<KernelInstance> {
   const memory = new WebAssembly.Memory({ initial: options.pages ?? 64 });
   const binary = await assembleWat(text, options.relaxedSimd ? { relaxedSimd: true } : {});
   const { instance } = await WebAssembly.instantiate(new Uint8Array(binary), { atpc: { memory } });
@@ -78,7 +65,7 @@ export const simdBuilds = [
 export async function instantiateKernels(
   kernels: Readonly<Record<string, Kernel>>,
   options: { readonly relaxedSimd?: boolean } = {},
-): Promise<WasmInstance> {
+): Promise<KernelInstance> {
   const module = new ModuleBuilder(options);
   for (const [name, kernel] of Object.entries(kernels)) renderKernel(kernel, { module, name });
   const needs: { bytes: number } = { bytes: 0 };
@@ -93,12 +80,8 @@ export async function instantiateKernels(
   };
 }
 
-/** A reproducible stream of numbers in [-1, 1). */
-export function randomStream(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    // A linear congruential generator with the constants of Numerical Recipes; its high bits are good enough for test data.
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  };
-}
+export const wasmBuilds: readonly KernelBuild[] = simdBuilds.map(({ title, relaxedSimd, skip }) => ({
+  title: `wasm, ${title}`,
+  skip,
+  instantiate: (kernels) => instantiateKernels(kernels, { relaxedSimd }),
+}));

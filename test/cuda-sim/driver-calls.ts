@@ -55,9 +55,10 @@ export type DriverCalls = Readonly<Record<DriverFunction, (...values: readonly u
 
 export function loadDriverCalls(file: string): DriverCalls {
   const library = loadKoffi('CUDA in Node').load(file);
-  return Object.fromEntries(
+  const calls: Readonly<Record<string, unknown>> = Object.fromEntries(
     Object.entries(functions).map(([name, parameters]) => [name, library.func(name, 'int', parameters)]),
-  ) as DriverCalls;
+  );
+  return calls as DriverCalls;
 }
 
 /** One kernel of a PTX text that says no more than the driver reads: all parameters are pointers. */

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { float32ToBfloat16, float32ToFloat16 } from '../../compiler/weights/float16.ts';
-import { tensorWriter } from '../../runtime/backends/wasm/weights.ts';
+import { tensorWriter } from '../../runtime/backends/one-memory/weights.ts';
 
 const stored = {
   F32: (values: Float32Array) => values,
@@ -36,9 +36,9 @@ describe('weights, streamed into a memory', () => {
         const panelBytes = Math.ceil(rows / width) * columns * width * 4;
         const memory = new ArrayBuffer(64 + values.byteLength + panelBytes);
         const shape = [rows, columns];
-        const writer = tensorWriter(memory, storage, [
-          { address: 64, shape, packing: { kind: 'rows' } },
-          { address: 64 + values.byteLength, shape, packing: { kind: 'panels', width } },
+        const writer = tensorWriter(storage, [
+          { memory, address: 64, shape, packing: { kind: 'rows' } },
+          { memory, address: 64 + values.byteLength, shape, packing: { kind: 'panels', width } },
         ]);
         const borders = [0, ...cuts.map((cut) => Math.floor(cut * bytes.length)).sort((a, b) => a - b), bytes.length];
         for (const [index, begin] of borders.slice(0, -1).entries()) {
@@ -61,7 +61,7 @@ describe('weights, streamed into a memory', () => {
       fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(300), (bytes, cut) => {
         const memory = new Uint8Array(bytes.length + 10).fill(7);
         const rows = { kind: 'rows' } as const;
-        const writer = tensorWriter(memory.buffer, 'U8', [{ address: 5, shape: [bytes.length], packing: rows }]);
+        const writer = tensorWriter('U8', [{ memory: memory.buffer, address: 5, shape: [bytes.length], packing: rows }]);
         writer.write(bytes.subarray(0, cut));
         writer.write(bytes.subarray(cut));
         expect(writer.written).to.equal(bytes.length);
@@ -69,15 +69,16 @@ describe('weights, streamed into a memory', () => {
       }),
       { numRuns: 100, seed: 1 },
     );
-    const panels = { address: 0, shape: [4, 4], packing: { kind: 'panels', width: 4 } } as const;
-    expect(() => tensorWriter(new ArrayBuffer(16), 'U8', [panels])).to.throw('ATPC-403');
+    const memory = new ArrayBuffer(16);
+    const panels = { memory, address: 0, shape: [4, 4], packing: { kind: 'panels', width: 4 } } as const;
+    expect(() => tensorWriter('U8', [panels])).to.throw('ATPC-403');
   });
 
   it('decodes every half as its definition says', () => {
     const halves = Uint16Array.from({ length: 65536 }, (_, bits) => bits);
     for (const storage of ['F16', 'BF16'] as const) {
       const memory = new ArrayBuffer(4 * 65536);
-      tensorWriter(memory, storage, [{ address: 0, shape: [65536], packing: { kind: 'rows' } }]).write(
+      tensorWriter(storage, [{ memory, address: 0, shape: [65536], packing: { kind: 'rows' } }]).write(
         new Uint8Array(halves.buffer),
       );
       const decoded = new Float32Array(memory);

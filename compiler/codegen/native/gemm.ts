@@ -1,34 +1,46 @@
-/** gemm over packed panels: result[M, N] = epilogue(left[M, K] x right[N, K]^T). */
+/** gemm over packed panels: result[M, N] = epilogue(left[M, K] x right[N, K]^T). The products are in product-tiles.ts. */
 import type { Size } from '../../../ir/size.ts';
 import type { GemmKernel, PanelSchedule } from '../../kernel/kernel.ts';
-import { epilogueDeclarations, epilogueIntegers, epilogueLines } from './epilogue.ts';
-import { indented, type NativeKernel } from './kernel-text.ts';
+import { epilogueDeclarations, epilogueIntegers } from './epilogue.ts';
+import type { NativeKernel } from './kernel-text.ts';
+import {
+  declareProduct,
+  finishOf,
+  leftBytes,
+  overRectangles,
+  panelWidth,
+  productTiles,
+  sumBytes,
+  tileColumns,
+} from './product-tiles.ts';
 
-export const gemmSchedule: PanelSchedule = { rowTile: 12, columnTile: 64, panelWidth: 16, leftBytes: 256 * 1024 };
+/** Items are small, for lanes to have equal shares; what a lane has at hand is computed as one. Rows are those of tiles of all levels. */
+export const gemmSchedule: PanelSchedule = { rowTile: 24, columnTile: tileColumns, panelWidth, leftBytes };
 
 export function gemmScratch(_kernel: GemmKernel): Size {
-  return 0;
+  return sumBytes;
 }
 
-export function renderGemm({ epilogue, schedule }: GemmKernel): NativeKernel {
-  if (!('panelWidth' in schedule)) throw new TypeError('A gemm of the native target goes over panels.');
-  const { rowTile, columnTile, panelWidth } = schedule;
+export function renderGemm({ right, epilogue, schedule }: GemmKernel): NativeKernel {
+  if (
+    !('panelWidth' in schedule) ||
+    right !== 'f32' ||
+    schedule.panelWidth !== panelWidth ||
+    schedule.columnTile % tileColumns !== 0
+  ) {
+    throw new TypeError(
+      `A gemm of the native target goes over panels of ${panelWidth} rows of f32, not ${JSON.stringify(schedule)}.`,
+    );
+  }
   return {
     operands: ['const f32 *left', 'const f32 *right', ...epilogueDeclarations(epilogue), 'f32 *result'],
     integers: ['M', 'N', 'K', 'left_stride', 'result_stride', ...epilogueIntegers(epilogue)],
-    body: `const i64 row_tiles = (M + ${rowTile - 1}) / ${rowTile};
-for (i64 item = begin; item < end; item++) {
-  const i64 first_row = item % row_tiles * ${rowTile}, first_column = item / row_tiles * ${columnTile};
-  for (i64 row = first_row; row < minimum(M, first_row + ${rowTile}); row++) {
-    for (i64 column = first_column; column < minimum(N, first_column + ${columnTile}); column += LANES) {
-      const i64 count = N - column;
-      const f32 *const panel = right + column / ${panelWidth} * ${panelWidth} * K + column % ${panelWidth};
-      vf value = splat(0.0f);
-      for (i64 k = 0; k < K; k++) value += left[row * left_stride + k] * load(panel + k * ${panelWidth});
-${indented(epilogueLines(epilogue).join('\n'), 3)}
-      store_part(result + row * result_stride + column, value, count);
-    }
-  }
-}`,
+    uses: [productTiles, finishOf(epilogue)],
+    body: `${declareProduct(epilogue)}
+${overRectangles(
+  schedule.rowTile,
+  schedule.columnTile,
+  'multiply_panels(&product, right + first_column * K, TILE_COLUMNS * K, first_row, last_row, first_column, last_column);',
+)}`,
   };
 }

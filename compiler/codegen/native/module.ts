@@ -1,5 +1,6 @@
 import type { NamedKernel } from '../target.ts';
 import { functionName, kernelFunction, withUses } from './kernel-text.ts';
+import { lanes } from './lanes.ts';
 import { math } from './math.ts';
 import { prelude } from './prelude.ts';
 import { renderKernel } from './renderers.ts';
@@ -21,6 +22,7 @@ export function renderNativeModule(kernels: readonly NamedKernel[]): string {
     ...shared.map(({ text }) => text.trim()),
     ...rendered.map(({ name, kernel }) => kernelFunction(name, kernel)),
     kernelTable(kernels.map(({ name }) => name)),
+    lanes.trimEnd(),
   ].join('\n\n')}\n`;
 }
 

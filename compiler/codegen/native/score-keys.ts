@@ -19,7 +19,10 @@ export function scoreKeysScratch({ headSize, schedule }: ScoreKeysKernel): Size 
 
 const addWeights: SharedText = {
   name: 'add_weights',
-  text: String.raw`/*
+  text: String.raw`/* Queries up to which packing the keys takes longer than it saves. */
+#define FEW_QUERIES 8
+
+/*
  * sums[lane] += exp(queries[i] . panel[lane] - log_sum_exps[i]) over the queries [from, count) in order, four at a time; query i sees
  * the lanes up to last + i * step.
  */
@@ -44,6 +47,24 @@ static void add_weights(
     }
   }
   store(sums, total);
+}
+
+/* The same for few queries that see all lanes, of count keys as rows, which are not worth packing. */
+INLINE void add_few_weights(
+  const f32 *keys, i64 size, f32 scale, const f32 *queries, i64 stride, const f32 *log_sum_exps, i64 log_sum_exp_stride, i64 few,
+  i64 count, f32 *sums
+) {
+  vf scores[FEW_QUERIES] = {{0}};
+  for (i64 lane = 0; lane < count; lane++)
+    for (i64 i = 0; i < few; i++) {
+      vf sum = splat(0.0f);
+      for (i64 e = 0; e < size; e += LANES)
+        sum += load_part(queries + i * stride + e, size - e) * load_part(keys + lane * size + e, size - e);
+      ((f32 *)&scores[i])[lane] = sum_of(sum) * scale;
+    }
+  vf total = splat(0.0f);
+  for (i64 i = 0; i < few; i++) total += exponential(scores[i] - log_sum_exps[i * log_sum_exp_stride]);
+  store(sums, total);
 }`,
 };
 
@@ -58,6 +79,7 @@ export function renderScoreKeys({ headSize, atoms, scale, decay, schedule }: Sco
     ],
     uses: [addWeights],
     body: `const i64 head_size = ${headSize}, atoms = ${atoms}, key_tile = ${keyTile};
+const f32 scale = ${f32Constant(scale)};
 f32 *const panels = (f32 *)scratch, *const sums = panels + key_tile * head_size;
 const i64 tiles = (rows + key_tile - 1) / key_tile, heads_per_key_head = heads / key_heads;
 const i64 end_row = atoms + exact, first_new = end_row - queries;
@@ -70,20 +92,26 @@ for (i64 item = begin; item < end; item++) {
   // a tile between the atoms in use and the exact rows, or after them, has nothing to do
   if (count <= 0 || (first >= atoms_used && first + count <= atoms)) continue;
   const i64 first_row = key_head * rows + first, groups = (count + LANES - 1) / LANES;
-  for (i64 i = 0; i < groups * LANES; i++) {
-    const f32 *const from = key + (first_row + minimum(i, count - 1)) * head_size;
-    f32 *const to = panels + i / LANES * head_size * LANES + i % LANES;
-    for (i64 e = 0; e < head_size; e++) to[e * LANES] = from[e] * ${f32Constant(scale)};
-  }
-  memset(sums, 0, (size_t)key_tile * sizeof(f32));
-  // queries before this one see no key of the tile
-  const i64 from = queries == 1 ? 0 : maximum(0, first - first_new);
-  for (i64 head = 0; head < outer; head++) {
-    const i64 query_index = key_head * heads_per_key_head + head;
+  const f32 *const key_rows = key + first_row * head_size;
+  const f32 *const first_query = query + key_head * heads_per_key_head * query_head;
+  const f32 *const first_sum = log_sum_exp + key_head * heads_per_key_head * log_sum_exp_head;
+  if (queries == 1 && inner <= FEW_QUERIES) {
     for (i64 group = 0; group < groups; group++)
-      add_weights(panels + group * head_size * LANES, head_size, query + query_index * query_head, stride,
-        log_sum_exp + query_index * log_sum_exp_head, sum_stride, from, inner, first_new - first - group * LANES, step,
-        sums + group * LANES);
+      add_few_weights(key_rows + group * LANES * head_size, head_size, scale, first_query, stride, first_sum, sum_stride, inner,
+        minimum(LANES, count - group * LANES), sums + group * LANES);
+  } else {
+    for (i64 i = 0; i < groups * LANES; i++) {
+      f32 *const to = panels + i / LANES * head_size * LANES + i % LANES;
+      for (i64 e = 0; e < head_size; e++) to[e * LANES] = key_rows[minimum(i, count - 1) * head_size + e] * scale;
+    }
+    memset(sums, 0, (size_t)key_tile * sizeof(f32));
+    // queries before this one see no key of the tile
+    const i64 from = queries == 1 ? 0 : maximum(0, first - first_new);
+    for (i64 head = 0; head < outer; head++)
+      for (i64 group = 0; group < groups; group++)
+        add_weights(panels + group * head_size * LANES, head_size, first_query + head * query_head, stride,
+          first_sum + head * log_sum_exp_head, sum_stride, from, inner, first_new - first - group * LANES, step,
+          sums + group * LANES);
   }
   for (i64 i = 0; i < count; i++) {
     const i64 row = first + i;

@@ -1,6 +1,7 @@
 import type { NamedKernel, Target, TargetFile } from '../target.ts';
 import { attentionSchedule } from './attention.ts';
 import { blockGemmSchedule } from './block-gemm.ts';
+import { withLibraries } from './compile-c.ts';
 import { gemmSchedule } from './gemm.ts';
 import { renderNativeModule } from './module.ts';
 import { scratchBytes } from './renderers.ts';
@@ -26,6 +27,7 @@ export const nativeTarget: Target = {
   scratchBytes,
   itemsOf: ({ items }) => items,
   emit: (kernels) => Promise.resolve(emit(kernels)),
+  finish: withLibraries,
 };
 
 function emit(kernels: readonly NamedKernel[]): readonly TargetFile[] {

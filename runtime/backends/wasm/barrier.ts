@@ -1,4 +1,4 @@
-import type { LanePlace } from './plan.ts';
+import type { LanePlace } from '../one-memory/plan.ts';
 
 // Words of the block that the lanes share, in cache lines of their own.
 const startWord = 0;

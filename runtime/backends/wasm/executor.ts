@@ -1,7 +1,7 @@
-import type { StepTime, TensorOutput } from '../../api.ts';
+import type { StepTime } from '../../api.ts';
 import { AtpcError } from '../../errors.ts';
 import type { ManifestTensor } from '../../format/manifest.ts';
-import { entryPointNames, hasState, pastDim, type EntryPointName, type Program } from '../../format/program.ts';
+import { entryPointNames, type EntryPointName, type Program } from '../../format/program.ts';
 import type { Dims, PreparedInputs } from '../../inputs.ts';
 import type { NamedResults } from '../backend.ts';
 import { RunAborted } from '../executor.ts';
@@ -10,25 +10,25 @@ import {
   checkMemory,
   checkReserved,
   describeDims,
-  pageBytes,
   reservedLayout,
-  wasmMaximumBytes,
   weightsBase,
   weightsEnd,
   type Layout,
-} from './layout.ts';
-import { kernelsOf, onlyLane, RunPlan, type ExportedKernel, type PreparedDispatch, type PreparedPort } from './plan.ts';
+} from '../one-memory/layout.ts';
+import type { PreparedDispatch, RunPlan } from '../one-memory/plan.ts';
+import { PlanCache } from '../one-memory/plan-cache.ts';
+import { readOutput, writeInput, type PortPlace } from '../one-memory/ports.ts';
+import { StateSlots } from '../one-memory/state-slots.ts';
+import { weightWriter } from '../one-memory/weights.ts';
 import { clearBytes, packSparse, unpackSparse } from '../sparse-bytes.ts';
-import { StateSlots } from './state-slots.ts';
 import type { TensorWriter } from '../stored-numbers.ts';
-import { tensorWriter } from './weights.ts';
+import { kernelsOf, type ExportedKernel } from './kernels.ts';
+import { pageBytes, wasmLimit } from './memory-limit.ts';
 
 // A run can be stopped within 50 ms: a dispatch runs in ranges of items that take about this long each. The first range is
 // shorter, because its length goes by the last run with these dims, and the work may depend on the data.
 const firstRangeMilliseconds = 4;
 const rangeMilliseconds = 20;
-// Plans of recent dims; batches of texts come in many lengths, and one plan is a few dozen numbers for each dispatch.
-const cachedPlans = 64;
 
 export interface RunOptions {
   /** Receives the time of each dispatch, of all lanes together. */
@@ -48,8 +48,7 @@ export interface SharedKernels {
 export class WasmExecutor {
   readonly #program: Program;
   readonly #memory: WebAssembly.Memory;
-  readonly #kernels: ReadonlyMap<string, ExportedKernel>;
-  readonly #plans = new Map<string, RunPlan>();
+  readonly #plans: PlanCache<ExportedKernel>;
   readonly #barrier: LaneBarrier | undefined;
   readonly #layout: Layout | undefined;
   readonly #states: StateSlots | undefined;
@@ -63,10 +62,10 @@ export class WasmExecutor {
   ) {
     this.#program = program;
     this.#memory = shared.memory;
-    this.#kernels = kernels;
     this.#barrier = barrier;
     this.#layout = reservedLayout(program, barrier?.lanes ?? 1);
-    this.#states = this.#layout && new StateSlots(this.#layout.totalBytes, Number(program.arenas.state));
+    this.#states = this.#layout && new StateSlots(wasmLimit, this.#layout.totalBytes, Number(program.arenas.state));
+    this.#plans = new PlanCache({ program, kernels, place: barrier, layout: this.#layout });
     this.shared = shared;
   }
 
@@ -78,13 +77,13 @@ export class WasmExecutor {
   static async create(program: Program, code: Uint8Array, barrier?: LaneBarrier): Promise<WasmExecutor> {
     const reserved = reservedLayout(program, barrier?.lanes ?? 1);
     const bytes = reserved?.totalBytes ?? weightsEnd(program);
-    if (reserved) checkReserved(reserved, Number(program.arenas.state));
-    else checkMemory(bytes, bytes, {});
+    if (reserved) checkReserved(wasmLimit, reserved, Number(program.arenas.state));
+    else checkMemory(wasmLimit, bytes, bytes, {});
     let memory: WebAssembly.Memory;
     try {
       memory = new WebAssembly.Memory({
         initial: Math.ceil(bytes / pageBytes),
-        maximum: wasmMaximumBytes / pageBytes,
+        maximum: wasmLimit.bytes / pageBytes,
         shared: barrier !== undefined,
       });
     } catch (cause) {
@@ -117,19 +116,10 @@ export class WasmExecutor {
 
   /** Takes the stored bytes of a tensor to its places in the program; undefined for a tensor that the program does not use. */
   weightWriter(tensor: Pick<ManifestTensor, 'name' | 'storage' | 'shape'>): TensorWriter | undefined {
-    const uses = this.#program.weights.filter((weight) => weight.tensor === tensor.name);
-    if (uses.length === 0) return undefined;
-    const destinations = uses.map((weight) => {
-      if (JSON.stringify(weight.shape) !== JSON.stringify(tensor.shape)) {
-        throw new AtpcError(
-          'ATPC-403',
-          `The tensor '${tensor.name}' has the shape [${tensor.shape.join(', ')}]; program.json needs [${weight.shape.join(', ')}].`,
-        );
-      }
-      const address = weightsBase + Number(this.#program.buffers[weight.buffer]?.offset);
-      return { address, shape: weight.shape, packing: weight.packing };
-    });
-    return tensorWriter(this.#memory.buffer, tensor.storage, destinations);
+    return weightWriter(this.#program, tensor, ({ offset }) => ({
+      memory: this.#memory.buffer,
+      address: weightsBase + Number(offset),
+    }));
   }
 
   /** Makes room for one more state and returns its number. Throws ATPC-502 where there is none. */
@@ -174,16 +164,20 @@ export class WasmExecutor {
    */
   *run(inputs: PreparedInputs, options: RunOptions = {}): Generator<void, NamedResults, void> {
     const { entry = 'forward', state, dims } = inputs;
-    const plan = this.#planOf(entry, dims);
+    const plan = this.#plans.planOf(entry, dims);
     const address = this.#states?.addressOf(state) ?? 0;
     plan.begin(dims, address);
     // The other lanes sleep until `start`: the memory grows and is written to by this one alone.
     if (!this.#layout) this.#reserve(plan, dims);
-    for (const port of plan.inputs) this.#writeInput(port, inputs);
+    for (const port of plan.inputs) writeInput(port, inputs, this.#placeOf(port));
     const values = this.#program.dims.map((dim) => dims[dim.name] ?? 0);
     this.#barrier?.start({ call: options.call ?? 0, entry: entryPointNames.indexOf(entry), stateAddress: address, dims: values });
     yield* this.#walk(plan, options);
-    return Object.fromEntries(plan.outputs.map((port) => [port.name, this.#readOutput(port)]));
+    return Object.fromEntries(plan.outputs.map((port) => [port.name, readOutput(port, this.#placeOf(port))]));
+  }
+
+  #placeOf({ address }: Pick<PortPlace, 'address'>): PortPlace {
+    return { memory: this.#memory.buffer, address };
   }
 
   /** Takes part in every call from now on; never returns. */
@@ -195,7 +189,7 @@ export class WasmExecutor {
       const { call, entry, stateAddress, dims: values } = barrier.awaitStart(names.length);
       const dims = Object.fromEntries(names.map((name, index) => [name, values[index] as number]));
       try {
-        const plan = this.#planOf(entryPointNames[entry] as EntryPointName, dims);
+        const plan = this.#plans.planOf(entryPointNames[entry] as EntryPointName, dims);
         plan.begin(dims, stateAddress);
         const walk = this.#walk(plan, { isAborted: () => isAborted(call) });
         while (walk.next().done !== true);
@@ -209,7 +203,7 @@ export class WasmExecutor {
    * This lane's share of every dispatch. All lanes meet after each, so that the next finds what this one wrote; but for dispatches
    * that lane 0 does alone, it is enough to meet when others come next.
    */
-  *#walk(plan: RunPlan, { times, isAborted = () => false }: RunOptions): Generator<void, void, void> {
+  *#walk(plan: RunPlan<ExportedKernel>, { times, isAborted = () => false }: RunOptions): Generator<void, void, void> {
     let [met, alone, finished] = [false, false, true];
     for (const dispatch of plan.dispatches()) {
       const start = performance.now();
@@ -231,27 +225,10 @@ export class WasmExecutor {
     if (!goOn) throw new RunAborted();
   }
 
-  /** The plan of the entry point for these dims; with a state, for any number of tokens in it. */
-  #planOf(entry: EntryPointName, dims: Dims): RunPlan {
-    const keyed = this.#program.dims.filter(({ name }) => !(name === pastDim && hasState(this.#program)));
-    const key = [entry, ...keyed.map(({ name }) => dims[name])].join(',');
-    let plan = this.#plans.get(key);
-    if (plan === undefined) {
-      const place = this.#barrier ?? onlyLane;
-      plan = new RunPlan({ program: this.#program, kernels: this.#kernels, entry, place, layout: this.#layout }, dims);
-      const oldest = this.#plans.size >= cachedPlans ? this.#plans.keys().next().value : undefined;
-      if (oldest !== undefined) this.#plans.delete(oldest);
-    } else {
-      this.#plans.delete(key);
-    }
-    this.#plans.set(key, plan);
-    return plan;
-  }
-
   /** Grows the memory where a run needs more than any run before. */
-  #reserve({ totalBytes }: RunPlan, dims: Dims): void {
+  #reserve({ totalBytes }: RunPlan<ExportedKernel>, dims: Dims): void {
     if (totalBytes <= this.memoryBytes) return;
-    checkMemory(totalBytes, weightsEnd(this.#program), dims);
+    checkMemory(wasmLimit, totalBytes, weightsEnd(this.#program), dims);
     const hint = 'Use a smaller batch or shorter inputs.';
     this.#grow(totalBytes, () => `a call with ${describeDims(dims)}, which needs ${totalBytes}`, hint);
   }
@@ -264,31 +241,10 @@ export class WasmExecutor {
       throw new AtpcError('ATPC-502', `There is no memory for ${what()} bytes.`, { hint, cause });
     }
   }
-
-  #writeInput(port: PreparedPort, inputs: PreparedInputs): void {
-    const data = inputs.tensors.find((tensor) => tensor.name === port.name)?.data;
-    if (data?.length !== port.elements || data instanceof Float32Array !== (port.elementType === 'f32')) {
-      throw new AtpcError('ATPC-601', `The input '${port.name}' is missing or does not fit [${port.shape.join(', ')}].`);
-    }
-    const { buffer } = this.#memory;
-    if (data instanceof Float32Array) new Float32Array(buffer, port.address, port.elements).set(data);
-    else new Int32Array(buffer, port.address, port.elements).set(data);
-  }
-
-  #readOutput(port: PreparedPort): TensorOutput {
-    const { shape, address, elements, elementType } = port;
-    if (elementType === 'u8' || elementType === 'f16')
-      throw new AtpcError('ATPC-403', `The output '${port.name}' of program.json is stored as weights are.`);
-    if (elementType === 'f32')
-      return { elementType, shape, data: new Float32Array(this.#memory.buffer, address, elements).slice() };
-    const integers = new Int32Array(this.#memory.buffer, address, elements);
-    if (elementType === 'i32') return { elementType, shape, data: integers.slice() };
-    return { elementType, shape, data: Uint8Array.from(integers) };
-  }
 }
 
 /** Computes the items of this lane; returns false where it was aborted before the end of a call. */
-function* runDispatch(dispatch: PreparedDispatch, isAborted: () => boolean): Generator<void, boolean, void> {
+function* runDispatch(dispatch: PreparedDispatch<ExportedKernel>, isAborted: () => boolean): Generator<void, boolean, void> {
   const { first, last, parameters } = dispatch;
   let total = 0;
   let rate = dispatch.millisecondsPerItem;

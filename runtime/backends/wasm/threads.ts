@@ -36,6 +36,14 @@ export function chooseThreads(
   if (!variants.some(({ features }) => features.includes('threads') && features.every(hasFeature))) {
     return { used: 1, why: 'the package has no kernels for several threads' };
   }
+  return countThreads(asked, platform);
+}
+
+/** What was asked for, or one for each processor, up to four. */
+export function countThreads(
+  asked: NonNullable<LoadOptions['threads']>,
+  platform: Pick<Platform, 'availableParallelism'>,
+): Threads {
   if (asked !== 'auto') return { used: asked, why: 'asked for' };
   const processors = platform.availableParallelism();
   const used = Math.min(processors, automaticThreads);

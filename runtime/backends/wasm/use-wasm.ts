@@ -3,7 +3,7 @@ import { evaluateExpression } from '../../format/expression.ts';
 import type { Manifest, ManifestTarget } from '../../format/manifest.ts';
 import type { UseTarget } from '../targets.ts';
 import { chooseVariant } from './feature-probe.ts';
-import { wasmMaximumBytes } from './layout.ts';
+import { wasmLimit } from './memory-limit.ts';
 import { withOwnMemory } from './own-memory.ts';
 import { chooseThreads } from './threads.ts';
 
@@ -25,10 +25,10 @@ export const useWasm: UseTarget<'wasm'> = (manifest, target, { platform, threads
 function checkLeastMemory(manifest: Manifest, { memory }: ManifestTarget): void {
   const least = Object.fromEntries(manifest.dims.map((dim) => [dim.name, dim.min]));
   const needed = evaluateExpression(memory.total, least);
-  if (needed <= wasmMaximumBytes) return;
+  if (needed <= wasmLimit.bytes) return;
   const weights = evaluateExpression(memory.weights, least);
   throw new AtpcError(
     'ATPC-502',
-    `The model '${manifest.name}' needs at least ${needed} bytes, ${weights} of them weights; WebAssembly has ${wasmMaximumBytes}.`,
+    `The model '${manifest.name}' needs at least ${needed} bytes, ${weights} of them weights; WebAssembly has ${wasmLimit.bytes}.`,
   );
 }

@@ -16,6 +16,7 @@ import {
   type MemoryUse,
   type Request,
   type Response,
+  everyCall,
   type Team,
 } from './protocol.ts';
 
@@ -54,7 +55,7 @@ export class WorkerBackend implements Backend {
   readonly #workers: readonly WorkerHandle[];
   readonly #pending = new Map<number, Pending>();
   readonly #abortFlag: Int32Array | null;
-  /** Of WebGPU's work in the worker, for which this thread has to wait before the process ends. */
+  /** Of work in the worker for which this thread has to wait before the process ends: WebGPU's, and that of machine code. */
   readonly #pendingWords: Int32Array<SharedArrayBuffer> | null;
   #source: FileSource | undefined;
   #onProgress: (loadedBytes: number) => void = () => {};
@@ -70,10 +71,11 @@ export class WorkerBackend implements Backend {
   #hasEnded: () => void = () => {};
   #disposal: Promise<void> | undefined;
 
-  /** `threads.used` workers are taken from `start`. */
+  /** `threads.used` workers are taken from `start`; one for machine code. */
   constructor(start: () => WorkerHandle, { name, why, threads, shareMemory = true }: WorkerBackendOptions) {
     const worker = start();
-    const others = Array.from({ length: threads.used - 1 }, start);
+    // The threads of machine code are its own.
+    const others = Array.from({ length: name === 'native' ? 0 : threads.used - 1 }, start);
     this.#worker = worker;
     this.#workers = [worker, ...others];
     this.name = name;
@@ -81,8 +83,14 @@ export class WorkerBackend implements Backend {
     this.threads = threads;
     this.#abortFlag = shareMemory && sharesMemory() ? new Int32Array(new SharedArrayBuffer(4)).fill(-1) : null;
     // Other targets can be stopped anywhere by a process that ends.
-    const words = (this.#pendingWords = name === 'webgpu' && sharesMemory() ? createPendingWords() : null);
-    if (words) worker.onExit(() => awaitNoneBlocking(words, exitMilliseconds));
+    const waits = name === 'webgpu' || name === 'native';
+    const words = (this.#pendingWords = waits && sharesMemory() ? createPendingWords() : null);
+    if (words) {
+      worker.onExit(() => {
+        if (name === 'native') this.#stop();
+        awaitNoneBlocking(words, exitMilliseconds);
+      });
+    }
     worker.onMessage((message) => this.#receive(message as Response));
     for (const each of this.#workers) each.onDeath((reason) => this.#died(reason));
     for (const other of others) {
@@ -90,6 +98,11 @@ export class WorkerBackend implements Backend {
       // The first worker alone keeps the process alive while there is a call.
       other.keepAlive(false);
     }
+  }
+
+  /** Whatever call runs, and any after it. */
+  #stop(): void {
+    if (this.#abortFlag) Atomics.store(this.#abortFlag, 0, everyCall);
   }
 
   /** The other workers may be waiting for the one that ended, and will not find out. */
@@ -122,7 +135,7 @@ export class WorkerBackend implements Backend {
     this.#onProfile = onProfile;
     const { kernels, tensors, weightFiles, urls, cache } = files;
     const abortFlag = this.#abortFlag;
-    const lanes = this.#workers.length;
+    const lanes = this.threads.used;
     const team: Team | null = lanes > 1 ? { lanes, control: createControlBlock(program.dims.length) } : null;
     this.#join = ({ shared }) => {
       if (team === null || shared === null) return this.#pending.get(0)?.resolve(null);
@@ -176,7 +189,8 @@ export class WorkerBackend implements Backend {
     const settle = (): void => {
       signal?.removeEventListener('abort', abort);
       this.#pending.delete(call);
-      this.#worker.keepAlive(this.#pending.size > 0);
+      // What is disposed of says when it has come to rest.
+      this.#worker.keepAlive(this.#pending.size > 0 || this.#disposal !== undefined);
     };
     const answered = new Promise<CallResults[K]>((resolve, reject) => {
       this.#pending.set(call, { resolve: (result) => resolve(result as CallResults[K]), reject, signal });
@@ -252,6 +266,7 @@ export class WorkerBackend implements Backend {
     const isDead = this.#ended !== undefined;
     this.#end(new AtpcError('ATPC-606', 'The model was disposed of.'));
     if (this.name !== 'wasm' && !isDead) {
+      if (this.name === 'native') this.#stop();
       const atRest = new Promise<void>((resolve) => (this.#hasEnded = resolve));
       this.#worker.keepAlive(true);
       this.#worker.post({ kind: 'end' } satisfies Request);

@@ -1,6 +1,7 @@
 /**
  * Work of a device that a worker waits for. Dawn in Node aborts the process when a worker ends before all of its promises are settled
- * (measured with webgpu 0.6.2: worker.terminate, or process.exit in the main thread, with a pending mapAsync). So a worker counts
+ * (measured with webgpu 0.6.2: worker.terminate, or process.exit in the main thread, with a pending mapAsync), and so does koffi when one
+ * ends in a call of its own (koffi 3.3: process.exit while a worker loads a library). So a worker counts
  * them, and whoever ends it waits until there are none: by `settled` in the worker, or by `awaitNoneBlocking` in an exit handler of
  * the main thread, where the words are shared.
  */

@@ -6,7 +6,7 @@ import type { Program } from '../../format/program.ts';
 import type { PreparedInputs } from '../../inputs.ts';
 import type { NamedResults } from '../backend.ts';
 import type { SharedKernels } from '../wasm/executor.ts';
-import type { LanePlace } from '../wasm/plan.ts';
+import type { LanePlace } from '../one-memory/plan.ts';
 
 export interface Team extends Pick<LanePlace, 'lanes'> {
   readonly control: Int32Array<SharedArrayBuffer>;
@@ -49,6 +49,8 @@ export interface LoadRequest<Name extends TargetName = TargetName> {
 }
 /** Of a target that is known by `target`. */
 export type AnyLoadRequest = { [Name in TargetName]: LoadRequest<Name> }[TargetName];
+/** In place of the number of a call to abort: all of them, as the lanes of native libraries know too (ATPC_EVERY_CALL). */
+export const everyCall = -2;
 /** Makes the worker another lane. It takes no message after this one. */
 export interface JoinRequest {
   readonly kind: 'join';

@@ -12,7 +12,12 @@ export interface Koffi {
 }
 export interface KoffiLibrary {
   /** Throws where the library has no such function. */
-  func(name: string, result: string, parameters: readonly string[]): (...values: readonly unknown[]) => unknown;
+  func(name: string, result: string, parameters: readonly string[]): KoffiFunction;
+}
+export interface KoffiFunction {
+  (...values: readonly unknown[]): unknown;
+  /** Calls it in a thread of Node's pool; the last value is told the result. What the others point at has to stay. */
+  async(...values: readonly unknown[]): void;
 }
 
 /**

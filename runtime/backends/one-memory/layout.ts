@@ -4,9 +4,12 @@ import type { ManifestTarget } from '../../format/manifest.ts';
 import { hasState, type BufferClass, type Program } from '../../format/program.ts';
 import type { Dims } from '../../inputs.ts';
 
-/** A wasm32 memory has at most 65,536 pages of 64 KiB (WebAssembly core specification, 4.5.9 and the 32-bit address type). */
-export const pageBytes = 65536;
-export const wasmMaximumBytes = 65536 * pageBytes;
+/** The most that a memory can hold. */
+export interface MemoryLimit {
+  readonly bytes: number;
+  /** What has so many: WebAssembly, or this machine. */
+  readonly owner: string;
+}
 /** Address 0 stays unused, so that a kernel with a missing operand does not write over a weight. */
 export const weightsBase = 64;
 
@@ -61,23 +64,23 @@ export function describeDims(dims: Dims): string {
     .map(([name, value]) => `${name} ${value}`)
     .join(', ');
 }
-/** Throws ATPC-502 for a need above what a wasm32 memory can hold. */
-export function checkMemory(totalBytes: number, weightBytes: number, dims: Dims): void {
-  if (totalBytes <= wasmMaximumBytes) return;
+/** Throws ATPC-502 for a need above the limit. */
+export function checkMemory(limit: MemoryLimit, totalBytes: number, weightBytes: number, dims: Dims): void {
+  if (totalBytes <= limit.bytes) return;
   const call = describeDims(dims);
   throw new AtpcError(
     'ATPC-502',
-    `A call with ${call === '' ? 'these inputs' : call} needs ${totalBytes} bytes, ${weightBytes} of them weights; WebAssembly has ${wasmMaximumBytes}.`,
+    `A call with ${call === '' ? 'these inputs' : call} needs ${totalBytes} bytes, ${weightBytes} of them weights; ${limit.owner} has ${limit.bytes}.`,
     { hint: 'Use a smaller batch or shorter inputs.' },
   );
 }
 /** The same for the memory that calls and one session of a program with state need. */
-export function checkReserved({ arenas, totalBytes }: Layout, stateBytes: number): void {
-  if (align(totalBytes) + stateBytes <= wasmMaximumBytes) return;
+export function checkReserved(limit: MemoryLimit, { arenas, totalBytes }: Layout, stateBytes: number): void {
+  if (align(totalBytes) + stateBytes <= limit.bytes) return;
   const { weights, io, workspace } = arenas;
   throw new AtpcError(
     'ATPC-502',
-    `The model needs ${align(totalBytes) + stateBytes} bytes: ${weights.bytes} of weights, ${io.bytes} of inputs and outputs, ${workspace.bytes} of workspace, ${stateBytes} for the state of a session, the rest scratch; WebAssembly has ${wasmMaximumBytes}.`,
+    `The model needs ${align(totalBytes) + stateBytes} bytes: ${weights.bytes} of weights, ${io.bytes} of inputs and outputs, ${workspace.bytes} of workspace, ${stateBytes} for the state of a session, the rest scratch; ${limit.owner} has ${limit.bytes}.`,
     { hint: 'Compile it with a smaller --max-seq, with quantised weights, or with another --attn.' },
   );
 }

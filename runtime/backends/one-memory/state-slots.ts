@@ -1,11 +1,12 @@
 import { AtpcError } from '../../errors.ts';
-import { align, wasmMaximumBytes } from './layout.ts';
+import { align, type MemoryLimit } from './layout.ts';
 
 /**
  * Where the states of sessions lie: one behind the other after the memory that calls share. A slot that was closed is the next to
  * be opened.
  */
 export class StateSlots {
+  readonly #limit: MemoryLimit;
   readonly #base: number;
   readonly #stride: number;
   readonly #free: number[] = [];
@@ -14,20 +15,22 @@ export class StateSlots {
   readonly bytes: number;
 
   /** `begin` is where the shared memory ends. */
-  constructor(begin: number, bytes: number) {
+  constructor(limit: MemoryLimit, begin: number, bytes: number) {
+    this.#limit = limit;
     this.#base = align(begin);
     this.#stride = align(bytes);
     this.bytes = bytes;
   }
 
-  /** Throws ATPC-502 where the slot would lie beyond a wasm32 memory. */
+  /** Throws ATPC-502 where the slot would lie beyond the limit. */
   open(): number {
     const slot = this.#free.pop() ?? this.#count;
     const end = this.#endOf(slot);
-    if (end > wasmMaximumBytes) {
+    const { bytes, owner } = this.#limit;
+    if (end > bytes) {
       throw new AtpcError(
         'ATPC-502',
-        `There is no memory for one more session, whose state takes ${this.bytes} bytes: the model and ${this.#open.size} sessions take ${this.#endOf(slot - 1)} of the ${wasmMaximumBytes} bytes of WebAssembly.`,
+        `There is no memory for one more session, whose state takes ${this.bytes} bytes: the model and ${this.#open.size} sessions take ${this.#endOf(slot - 1)} of the ${bytes} bytes of ${owner}.`,
         { hint: 'Dispose of sessions that are no longer used.' },
       );
     }

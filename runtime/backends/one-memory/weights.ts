@@ -1,5 +1,6 @@
 import { AtpcError } from '../../errors.ts';
-import type { WeightPacking } from '../../format/program.ts';
+import type { ManifestTensor } from '../../format/manifest.ts';
+import type { Program, ProgramBuffer, WeightPacking } from '../../format/program.ts';
 import {
   blockElements,
   decoders,
@@ -12,6 +13,7 @@ import {
 
 /** Where a tensor goes, and in which order. */
 export interface WeightDestination {
+  readonly memory: ArrayBufferLike;
   /** Byte address in the memory. */
   readonly address: number;
   readonly shape: readonly number[];
@@ -19,25 +21,42 @@ export interface WeightDestination {
 }
 
 /** Throws ATPC-403 for a packing that the storage does not have. */
-export function tensorWriter(
-  memory: ArrayBufferLike,
-  storage: Storage,
-  destinations: readonly WeightDestination[],
-): TensorWriter {
-  return storage === 'U8' ? new ByteWriter(memory, destinations) : new NumberWriter(memory, storage, destinations);
+export function tensorWriter(storage: Storage, destinations: readonly WeightDestination[]): TensorWriter {
+  return storage === 'U8' ? new ByteWriter(destinations) : new NumberWriter(storage, destinations);
+}
+
+/**
+ * Takes the stored bytes of a tensor to its places in the program; undefined for a tensor that the program does not use. `placeOf` says
+ * where a buffer of the weights lies. Throws ATPC-403 for a tensor of another shape.
+ */
+export function weightWriter(
+  { weights, buffers }: Pick<Program, 'weights' | 'buffers'>,
+  { name, storage, shape }: Pick<ManifestTensor, 'name' | 'storage' | 'shape'>,
+  placeOf: (buffer: ProgramBuffer) => Pick<WeightDestination, 'memory' | 'address'>,
+): TensorWriter | undefined {
+  const uses = weights.filter(({ tensor }) => tensor === name);
+  if (uses.length === 0) return undefined;
+  const destinations = uses.map((weight) => {
+    if (JSON.stringify(weight.shape) !== JSON.stringify(shape)) {
+      throw new AtpcError(
+        'ATPC-403',
+        `The tensor '${name}' has the shape [${shape.join(', ')}]; program.json needs [${weight.shape.join(', ')}].`,
+      );
+    }
+    return { ...placeOf(buffers[weight.buffer] as ProgramBuffer), shape: weight.shape, packing: weight.packing };
+  });
+  return tensorWriter(storage, destinations);
 }
 
 /** Quants of block-quantised weights: bytes as they are, row-major. */
 class ByteWriter implements TensorWriter {
-  readonly #memory: ArrayBufferLike;
   readonly #destinations: readonly WeightDestination[];
   #written = 0;
 
-  constructor(memory: ArrayBufferLike, destinations: readonly WeightDestination[]) {
+  constructor(destinations: readonly WeightDestination[]) {
     const other = destinations.find(({ packing }) => packing.kind !== 'rows');
     if (other !== undefined)
       throw new AtpcError('ATPC-403', `program.json packs bytes as ${other.packing.kind}, and they can be packed as rows only.`);
-    this.#memory = memory;
     this.#destinations = destinations;
   }
   get written(): number {
@@ -45,7 +64,8 @@ class ByteWriter implements TensorWriter {
   }
 
   write(bytes: Uint8Array): void {
-    for (const { address } of this.#destinations) new Uint8Array(this.#memory, address + this.#written, bytes.length).set(bytes);
+    for (const { memory, address } of this.#destinations)
+      new Uint8Array(memory, address + this.#written, bytes.length).set(bytes);
     this.#written += bytes.length;
   }
 }
@@ -55,7 +75,6 @@ class ByteWriter implements TensorWriter {
  * where a last panel is padded.
  */
 class NumberWriter implements TensorWriter {
-  readonly #memory: ArrayBufferLike;
   readonly #destinations: readonly WeightDestination[];
   readonly #width: number;
   readonly #decode: Decoder;
@@ -63,8 +82,7 @@ class NumberWriter implements TensorWriter {
   #staged = 0;
   #written = 0;
 
-  constructor(memory: ArrayBufferLike, storage: NumberStorage, destinations: readonly WeightDestination[]) {
-    this.#memory = memory;
+  constructor(storage: NumberStorage, destinations: readonly WeightDestination[]) {
     this.#destinations = destinations;
     this.#width = storageBytes[storage];
     this.#decode = decoders[storage]();
@@ -92,7 +110,7 @@ class NumberWriter implements TensorWriter {
     const values = this.#decode(this.#staging.buffer, count);
     for (const destination of this.#destinations) {
       if (destination.packing.kind === 'rows') {
-        new Float32Array(this.#memory, destination.address + this.#written * 4, count).set(values);
+        new Float32Array(destination.memory, destination.address + this.#written * 4, count).set(values);
       } else {
         this.#writePanels(destination, destination.packing.width, values);
       }
@@ -107,7 +125,7 @@ class NumberWriter implements TensorWriter {
   #writePanels(destination: WeightDestination, width: number, values: Float32Array): void {
     const [rows = 1, ...rest] = destination.shape;
     const columns = rest.reduce((product, size) => product * size, 1);
-    const target = new Float32Array(this.#memory, destination.address, Math.ceil(rows / width) * columns * width);
+    const target = new Float32Array(destination.memory, destination.address, Math.ceil(rows / width) * columns * width);
     for (let at = 0; at < values.length;) {
       const row = Math.floor((this.#written + at) / columns);
       const column = (this.#written + at) % columns;

@@ -1,12 +1,10 @@
 import { AtpcError } from '../../errors.ts';
 import type { SizeExpression } from '../../format/expression.ts';
 import {
-  dispatchSteps,
   hasState,
   pastDim,
   type BufferElementType,
   type DispatchStep,
-  type EntryPoint,
   type EntryPointName,
   type Program,
   type ProgramPort,
@@ -16,14 +14,12 @@ import { layoutOf, type Layout } from './layout.ts';
 import { planCondition, planSteps, walkSteps, type Conditional, type PlannedStep } from '../planned-steps.ts';
 import { SizeTable, type SizeIndex, type SizeScope } from '../size-table.ts';
 
-export type ExportedKernel = (...integers: number[]) => void;
-
-/** One call of a kernel with every expression evaluated. */
-export interface PreparedDispatch {
+/** One call of a kernel with every expression evaluated. A kernel is to a plan what a backend calls it by: a `K`. */
+export interface PreparedDispatch<K> {
   /** Position among the dispatches of the entry point, in the order in which they are written there. */
   readonly step: number;
   readonly label: string;
-  readonly kernel: ExportedKernel;
+  readonly kernel: K;
   /** Lane 0 does all of it. */
   readonly oneLane: boolean;
   /** begin, end, scratch, operand addresses, integers; begin and end are set for each range of items. */
@@ -49,7 +45,7 @@ export interface LanePlace {
 }
 export const onlyLane: LanePlace = { lane: 0, lanes: 1 };
 
-interface PlannedDispatch extends PreparedDispatch, Conditional {
+interface PlannedDispatch<K> extends PreparedDispatch<K>, Conditional {
   readonly items: SizeIndex;
   /** Parameters that do not stay as they are: position in `parameters`, and value. */
   readonly changing: readonly { readonly at: number; readonly value: SizeIndex }[];
@@ -66,11 +62,11 @@ interface BufferPlace {
 }
 
 /** What a plan is for. */
-export interface PlanOptions {
+export interface PlanOptions<K> {
   readonly program: Program;
-  readonly kernels: ReadonlyMap<string, ExportedKernel>;
+  readonly kernels: ReadonlyMap<string, K>;
   readonly entry: EntryPointName;
-  readonly place?: LanePlace;
+  readonly place?: LanePlace | undefined;
   /** Where the shared arenas lie, for a program with state (reservedLayout); others go by the dims. */
   readonly layout?: Layout | undefined;
 }
@@ -82,18 +78,18 @@ const stateSymbol = '#state';
  * of their scratch and their shares of the items. Whatever else a call changes, the number of tokens in the state or which state
  * it is, `begin` puts in, in a few microseconds.
  */
-export class RunPlan {
+export class RunPlan<K> {
   readonly totalBytes: number;
   readonly #table = new SizeTable();
   readonly #call: SizeScope;
   readonly #place: LanePlace;
-  readonly #steps: readonly PlannedStep<PlannedDispatch>[];
+  readonly #steps: readonly PlannedStep<PlannedDispatch<K>>[];
   readonly #inputs: readonly PlannedPort[];
   readonly #outputs: readonly PlannedPort[];
   readonly #places: readonly BufferPlace[];
 
   /** Throws ATPC-403 for an entry point that is not there, and RangeError for a dim without a value. */
-  constructor({ program, kernels, entry: name, place = onlyLane, layout }: PlanOptions, dims: Dims) {
+  constructor({ program, kernels, entry: name, place = onlyLane, layout }: PlanOptions<K>, dims: Dims) {
     const entry = program.entryPoints[name];
     if (entry === undefined) throw new AtpcError('ATPC-403', `program.json has no entry point '${name}'.`);
     const { arenas, scratchStride, totalBytes } = layout ?? layoutOf(program, dims, place.lanes);
@@ -116,7 +112,7 @@ export class RunPlan {
     };
 
     let position = 0;
-    const planDispatch = (step: DispatchStep, scope: SizeScope): PlannedDispatch => {
+    const planDispatch = (step: DispatchStep, scope: SizeScope): PlannedDispatch<K> => {
       const values = [
         table.add(arenas.scratch.base + place.lane * scratchStride, scope),
         ...step.operands.map((operand) => addressOf(operand.buffer, operand.offset, scope)),
@@ -125,7 +121,7 @@ export class RunPlan {
       return {
         step: position++,
         label: step.label,
-        kernel: kernels.get(step.kernel) as ExportedKernel,
+        kernel: kernels.get(step.kernel) as K,
         oneLane: step.oneLane === true,
         parameters: [0, 0, ...values.map((value) => table.at(value))],
         first: 0,
@@ -170,7 +166,7 @@ export class RunPlan {
   }
 
   /** The dispatches of the call that was begun, in order; each is to be run before the next is asked for. */
-  *dispatches(): Generator<PreparedDispatch, void, void> {
+  *dispatches(): Generator<PreparedDispatch<K>, void, void> {
     const table = this.#table;
     for (const step of walkSteps(this.#steps, table)) {
       for (const { at, value } of step.changing) step.parameters[at] = table.at(value);
@@ -194,25 +190,4 @@ export class RunPlan {
     const elements = shape.reduce((product, size) => product * size, 1);
     return { name, elementType, address: this.#table.at(address), shape, elements };
   }
-}
-
-/** The exports that the program's steps call; throws ATPC-403 for one that is missing or takes another number of parameters. */
-export function kernelsOf(program: Program, exports: WebAssembly.Exports): Map<string, ExportedKernel> {
-  const kernels = new Map<string, ExportedKernel>();
-  const entries = Object.values(program.entryPoints) as readonly EntryPoint[];
-  for (const step of entries.flatMap(({ steps }) => dispatchSteps(steps))) {
-    const kernel = exports[step.kernel];
-    const parameters = 3 + step.operands.length + step.integers.length;
-    if (typeof kernel !== 'function') {
-      throw new AtpcError('ATPC-403', `The kernel '${step.kernel}' of program.json is not in the kernel file.`);
-    }
-    if (kernel.length !== parameters) {
-      throw new AtpcError(
-        'ATPC-403',
-        `The kernel '${step.kernel}' takes ${kernel.length} parameters; program.json gives it ${parameters}.`,
-      );
-    }
-    kernels.set(step.kernel, kernel as ExportedKernel);
-  }
-  return kernels;
 }
