@@ -121,7 +121,8 @@ APART void expand_few(
   const struct attention *tile, i64 head_size, i64 value_size, const struct row_functions *functions, const struct clusters *of
 ) {
   const struct expansion place = expansion_in(tile->own, of->count), *const at = &place;
-  functions->score(tile->rows, tile->row_query, tile->query_stride, of->key, head_size, of->count, at->scores, at->stride);
+  functions->score(tile->rows, tile->row_query, tile->query_stride, of->key, head_size, of->count, at->scores, at->stride,
+    NULL, 0);
   for (i64 row = 0; row < tile->rows; row++) {
     f32 *const scores = at->scores + row * at->stride, *const estimates = at->estimates + row * at->stride;
     for (i64 j = 0; j < of->count; j += LANES) {
@@ -139,7 +140,7 @@ APART void expand_few(
     const i64 count = minimum(FEW_KEYS, of->count - start);
     softmax_rows(tile->rows, at->scores + start, at->stride, count, tile->row_maximum, tile->row_sum, tile->row_correction);
     functions->add_values(tile->rows, at->scores + start, at->stride, count, of->value + start * value_size, value_size,
-      tile->row_result, tile->result_stride, tile->row_correction);
+      tile->row_result, tile->result_stride, tile->row_correction, NULL, 0);
   }
   attend_chosen(tile, functions, of, at, 0, tile->rows, head_size, value_size);
 }
