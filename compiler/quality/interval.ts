@@ -94,7 +94,7 @@ function logGamma(x: number): number {
     -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7,
   ] as const;
   if (x < 0.5) return Math.log(Math.PI / Math.sin(Math.PI * x)) - logGamma(1 - x);
-  const sum = rest.reduce((total, coefficient, index) => total + coefficient / (x + index), first);
+  const sum = rest.reduce<number>((total, coefficient, index) => total + coefficient / (x + index), first);
   const t = x + 6.5;
   return 0.5 * Math.log(2 * Math.PI) + (x - 0.5) * Math.log(t) - t + Math.log(sum);
 }
