@@ -108,7 +108,9 @@ export async function measureCacheErrors(options: CacheErrorsOptions): Promise<r
 }
 
 function outputsOf(results: Readonly<Record<string, TensorOutput>>, layer: number, cache: number): ComparedOutputs {
-  const [dense, other, residual] = [`dense.${layer}`, `other.${layer}.${cache}`, `residual.${layer}`].map((name) => results[name]);
+  const [dense, other, residual] = [`dense.${layer}`, `other.${layer}.${cache}`, `residual.${layer}`].map(
+    (name) => results[name],
+  );
   return { dense, other, residual } as ComparedOutputs;
 }
 
@@ -140,12 +142,7 @@ function probeGraph(
     const result = nodes.make('get', { index: 0 }, [dense]);
     const { weight, residual } = outputLayer(layer, result, users);
     outputWeights.push(weight);
-    return [
-      { name: `dense.${layer}`, node: result },
-      ...others,
-      { name: `residual.${layer}`, node: residual },
-    ];
+    return [{ name: `dense.${layer}`, node: result }, ...others, { name: `residual.${layer}`, node: residual }];
   });
   return { graph: { ...cached, outputs, states }, outputWeights };
 }
-

@@ -86,8 +86,10 @@ export async function calibrateHeads(options: HeadCalibrationOptions): Promise<H
 }
 
 /** What `chooseCachePlan` calls for `--calibrate`. */
-export function headCalibrator(options: Omit<HeadCalibrationOptions, 'texts'>): (file: string) => Promise<CachePlanFile> {
-  return async (file) => (await calibrateHeads({ ...options, texts: [file] })).plan;
+export function headCalibrator(
+  options: Omit<HeadCalibrationOptions, 'texts'>,
+): (files: readonly string[]) => Promise<CachePlanFile> {
+  return async (texts) => (await calibrateHeads({ ...options, texts })).plan;
 }
 
 async function readText(

@@ -106,7 +106,9 @@ function linesOf(file: string, text: string): readonly string[] {
   return text.split('\n').flatMap((line, index) => {
     if (line.trim() === '') return [];
     const fault = (what: string): AtpcError =>
-      new AtpcError('ATPC-608', `${file}:${index + 1}: ${what}.`, { hint: 'A line is a JSON string, or an object with a "text".' });
+      new AtpcError('ATPC-608', `${file}:${index + 1}: ${what}.`, {
+        hint: 'A line is a JSON string, or an object with a "text".',
+      });
     let value: unknown;
     try {
       value = JSON.parse(line);

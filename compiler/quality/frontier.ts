@@ -15,7 +15,7 @@ export interface PlanSpace {
   readonly choices: readonly [dense: Choice, ...others: Choice[]];
   /** Different choices that the heads of one layer may have. */
   readonly choicesPerLayer: number;
-  /** A choice that costs more than this share of dense attention is not taken: it is not worth an error. */
+  /** What costs more than this share of dense attention, of a layer or of the model, is not taken: it is not worth an error. */
   readonly leastGain: number;
 }
 export interface FrontierPlan {
@@ -44,9 +44,7 @@ export function frontierOf(space: PlanSpace): readonly FrontierPlan[] {
 /** Choices that pay in a layer, dense among them. */
 function usable({ choices, leastGain }: PlanSpace, layer: number): readonly number[] {
   const dense = choices[0].seconds[layer] as number;
-  return choices.flatMap(({ seconds }, index) =>
-    index === 0 || (seconds[layer] as number) < dense * leastGain ? [index] : [],
-  );
+  return choices.flatMap(({ seconds }, index) => (index === 0 || (seconds[layer] as number) < dense * leastGain ? [index] : []));
 }
 
 /** Weights at which some head changes between two choices: all of them, or so many evenly among them. */
@@ -74,19 +72,23 @@ function weightsOf(space: PlanSpace): readonly number[] {
 }
 
 function planFor(space: PlanSpace, weight: number): FrontierPlan {
-  const { choices, choicesPerLayer } = space;
+  const { choices, choicesPerLayer, leastGain } = space;
   let seconds = 0;
   let error = 0;
   const assignment = choices[0].errors.map((heads, layer) => {
     const costOf = (index: number, head: number): number =>
       (choices[index]?.seconds[layer] as number) + weight * (choices[index]?.errors[layer]?.[head] as number);
+    const dense = heads.length * (choices[0].seconds[layer] as number);
     const best = subsets(usable(space, layer), Math.min(choicesPerLayer, heads.length))
       .map((set) => {
         const own = heads.map((_, head) =>
           set.reduce((least, index) => (costOf(index, head) < costOf(least, head) ? index : least), set[0] as number),
         );
-        return { own, cost: own.reduce((sum, index, head) => sum + costOf(index, head), 0) };
+        const total = own.reduce((sum, index) => sum + (choices[index]?.seconds[layer] as number), 0);
+        return { own, total, cost: own.reduce((sum, index, head) => sum + costOf(index, head), 0) };
       })
+      // Every head apart is a call of its own: a layer in which few heads gain stays dense.
+      .filter(({ own, total }) => total <= dense * leastGain || own.every((index) => index === 0))
       // Ties go to the set with fewer choices, which comes first.
       .reduce((least, candidate) => (candidate.cost < least.cost * (1 - 1e-12) ? candidate : least)).own;
     best.forEach((index, head) => {

@@ -21,14 +21,14 @@ describe('the options of a compilation', () => {
   });
 
   it('take a text for calibration with mode hybrid alone', async () => {
-    expect(await compileSettings('m', { attn: 'hybrid', calibrate: 'a.txt' })).to.include({
+    expect(await compileSettings('m', { attn: 'hybrid', calibrate: ['a.txt'] })).to.include({
       attention: 'hybrid',
-      calibrate: 'a.txt',
+      calibrate: ['a.txt'],
     });
     for (const flags of [
-      { calibrate: 'a.txt' },
-      { attn: 'stream', calibrate: 'a.txt' },
-      { plan: 'p.yaml', calibrate: 'a.txt' },
+      { calibrate: ['a.txt'] },
+      { attn: 'stream', calibrate: ['a.txt'] },
+      { plan: 'p.yaml', calibrate: ['a.txt'] },
     ]) {
       const error: unknown = await compileSettings('m', flags).catch((reason: unknown) => reason);
       expect(error).to.have.property('code', 'ATPC-301');
