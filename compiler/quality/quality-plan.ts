@@ -8,6 +8,7 @@ import { planYaml } from '../attention/plan-yaml.ts';
 import { leastGainWords, typicalLengthOf } from '../attention/typical-length.ts';
 import type { Encode } from '../calibrate/calibrate.ts';
 import type { CompileOptions } from '../compile-options.ts';
+import { lossWords } from './loss-words.ts';
 import { findBoundedPlan, measureGivenPlan, type BoundedKind } from './bounded-plan.ts';
 
 export type QualityOptions = Pick<
@@ -84,12 +85,15 @@ export async function boundedPlan<P, F extends PlanFile | CachePlanFile>(
   const saved = Math.round(100 * (1 - seconds.plan / seconds.dense));
   const time = `${milliseconds(seconds.dense)} of dense attention become ${milliseconds(seconds.plan)} on ${target} by the cost formula, ${saved} % less`;
   const words = lossWords(measured.loss);
-  const note = measured.met
-    ? `The cheapest plan found with a loss under ${bound}, for inputs of ${typicalLength} tokens: ${time}. ${words}`
-    : `The best of ${trials} plans that were measured, and not under ${bound}: ${time}. ${words}`;
-  const file = withNote(found.file, note);
-  if (options.writePlan !== undefined) await writePlan(options.writePlan, file);
-  if (measured.met) return { plan: kind.planOf(file), loss: measured.loss, notes: [...notes, ...measured.notes] };
+  const reason = measured.met
+    ? `The cheapest plan found with a loss under ${bound}, for inputs of ${typicalLength} tokens: ${time}.`
+    : `The best of ${trials} plans that were measured, and not under ${bound}: ${time}.`;
+  // The manifest has the loss beside the reason; the file has no other place for it.
+  if (options.writePlan !== undefined) await writePlan(options.writePlan, withNote(found.file, `${reason} ${words}`));
+  if (measured.met) {
+    const plan = kind.planOf(withNote(found.file, reason));
+    return { plan, loss: measured.loss, notes: [...notes, ...measured.notes] };
+  }
   throw unmet(
     `No plan that saves a tenth of the attention has a loss under ${bound}. The best found: ${time}. ${words}`,
     options,
@@ -102,14 +106,14 @@ function withNote<F extends PlanFile | CachePlanFile>({ version, ...rest }: F, n
 }
 
 /** Holds a plan that was given against the bound. Throws ATPC-314. */
-export async function checkedPlan<P extends { readonly reason: string }, F>(
+export async function checkedPlan<P, F>(
   { kind, notes, options, bound }: PlanQuestion<P, F>,
   plan: P,
 ): Promise<QualityPlan<P>> {
   const measured = await measureGivenPlan(kind, plan, bound);
   const words = lossWords(measured.loss);
   if (!measured.met) throw unmet(`The loss of the plan is not under ${bound}. ${words}`, options);
-  return { plan: { ...plan, reason: `${plan.reason} ${words}` }, loss: measured.loss, notes: [...notes, ...measured.notes] };
+  return { plan, loss: measured.loss, notes: [...notes, ...measured.notes] };
 }
 
 function unmet(sentence: string, { writePlan, attention }: QualityOptions): AtpcError {
@@ -121,13 +125,6 @@ function unmet(sentence: string, { writePlan, attention }: QualityOptions): Atpc
 }
 
 const milliseconds = (seconds: number): string => `${(seconds * 1000).toPrecision(3)} ms`;
-
-/** A measured loss as a sentence. */
-export function lossWords({ name, unit, mean, high, documents, tokens, repeats }: ManifestLoss): string {
-  const number = (value: number): string => String(Number(value.toPrecision(3)));
-  const apart = repeats === undefined ? '' : ` On a passage repeated from far back: ${number(repeats)} ${unit}.`;
-  return `Measured ${name}: ${number(mean)} ${unit}, at most ${number(high)} with 95 % confidence, on ${documents} documents of ${tokens} tokens.${apart}`;
-}
 
 /** The file is the whole plan, or what it was before. */
 async function writePlan(file: string, plan: object): Promise<void> {
