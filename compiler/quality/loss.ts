@@ -101,8 +101,8 @@ function probabilityTable(): Float64Array {
 }
 
 /**
- * KL(p || q) of the softmax p of the dense row. p is rounded, by a relative 2^-12 at most, and made to sum to 1 again, so that what is
- * left of the rounding is of second order: below 1e-6 nats.
+ * KL(p || q) of the softmax p of the dense row. p is rounded, by a relative 2^-12 at most, and made to sum to 1 again, so that no more than
+ * such a part of the divergence is wrong, and 1e-6 nats where there is none.
  */
 function divergenceFrom(dense: Float32Array): RowDistance {
   const normalizer = logSumExp(dense);

@@ -106,10 +106,7 @@ function withNote<F extends PlanFile | CachePlanFile>({ version, ...rest }: F, n
 }
 
 /** Holds a plan that was given against the bound. Throws ATPC-314. */
-export async function checkedPlan<P, F>(
-  { kind, notes, options, bound }: PlanQuestion<P, F>,
-  plan: P,
-): Promise<QualityPlan<P>> {
+export async function checkedPlan<P, F>({ kind, notes, options, bound }: PlanQuestion<P, F>, plan: P): Promise<QualityPlan<P>> {
   const measured = await measureGivenPlan(kind, plan, bound);
   const words = lossWords(measured.loss);
   if (!measured.met) throw unmet(`The loss of the plan is not under ${bound}. ${words}`, options);
