@@ -57,7 +57,7 @@ function attentionSettings(flags: CompileFlags, config: ConfigFile): Partial<Com
   const maxLoss = flags.maxLoss ?? (chosenByFlag ? undefined : config.attention?.maxLoss);
   const writePlan = flags.writePlan ?? (chosenByFlag ? undefined : config.attention?.writePlan);
   const example = 'Example: atpc compile MODEL --attn auto --max-loss 0.02 --calibrate text.jsonl';
-  if (calibrate !== undefined && mode !== 'hybrid' && maxLoss === undefined) {
+  if (calibrate !== undefined && mode !== 'hybrid' && mode !== 'auto' && maxLoss === undefined) {
     throw usageError(
       '--calibrate is what --max-loss is measured on, or where --attn hybrid finds its heads: neither is given.',
       example,
@@ -65,9 +65,6 @@ function attentionSettings(flags: CompileFlags, config: ConfigFile): Partial<Com
   }
   if (maxLoss !== undefined && calibrate === undefined) {
     throw usageError('--max-loss is measured on text of yours, and no --calibrate is given.', example);
-  }
-  if (mode === 'auto' && maxLoss === undefined) {
-    throw usageError('--attn auto finds the cheapest plan under a bound of its loss, and no --max-loss is given.', example);
   }
   const typicalLength = flags.typicalLength ?? config.attention?.typicalLength;
   if (plan !== undefined && (mode !== undefined || keys !== undefined)) {

@@ -27,10 +27,9 @@ export function lossBoundOf({ attention, maxLoss, calibrate = [], writePlan, pla
     new AtpcError('ATPC-301', sentence, {
       hint: 'Example: atpc compile MODEL --attn auto --max-loss 0.02 --calibrate text.jsonl',
     });
-  if (writePlan !== undefined && attention !== 'auto')
-    throw fault('A plan is written (--write-plan) where it was found: with --attn auto.');
   if (maxLoss === undefined) {
     if (attention === 'auto') throw fault('--attn auto finds a plan under a bound of its loss: --max-loss is missing.');
+    if (writePlan !== undefined) throw fault('A plan is written (--write-plan) where it is found: with --attn auto.');
     return null;
   }
   if (!(maxLoss > 0 && maxLoss < Infinity)) throw fault(`The bound of the loss (--max-loss) must be above 0, and is ${maxLoss}.`);
@@ -41,6 +40,8 @@ export function lossBoundOf({ attention, maxLoss, calibrate = [], writePlan, pla
   if (attention === undefined && plan === undefined) {
     throw fault('--max-loss needs a plan to find or to measure: --attn auto, a mode, or --plan.');
   }
+  if (attention !== 'auto' && writePlan !== undefined)
+    throw fault('A plan is written (--write-plan) where it is found: with --attn auto.');
   return { bound: maxLoss, files: calibrate };
 }
 
