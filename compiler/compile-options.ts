@@ -25,7 +25,10 @@ export interface CompileOptions {
   readonly precision?: Precision;
   /** What the left sides of products with weights in blocks are multiplied as, for target `native` alone. Default f32. */
   readonly activations?: ActivationType;
-  /** Attention mode for every layer and head; without it each layer takes the cheapest at `typicalLength`. */
+  /**
+   * Attention mode for every layer and head, or `auto`: the cheapest plan at `typicalLength` whose loss on `calibrate` stays under `maxLoss`.
+   * Without it each layer takes the cheapest at `typicalLength`, and nothing is measured.
+   */
   readonly attention?: string;
   /** `1/4`, `0.25` (a share) or `64` (a count at full length); default 1/4. */
   readonly keys?: string;
@@ -33,8 +36,15 @@ export interface CompileOptions {
   readonly typicalLength?: number;
   /** Plan file (YAML): a mode for each layer and head; excludes `attention` and `keys`. */
   readonly plan?: string;
-  /** Text file on which mode hybrid finds the retrieval heads of a generating model. */
-  readonly calibrate?: string;
+  /** Files (.txt, .jsonl) of text like the model will read: where mode hybrid finds its heads, and what `maxLoss` is measured on. */
+  readonly calibrate?: readonly string[];
+  /**
+   * The most that attention may lose against dense attention, in the unit of the task: mean KL in nats for models that generate, 1 - cosine
+   * of embeddings, share of changed labels. Held against the upper end of the 95 % interval. Throws ATPC-315 where it cannot be met.
+   */
+  readonly maxLoss?: number;
+  /** File that receives the plan that `attention: 'auto'` found, as `plan` reads it. */
+  readonly writePlan?: string;
   /** Tokens that a session of a generating model can hold; default: the length that it was trained for. */
   readonly maxLength?: number;
   /** Allows a `maxLength` above the trained length. */

@@ -31,7 +31,9 @@ export interface ConfigFile {
     readonly keys?: string | number;
     readonly typicalLength?: number;
     readonly plan?: string;
-    readonly calibrate?: string;
+    readonly calibrate?: string | readonly string[];
+    readonly maxLoss?: number;
+    readonly writePlan?: string;
   };
   readonly quant?: WeightType;
   readonly maxSeq?: number;
@@ -60,7 +62,9 @@ export const configSchema = {
         keys: { type: ['string', 'number'] },
         typicalLength: { type: 'integer', minimum: 1 },
         plan: text,
-        calibrate: text,
+        calibrate: { type: ['string', 'array'], minLength: 1, minItems: 1, items: text },
+        maxLoss: { type: 'number', exclusiveMinimum: 0 },
+        writePlan: text,
       },
     },
     quant: { enum: weightTypes },
@@ -152,11 +156,12 @@ function attentionWithPaths(
   attention: NonNullable<ConfigFile['attention']>,
   resolved: (file: string) => string,
 ): NonNullable<ConfigFile['attention']> {
-  const { plan, calibrate } = attention;
+  const { plan, calibrate, writePlan } = attention;
   return {
     ...attention,
     ...(plan !== undefined && { plan: absoluteOr(plan, resolved) }),
-    ...(calibrate !== undefined && { calibrate: absoluteOr(calibrate, resolved) }),
+    ...(calibrate !== undefined && { calibrate: [calibrate].flat().map((file) => absoluteOr(file, resolved)) }),
+    ...(writePlan !== undefined && { writePlan: absoluteOr(writePlan, resolved) }),
   };
 }
 
