@@ -5,12 +5,13 @@ import type {
   GemmKernel,
   LoopOperand,
   MapKernel,
+  MapsKernel,
   NormKernel,
   Scalar,
   PanelSchedule,
 } from '../../compiler/kernel/kernel.ts';
 import { gemmSchedule, gemmScratch, renderGemm } from '../../compiler/codegen/wasm/gemm.ts';
-import { renderMap } from '../../compiler/codegen/wasm/map.ts';
+import { renderMap, renderMaps } from '../../compiler/codegen/wasm/map.ts';
 import { renderNorm } from '../../compiler/codegen/wasm/norm.ts';
 import { ModuleBuilder } from '../../compiler/codegen/wasm/wat-builder.ts';
 import type { ElementType } from '../../ir/element-type.ts';
@@ -127,9 +128,9 @@ function indirectIndex(operands: readonly LoopOperand[], rank: number): Scalar {
   return at >= 0 && random() < 0.5 ? load(at, 'i32') : position;
 }
 
-function randomMapCase(): MapCase {
+function randomMapCase(reductions: readonly MapKernel['reduction'][] = [null, null, 'sum', 'max']): MapCase {
   const rank = 1 + randomInteger(4);
-  const reduction = ([null, null, 'sum', 'max'] as const)[randomInteger(4)] ?? null;
+  const reduction = reductions[randomInteger(reductions.length)] ?? null;
   const extents = Array.from({ length: rank }, () => 1 + randomInteger(rank === 1 ? 20 : 6));
   extents[rank - 1] = [1, 3, 4, 5, 8, 11, 17][randomInteger(7)] ?? 1;
   const count = reduction === null ? null : randomInteger(7);
@@ -167,11 +168,44 @@ function randomMapCase(): MapCase {
 
 describe('wasm map kernels', () => {
   it('agree with a float64 reference on random loop nests', async () => {
-    const cases = Array.from({ length: 120 }, randomMapCase);
+    const cases = Array.from({ length: 120 }, () => randomMapCase());
     const module = new ModuleBuilder();
     cases.forEach((one, i) => renderMap(one.kernel, { module, name: `map_${i}` }));
     const instance = await instantiateWat(module.print());
     cases.forEach((one, i) => runMap(instance, `map_${i}`, one));
+  });
+
+  it('side by side: each computes what it does alone, however their items are split', async () => {
+    const groups = Array.from({ length: 20 }, (_, size) => Array.from({ length: 2 + (size % 4) }, () => randomMapCase([null])));
+    const module = new ModuleBuilder();
+    const parts = (cases: readonly MapCase[]): MapsKernel['parts'] =>
+      cases.map(({ kernel }) => ({ ...kernel, reduction: null, epilogue: null }));
+    groups.forEach((cases, i) => renderMaps({ kind: 'maps', parts: parts(cases) }, { module, name: `maps_${i}` }));
+    const instance = await instantiateWat(module.print());
+    groups.forEach((cases, i) => {
+      const strides = cases.map(({ kernel, extents }) =>
+        contiguous(extents).map((stride) => stride * (kernel.result.lastStride === 'any' ? 3 : 1)),
+      );
+      const reads = cases.flatMap(({ placed }) => placed.map((one) => placeOperand(instance, one)));
+      const integers = cases.flatMap(({ extents, placed }, at) => mapIntegers(extents, null, placed, strides[at] ?? []));
+      const items = cases.reduce((sum, { extents }) => sum + product(extents.slice(0, -1)), 0);
+      for (const cuts of [[], [1, 2, 5, 7].filter((cut) => cut < items)]) {
+        const rooms = cases.map(({ extents }) => 3 * product(extents));
+        const results = rooms.map((room) => instance.reserve(room + 1));
+        instance.run(`maps_${i}`, items, [...reads, ...results], integers, cuts);
+        cases.forEach(({ kernel, extents, placed, tolerance }, at) => {
+          const all = instance.floats(results[at] ?? 0, (rooms[at] ?? 0) + 1);
+          expect(new Int32Array(all.buffer)[rooms[at] ?? 0], 'the element after the result').to.equal(0x7f7f7f7f);
+          const found = Array.from({ length: product(extents) }, (_, e) => all[e * (strides[at]?.at(-1) ?? 1)] ?? NaN);
+          expectClose(
+            found,
+            mapReference(kernel, extents, 0, placed),
+            tolerance,
+            `part ${at} of maps_${i}, cut at ${cuts.join(', ')}`,
+          );
+        });
+      }
+    });
   });
 
   it('apply every op to every element type it takes, alike in vectors and alone', async () => {
