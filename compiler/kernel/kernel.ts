@@ -10,6 +10,7 @@ import type { Size } from '../../ir/size.ts';
 import type { ElementType } from '../../ir/element-type.ts';
 import type { OpName } from '../../ir/ops/attributes.ts';
 import type { BlockFormat } from '../weights/block-format.ts';
+import type { LeftNorm, Norm } from './row-norm.ts';
 
 export type Kernel =
   | MapKernel
@@ -99,7 +100,7 @@ export interface MapKernel {
  */
 export interface NormKernel {
   readonly kind: 'norm';
-  readonly norm: 'layer' | 'rms';
+  readonly norm: Norm;
   readonly epsilon: number;
   readonly rank: number;
   readonly operands: readonly LoopOperand[];
@@ -152,12 +153,23 @@ export interface TensorCoreSchedule extends Tiles {
   readonly stages: number;
 }
 
+/** What products may have beside their sides and an epilogue (row-norm.ts). */
+interface RowNorms {
+  /**
+   * left is normalised first. operands, after those of the epilogue: weight [K], bias [K] (layer only), and where they are gathered
+   * the statistics [M, parts, numbers]; integers, last: with statistics the columns of a part.
+   */
+  readonly leftNorm?: LeftNorm;
+  /** A second result, after the first: the statistics of its rows for a norm, [M, ceil(N / partColumns), numbers]. */
+  readonly gathers?: Norm;
+}
+
 /**
  * result[M, N] = epilogue(left[M, K] x right[N, K]^T), the right side packed as the target says (Target.gemmWeights).
  * operands: left, right, one for each bias and residual in order, result.
  * integers: M, N, K, row stride of left, row stride of result, then the row stride of each residual.
  */
-export interface GemmKernel {
+export interface GemmKernel extends RowNorms {
   readonly kind: 'gemm';
   /** What the right side is stored as; sums are f32. */
   readonly right: 'f32' | 'f16';
@@ -174,7 +186,7 @@ export interface GemmKernel {
  * items: ceil(M / rowTile) * ceil(N / columnTile); item = columnBlock * ceil(M / rowTile) + rowBlock. Any M >= 1, small ones
  * (decode) without waste.
  */
-export interface BlockGemmKernel {
+export interface BlockGemmKernel extends RowNorms {
   readonly kind: 'block_gemm';
   readonly format: BlockFormat;
   readonly epilogue: readonly EpilogueStep[];

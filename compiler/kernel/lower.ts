@@ -14,6 +14,8 @@ import type { EpilogueStep, Kernel } from './kernel.ts';
 import { broadcastAxes, lastStride, LoopBody, type AxisMap } from './loop-body.ts';
 import { neededFrom } from './needed-from.ts';
 import { NodeMemory, type MatrixPart, type Writer } from './node-memory.ts';
+import { planNorms, type NormPlan } from './plan-norms.ts';
+import { ProductNorms } from './product-norms.ts';
 import { reshapeView, sliceView, type View } from './view.ts';
 
 const identityAxes = (rank: number): AxisMap => Array.from({ length: rank }, (_, axis) => axis);
@@ -50,11 +52,14 @@ class Lowering {
   readonly #memory: NodeMemory;
   readonly #dispatches: Dispatch[] = [];
   readonly #needs: ReturnType<typeof neededFrom>;
+  readonly #norms: NormPlan;
+  readonly #productNorms: ProductNorms;
 
   constructor(stage: Stage, target: Target, { formatOf = () => null, isHalf = () => false }: LowerOptions) {
     this.#stage = stage;
     this.#target = target;
     this.#needs = neededFrom(stage.graph);
+    this.#norms = planNorms(stage, target, formatOf);
     const writer: Writer = {
       copy: (node, from, to) => this.#emitCopy(node, from, to),
       fill: (node, to) => this.#emitMap({ kind: 'map', root: node, nodes: [node], boundary: 'user reads tiles' }, to),
@@ -67,13 +72,18 @@ class Lowering {
         ? { formatOf, isHalf: (parameter) => memory.halfWeights && isHalf(parameter), largestBytes: memory.weightBytes }
         : { formatOf, isHalf: () => false, largestBytes: Infinity },
     );
+    this.#productNorms = new ProductNorms(this.#norms, this.#memory);
   }
 
   run(): DispatchList {
     const { graph, fusion } = this.#stage;
     const port = (name: string, { buffer, shape }: View): Port => ({ name, buffer, shape });
     const inputs = graph.inputs.map((node) => port(node.attributes.name, this.#memory.input(node)));
-    for (const group of fusion?.groups ?? []) this.#emit[group.kind](group);
+    const { taken, kept } = this.#norms;
+    for (const group of fusion?.groups ?? []) {
+      const boundary = kept.get(group.root) ?? group.boundary;
+      if (!taken.has(group.root)) this.#emit[group.kind](boundary === group.boundary ? group : { ...group, boundary });
+    }
     const outputs = graph.outputs.map(({ name, node }) => port(name, this.#memory.output(name, node)));
     return { dispatches: this.#dispatches, buffers: this.#memory.buffers, inputs, outputs };
   }
@@ -237,7 +247,8 @@ class Lowering {
   #emitGemm(group: Group): void {
     const product = group.nodes.find(isGemm) as Node;
     const [x, weight] = product.inputs as [Node, Node<'parameter'> & Node];
-    const left = this.#memory.rows(x);
+    const side = this.#productNorms.left(x);
+    const left = this.#memory.rows(side.node);
     const blocks = this.#memory.blocks(weight);
     const parts = blocks?.parts ?? this.#memory.matrix(weight, this.#target.gemmWeights);
     const [m, k] = left.shape as [Size, Size];
@@ -265,19 +276,29 @@ class Lowering {
     const result = this.#memory.result(group.root);
     const rows = reshapeView(result, [m, n]) as View;
     const right = parts[0]?.views[0]?.buffer.elementType === 'f16' ? 'f16' : 'f32';
-    const kernel: Kernel = blocks
-      ? { kind: 'block_gemm', format: blocks.format, epilogue, schedule: this.#target.blockGemmSchedule(m, n, k) }
-      : { kind: 'gemm', right, epilogue, schedule: this.#target.gemmSchedule(m, n, k) };
-    const { rowTile, columnTile } = kernel.schedule;
+    const schedule = blocks ? this.#target.blockGemmSchedule(m, n, k) : this.#target.gemmSchedule(m, n, k);
+    const gathered = this.#productNorms.gathered(group.root, schedule);
+    const norms = { ...(side.leftNorm && { leftNorm: side.leftNorm }), ...(gathered && { gathers: gathered.norm }) };
+    const kernel = (
+      blocks
+        ? { kind: 'block_gemm', format: blocks.format, epilogue, schedule, ...norms }
+        : { kind: 'gemm', right, epilogue, schedule, ...norms }
+    ) as Extract<Kernel, { kind: 'gemm' | 'block_gemm' }>;
+    if (gathered && parts.length > 1)
+      throw new AtpcError('ATPC-399', `The weight of node %${product.id} is in parts, and statistics are of whole rows.`);
+    const { rowTile, columnTile } = schedule;
+    const origin = { ...group, nodes: [...side.nodes, ...group.nodes] };
     // Rows of the right side are columns of the result.
     for (const part of parts) {
       const [first, end] = part.rows;
       const ofPart = (view: View, axis: number): View => (parts.length === 1 ? view : sliceView(view, axis, first, end - first));
       const columns = parts.length === 1 ? n : end - first;
       const items = multiplySizes(ceilDivideSizes(m, rowTile), ceilDivideSizes(columns, columnTile));
-      const integers = [m, columns, k, left.strides[0] as Size, rows.strides[0] as Size, ...residualStrides];
-      const reads = [left, ...part.views, ...extra.map(({ view, axis }) => ofPart(view, axis))];
-      this.#push(kernel, this.#partOrigin(group, part, parts), reads, [ofPart(rows, 1)], integers, items);
+      const strides = [left.strides[0] as Size, rows.strides[0] as Size, ...residualStrides];
+      const integers = [m, columns, k, ...strides, ...side.integers];
+      const reads = [left, ...part.views, ...extra.map(({ view, axis }) => ofPart(view, axis)), ...side.reads];
+      const writes = [ofPart(rows, 1), ...(gathered ? [gathered.view] : [])];
+      this.#push(kernel, this.#partOrigin(origin, part, parts), reads, writes, integers, items);
     }
   }
   /** Dispatches over parts of a weight say which. */

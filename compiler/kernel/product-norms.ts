@@ -1,0 +1,60 @@
+/** Norms in the lowering of products: what one reads to normalise its left side, and where one puts the statistics of its rows. */
+import { tensorOf, type Node } from '../../ir/graph.ts';
+import { elementCount, type Size } from '../../ir/size.ts';
+import { AtpcError } from '../../runtime/errors.ts';
+import type { GemmKernel, BlockGemmKernel } from './kernel.ts';
+import type { NodeMemory } from './node-memory.ts';
+import type { NormPlan } from './plan-norms.ts';
+import { partColumns, statisticsShape, type LeftNorm, type Norm } from './row-norm.ts';
+import type { View } from './view.ts';
+
+interface LeftSide {
+  /** Whose rows are read. */
+  readonly node: Node;
+  /** Computed on the way: the norm. */
+  readonly nodes: readonly Node[];
+  readonly leftNorm?: LeftNorm;
+  /** Operands and integers for it, in the order of kernel.ts. */
+  readonly reads: readonly View[];
+  readonly integers: readonly Size[];
+}
+
+export class ProductNorms {
+  readonly #plan: NormPlan;
+  readonly #memory: NodeMemory;
+  /** By the node that the rows are of, with the columns of a part. */
+  readonly #statistics = new Map<Node, { readonly view: View; readonly columns: number }>();
+
+  constructor(plan: NormPlan, memory: NodeMemory) {
+    this.#plan = plan;
+    this.#memory = memory;
+  }
+
+  left(x: Node): LeftSide {
+    const taken = this.#plan.taken.get(x);
+    if (!taken) return { node: x, nodes: [], reads: [], integers: [] };
+    const { node: norm, ...leftNorm } = taken;
+    const [node, ...affine] = norm.inputs as [Node, ...Node[]];
+    const vectors = affine.map((vector) => this.#memory.contiguous(vector));
+    const own = { node, nodes: [norm], leftNorm };
+    if (leftNorm.statistics === 'computed') return { ...own, reads: vectors, integers: [] };
+    const found = this.#statistics.get(node);
+    if (!found) throw new AtpcError('ATPC-399', `No product gathers the statistics of the rows of node %${node.id}.`);
+    return { ...own, reads: [...vectors, found.view], integers: [found.columns] };
+  }
+
+  /** The statistics that a product of such a schedule gathers of the rows of a node; null where nothing reads them. */
+  gathered(
+    node: Node,
+    schedule: (GemmKernel | BlockGemmKernel)['schedule'],
+  ): { readonly norm: Norm; readonly view: View } | null {
+    const norm = this.#plan.gathered.get(node);
+    if (norm === undefined) return null;
+    const { shape } = tensorOf(node);
+    const columns = partColumns(schedule);
+    const size = statisticsShape(norm, elementCount(shape.slice(0, -1)), shape.at(-1) as Size, columns);
+    const view = this.#memory.scratch(node, 'statistics of rows', size);
+    this.#statistics.set(node, { view, columns });
+    return { norm, view };
+  }
+}
