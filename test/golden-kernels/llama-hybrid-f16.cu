@@ -2026,7 +2026,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_residual(
   const vec4<f32> *__restrict__ left_buffer,
   const vec4<f32> *__restrict__ right_buffer,
   const vec4<f32> *__restrict__ residual_buffer,
-  f32 *__restrict__ result_result_statistics_buffer
+  vec4<f32> *__restrict__ result_result_statistics_buffer
 ) {
   __shared__ vec4<u32> left_tile[512];
   __shared__ vec4<u32> right_tile[512];
@@ -2154,37 +2154,25 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_residual(
   }
   const i32 stored_row = first_row + warp_row;
   const i32 stored_column = first_column + warp_column;
-  const i32 own_row = stored_row + lane / 4;
-  const i32 own_column = stored_column + lane % 4 * 2;
+  const bool is_odd = lane % 2 == 1;
+  const i32 own_row = stored_row + lane / 4 + lane % 2 * 8;
+  const i32 own_column = stored_column + lane % 4 / 2 * 4;
   #pragma unroll
   for (i32 i = 0; i < 2; i += 1) {
     #pragma unroll
     for (i32 j = 0; j < 4; j += 1) {
-      const i32 column = own_column + j * 8 + 0;
-      if (column < sizes->columns) {
-        if ((own_row + i * 16) < sizes->rows) {
-          const f32 kept_5 = sums[(i * 4 + j) * 4 + 0] + residual_buffer[(sizes->residual_offset + (own_row + i * 16) * sizes->residual_stride + column) >> 2u][(sizes->residual_offset + (own_row + i * 16) * sizes->residual_stride + column) & 3];
-          result_result_statistics_buffer[sizes->result_offset + (own_row + i * 16) * sizes->result_stride + column] = kept_5;
-          sums[(i * 4 + j) * 4 + 0] = kept_5;
-        }
-        if ((own_row + i * 16 + 8) < sizes->rows) {
-          const f32 kept_6 = sums[(i * 4 + j) * 4 + 2] + residual_buffer[(sizes->residual_offset + (own_row + i * 16 + 8) * sizes->residual_stride + column) >> 2u][(sizes->residual_offset + (own_row + i * 16 + 8) * sizes->residual_stride + column) & 3];
-          result_result_statistics_buffer[sizes->result_offset + (own_row + i * 16 + 8) * sizes->result_stride + column] = kept_6;
-          sums[(i * 4 + j) * 4 + 2] = kept_6;
-        }
-      }
-      const i32 column_2 = own_column + j * 8 + 1;
-      if (column_2 < sizes->columns) {
-        if ((own_row + i * 16) < sizes->rows) {
-          const f32 kept_7 = sums[(i * 4 + j) * 4 + 1] + residual_buffer[(sizes->residual_offset + (own_row + i * 16) * sizes->residual_stride + column_2) >> 2u][(sizes->residual_offset + (own_row + i * 16) * sizes->residual_stride + column_2) & 3];
-          result_result_statistics_buffer[sizes->result_offset + (own_row + i * 16) * sizes->result_stride + column_2] = kept_7;
-          sums[(i * 4 + j) * 4 + 1] = kept_7;
-        }
-        if ((own_row + i * 16 + 8) < sizes->rows) {
-          const f32 kept_8 = sums[(i * 4 + j) * 4 + 3] + residual_buffer[(sizes->residual_offset + (own_row + i * 16 + 8) * sizes->residual_stride + column_2) >> 2u][(sizes->residual_offset + (own_row + i * 16 + 8) * sizes->residual_stride + column_2) & 3];
-          result_result_statistics_buffer[sizes->result_offset + (own_row + i * 16 + 8) * sizes->result_stride + column_2] = kept_8;
-          sums[(i * 4 + j) * 4 + 3] = kept_8;
-        }
+      const f32 first = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 0]) : (sums[(i * 4 + j) * 4 + 2])), 1u);
+      const f32 second = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 1]) : (sums[(i * 4 + j) * 4 + 3])), 1u);
+      const vec4<f32> values = ((is_odd) ? (vec4<f32>(first, second, sums[(i * 4 + j) * 4 + 2], sums[(i * 4 + j) * 4 + 3])) : (vec4<f32>(sums[(i * 4 + j) * 4 + 0], sums[(i * 4 + j) * 4 + 1], first, second)));
+      const i32 row_5 = own_row + i * 16;
+      const i32 column = own_column + j * 8;
+      if (row_5 < sizes->rows && column < sizes->columns) {
+        const vec4<f32> values_2 = values + residual_buffer[(sizes->residual_offset + row_5 * sizes->residual_stride + column) >> 2u];
+        result_result_statistics_buffer[(sizes->result_offset + row_5 * sizes->result_stride + column) >> 2u] = values_2;
+        sums[(i * 4 + j) * 4 + 0] = values_2.x;
+        sums[(i * 4 + j) * 4 + 1] = values_2.y;
+        sums[(i * 4 + j) * 4 + 2] = values_2.z;
+        sums[(i * 4 + j) * 4 + 3] = values_2.w;
       }
     }
     const i32 part_row = own_row + i * 16;
@@ -2197,29 +2185,17 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_residual(
       if (own_column + 1 + j * 8 < sizes->columns) {
         squares += sums[(i * 4 + j) * 4 + 1] * sums[(i * 4 + j) * 4 + 1];
       }
+      if (own_column + 2 + j * 8 < sizes->columns) {
+        squares += sums[(i * 4 + j) * 4 + 2] * sums[(i * 4 + j) * 4 + 2];
+      }
+      if (own_column + 3 + j * 8 < sizes->columns) {
+        squares += sums[(i * 4 + j) * 4 + 3] * sums[(i * 4 + j) * 4 + 3];
+      }
     }
-    squares += shuffle_xor(squares, 1u);
     squares += shuffle_xor(squares, 2u);
-    if ((lane & 1) == 0 && (lane & 2) == 0 && part_row < sizes->rows && stored_column < sizes->columns) {
+    if ((lane & 2) == 0 && part_row < sizes->rows && stored_column < sizes->columns) {
       const i32 part_at = part_row * ((sizes->columns + 31) / 32) + stored_column / 32;
-      result_result_statistics_buffer[sizes->result_statistics_offset + part_at] = squares;
-    }
-    const i32 part_row_2 = own_row + 8 + i * 16;
-    f32 squares_2 = f32();
-    #pragma unroll
-    for (i32 j = 0; j < 4; j += 1) {
-      if (own_column + 0 + j * 8 < sizes->columns) {
-        squares_2 += sums[(i * 4 + j) * 4 + 2] * sums[(i * 4 + j) * 4 + 2];
-      }
-      if (own_column + 1 + j * 8 < sizes->columns) {
-        squares_2 += sums[(i * 4 + j) * 4 + 3] * sums[(i * 4 + j) * 4 + 3];
-      }
-    }
-    squares_2 += shuffle_xor(squares_2, 1u);
-    squares_2 += shuffle_xor(squares_2, 2u);
-    if ((lane & 1) == 0 && (lane & 2) == 0 && part_row_2 < sizes->rows && stored_column < sizes->columns) {
-      const i32 part_at_2 = part_row_2 * ((sizes->columns + 31) / 32) + stored_column / 32;
-      result_result_statistics_buffer[sizes->result_statistics_offset + part_at_2] = squares_2;
+      result_result_statistics_buffer[(sizes->result_statistics_offset + part_at) >> 2u][(sizes->result_statistics_offset + part_at) & 3] = squares;
     }
   }
 }
@@ -2248,7 +2224,7 @@ struct Sizes {
 
 extern "C" __global__ void __launch_bounds__(128, 1) gemm_2(
   const Sizes *__restrict__ sizes,
-  const f32 *__restrict__ left_statistics_buffer,
+  const vec4<f32> *__restrict__ left_statistics_buffer,
   const vec4<f32> *__restrict__ right_buffer,
   const vec4<f32> *__restrict__ norm_weight_buffer,
   vec4<f32> *__restrict__ result_buffer
@@ -2270,7 +2246,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_2(
     f32 squares = f32();
     #pragma unroll 16
     for (i32 part = 0; part < parts; part += 1) {
-      squares += left_statistics_buffer[sizes->statistics_offset + row + part];
+      squares += left_statistics_buffer[(sizes->statistics_offset + row + part) >> 2u][(sizes->statistics_offset + row + part) & 3];
     }
     const f32 own_scale = 1.0f / sqrtf(squares / f32(sizes->depth) + 0.000009999999747378752f);
     row_scale[tile_row] = own_scale;
@@ -2292,7 +2268,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_2(
   const i32 right_chunk = lane / 8 % 2;
   const i32 left_exchange = ((left_row >> 1) & 3);
   const i32 right_exchange = ((right_row >> 1) & 3);
-  const i32 norm_place = minimum(0 + thread % 8 * 4, sizes->depth - 1);
+  const i32 norm_place = minimum(0 + thread % 8 * 4, sizes->depth - 4);
   norm_weight_2 = norm_weight_buffer[(sizes->norm_weight_offset + norm_place) >> 2u];
   #pragma unroll
   for (i32 piece = 0; piece < 4; piece += 1) {
@@ -2300,15 +2276,8 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_2(
     const i32 tile_row = run / 8;
     const i32 within = run % 8 * 4;
     const i32 row_2 = minimum(first_row + tile_row, sizes->rows - 1);
-    const i32 place = minimum(0 + within, sizes->depth - 1);
-    const i32 start = row_2 * sizes->left_stride;
-    const i32 own_place = place + 1;
-    const f32 element = left_statistics_buffer[sizes->left_offset + start + minimum(own_place, sizes->depth - 1)];
-    const i32 own_place_2 = place + 2;
-    const f32 element_2 = left_statistics_buffer[sizes->left_offset + start + minimum(own_place_2, sizes->depth - 1)];
-    const i32 own_place_3 = place + 3;
-    const f32 element_3 = left_statistics_buffer[sizes->left_offset + start + minimum(own_place_3, sizes->depth - 1)];
-    left_quad[piece] = vec4<f32>(left_statistics_buffer[sizes->left_offset + start + place], ((own_place < sizes->depth) ? (element) : (0.0f)), ((own_place_2 < sizes->depth) ? (element_2) : (0.0f)), ((own_place_3 < sizes->depth) ? (element_3) : (0.0f)));
+    const i32 place = minimum(0 + within, sizes->depth - 4);
+    left_quad[piece] = left_statistics_buffer[(sizes->left_offset + row_2 * sizes->left_stride + place) >> 2u];
   }
   #pragma unroll
   for (i32 piece = 0; piece < 4; piece += 1) {
@@ -2340,7 +2309,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_2(
   const i32 steps = ((sizes->depth + 31) / 32);
   for (i32 step = 0; step < steps; step += 1) {
     __syncthreads();
-    const i32 norm_place_2 = minimum((step + 1) * 32 + thread % 8 * 4, sizes->depth - 1);
+    const i32 norm_place_2 = minimum((step + 1) * 32 + thread % 8 * 4, sizes->depth - 4);
     norm_weight_2 = norm_weight_buffer[(sizes->norm_weight_offset + norm_place_2) >> 2u];
     #pragma unroll
     for (i32 piece = 0; piece < 4; piece += 1) {
@@ -2348,15 +2317,8 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_2(
       const i32 tile_row_5 = run_5 / 8;
       const i32 within_5 = run_5 % 8 * 4;
       const i32 row_4 = minimum(first_row + tile_row_5, sizes->rows - 1);
-      const i32 place_3 = minimum((step + 1) * 32 + within_5, sizes->depth - 1);
-      const i32 start_2 = row_4 * sizes->left_stride;
-      const i32 own_place_4 = place_3 + 1;
-      const f32 element_4 = left_statistics_buffer[sizes->left_offset + start_2 + minimum(own_place_4, sizes->depth - 1)];
-      const i32 own_place_5 = place_3 + 2;
-      const f32 element_5 = left_statistics_buffer[sizes->left_offset + start_2 + minimum(own_place_5, sizes->depth - 1)];
-      const i32 own_place_6 = place_3 + 3;
-      const f32 element_6 = left_statistics_buffer[sizes->left_offset + start_2 + minimum(own_place_6, sizes->depth - 1)];
-      left_quad[piece] = vec4<f32>(left_statistics_buffer[sizes->left_offset + start_2 + place_3], ((own_place_4 < sizes->depth) ? (element_4) : (0.0f)), ((own_place_5 < sizes->depth) ? (element_5) : (0.0f)), ((own_place_6 < sizes->depth) ? (element_6) : (0.0f)));
+      const i32 place_3 = minimum((step + 1) * 32 + within_5, sizes->depth - 4);
+      left_quad[piece] = left_statistics_buffer[(sizes->left_offset + row_4 * sizes->left_stride + place_3) >> 2u];
     }
     #pragma unroll
     for (i32 piece = 0; piece < 4; piece += 1) {

@@ -2440,7 +2440,7 @@ static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
 
 extern "C" __global__ void __launch_bounds__(128, 1) gemm_2(
   const Sizes *__restrict__ sizes,
-  const f32 *__restrict__ left_statistics_buffer,
+  const vec4<f32> *__restrict__ left_statistics_buffer,
   const vec4<f32> *__restrict__ right_buffer,
   const vec4<f32> *__restrict__ norm_weight_buffer,
   f32 *__restrict__ result_buffer
@@ -2496,7 +2496,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_2(
     f32 squares = f32();
     #pragma unroll 16
     for (i32 part = 0; part < parts; part += 1) {
-      squares += left_statistics_buffer[sizes->statistics_offset + row + part];
+      squares += left_statistics_buffer[(sizes->statistics_offset + row + part) >> 2u][(sizes->statistics_offset + row + part) & 3];
     }
     const f32 own_scale = 1.0f / sqrtf(squares / f32(sizes->depth) + 0.000009999999747378752f);
     row_scale[tile_row] = own_scale;
@@ -2511,18 +2511,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_2(
       if (place < sizes->depth) {
         const i32 row_2 = minimum(first_row + tile_row, sizes->rows - 1);
         const i32 start = row_2 * sizes->left_stride + place;
-        vec4<f32> left_quad = vec4<f32>();
-        left_quad.x = left_statistics_buffer[sizes->left_offset + start];
-        if (place + 1 < sizes->depth) {
-          left_quad.y = left_statistics_buffer[sizes->left_offset + start + 1];
-        }
-        if (place + 2 < sizes->depth) {
-          left_quad.z = left_statistics_buffer[sizes->left_offset + start + 2];
-        }
-        if (place + 3 < sizes->depth) {
-          left_quad.w = left_statistics_buffer[sizes->left_offset + start + 3];
-        }
-        left_tile[at + 0] = left_quad * row_scale[tile_row] * norm_weight_buffer[(sizes->norm_weight_offset + place) >> 2u];
+        left_tile[at + 0] = left_statistics_buffer[(sizes->left_offset + start) >> 2u] * row_scale[tile_row] * norm_weight_buffer[(sizes->norm_weight_offset + place) >> 2u];
       } else {
         left_tile[at + 0] = vec4<f32>(0.0f);
       }

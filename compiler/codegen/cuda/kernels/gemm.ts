@@ -65,8 +65,10 @@ function otherStrides(kernel: GemmKernel | BlockGemmKernel, integers: readonly S
     if (step === 'activation') return [];
     return [step === 'bias' ? [columns] : [columns, residualStrides[residuals++] ?? 1]];
   });
-  const norm = normNames(kernel.leftNorm).map((name) => (name === 'statistics' ? null : [depth]));
-  return [...epilogue.map((strides) => (storesFour ? strides : null)), ...norm, storesFour ? [columns, resultStride] : null];
+  // Statistics are moved one by one, and keep nothing that shares their buffer from being moved by four.
+  const norm = normNames(kernel.leftNorm).map((name) => (name === 'statistics' ? [] : [depth]));
+  const results = [storesFour ? [columns, resultStride] : null, ...(kernel.gathers ? [[]] : [])];
+  return [...epilogue.map((strides) => (storesFour ? strides : null)), ...norm, ...results];
 }
 type VectorStrides = readonly (readonly Size[] | null)[];
 export function cudaGemmVectorStrides(kernel: GemmKernel, integers: readonly Size[]): VectorStrides {
