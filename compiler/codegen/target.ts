@@ -72,10 +72,7 @@ export interface Target {
    * Whether a product normalises its left side while it reads it, where a norm is in between (compiler/kernel/plan-norms.ts), and how it
    * comes by the statistics of the rows; null where it does not. Absent where no product does: a norm is a kernel of its own.
    */
-  leftNorm?(
-    kernel: Pick<GemmKernel, 'kind' | 'schedule'> | Pick<BlockGemmKernel, 'kind' | 'format' | 'schedule'>,
-    norm: Norm,
-  ): LeftNorm['statistics'] | null;
+  leftNorm?(norm: Norm, schedule: (GemmKernel | BlockGemmKernel)['schedule'], depth: Size): LeftNorm['statistics'] | null;
   /** FLOPs a second of one core on tiled kernels, for the cost model; measured, see docs/results.md. */
   readonly flopsPerSecond: number;
   /** The same where a kernel reads scattered keys one query at a time. */

@@ -8,6 +8,7 @@ import { isGemm, type Boundary, type Group } from '../../passes/fuse/groups.ts';
 import type { Stage } from '../../passes/pass.ts';
 import type { Target } from '../codegen/target.ts';
 import type { BlockFormat } from '../weights/block-format.ts';
+import type { BlockGemmKernel, GemmKernel } from './kernel.ts';
 import type { LeftNorm, Norm } from './row-norm.ts';
 
 export type NormNode = Node<'layer_norm'> | Node<'rms_norm'>;
@@ -37,6 +38,15 @@ export function planNorms({ graph, fusion }: Stage, target: Target, formatOf: Fo
   const kept = new Map<Node, Boundary>();
   const groupOf = new Map(fusion.groups.map((group) => [group.root, group]));
   const readers = readersOf(graph);
+  const wayOf = (product: Node, norm: Norm): LeftNorm['statistics'] | null => {
+    const { depth, schedule } = plannedProduct(product, target, formatOf);
+    return leftNorm(norm, schedule, depth);
+  };
+  // Tiles of products that could take in gathered statistics can gather them too.
+  const gathers = (group: Group | undefined): boolean => {
+    const product = group?.kind === 'gemm' ? group.nodes.find(isGemm) : undefined;
+    return product !== undefined && !('threads' in plannedProduct(product, target, formatOf).schedule);
+  };
   const outputs = new Set(graph.outputs.map(({ node }) => node));
   for (const { kind, root, nodes } of fusion.groups) {
     // An expression that only the norm reads is not in memory: it is evaluated once, with the norm.
@@ -44,7 +54,7 @@ export function planNorms({ graph, fusion }: Stage, target: Target, formatOf: Fo
     const products = readers.get(root) ?? [];
     if (products.length === 0 || !products.every((product) => isGemm(product) && product.inputs[0] === root)) continue;
     const norm: Norm = root.op === 'layer_norm' ? 'layer' : 'rms';
-    const ways = new Set(products.map((product) => leftNorm(plannedProduct(product, target, formatOf), norm)));
+    const ways = new Set(products.map((product) => wayOf(product, norm)));
     const [statistics] = ways;
     if (statistics === undefined || statistics === null || ways.size > 1) {
       kept.set(root, 'norm costs the product more');
@@ -52,7 +62,7 @@ export function planNorms({ graph, fusion }: Stage, target: Target, formatOf: Fo
     }
     const [x] = root.inputs as [Node];
     if (statistics === 'gathered') {
-      if (!gathersRows(groupOf.get(x), target, formatOf, norm) || (gathered.get(x) ?? norm) !== norm) {
+      if (!gathers(groupOf.get(x)) || (gathered.get(x) ?? norm) !== norm) {
         kept.set(root, 'rows without statistics');
         continue;
       }
@@ -70,22 +80,16 @@ function readersOf(graph: Graph): ReadonlyMap<Node, readonly Node[]> {
   return readers;
 }
 
-/** As much of the kernel of a product as is known before memory is planned. */
-export function plannedProduct(
+/** As much of a product as is known before memory is planned. */
+function plannedProduct(
   product: Node,
   target: Target,
   formatOf: FormatOf,
-): Parameters<NonNullable<Target['leftNorm']>>[0] {
+): { readonly schedule: GemmKernel['schedule'] | BlockGemmKernel['schedule']; readonly depth: Size } {
   const [x, weight] = product.inputs as [Node, Node<'parameter'> & Node];
   const { shape } = tensorOf(x);
-  const [columns, format] = [Number(weight.attributes.shape[0]), formatOf(weight.attributes.name)];
-  const sizes = [elementCount(shape.slice(0, -1)), columns, shape.at(-1) as Size] as const;
-  return format
-    ? { kind: 'block_gemm', format, schedule: target.blockGemmSchedule(...sizes) }
-    : { kind: 'gemm', schedule: target.gemmSchedule(...sizes) };
-}
-/** Products that take in gathered statistics gather them too: their tiles are those of many rows. */
-function gathersRows(group: Group | undefined, target: Target, formatOf: FormatOf, norm: Norm): boolean {
-  const product = group?.kind === 'gemm' ? group.nodes.find(isGemm) : undefined;
-  return product !== undefined && target.leftNorm?.(plannedProduct(product, target, formatOf), norm) === 'gathered';
+  const depth = shape.at(-1) as Size;
+  const sizes = [elementCount(shape.slice(0, -1)), Number(weight.attributes.shape[0]), depth] as const;
+  const inBlocks = formatOf(weight.attributes.name) !== null;
+  return { schedule: inBlocks ? target.blockGemmSchedule(...sizes) : target.gemmSchedule(...sizes), depth };
 }
