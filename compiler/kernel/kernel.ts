@@ -10,7 +10,7 @@ import type { Size } from '../../ir/size.ts';
 import type { ElementType } from '../../ir/element-type.ts';
 import type { OpName } from '../../ir/ops/attributes.ts';
 import type { BlockFormat } from '../weights/block-format.ts';
-import type { LeftNorm, Norm } from './row-norm.ts';
+import type { AppliedNorm, LeftNorm, Norm } from './row-norm.ts';
 
 export type Kernel =
   | MapKernel
@@ -114,8 +114,8 @@ export type EpilogueStep =
       readonly step: 'activation';
       readonly op: Extract<ElementwiseOp, 'gelu' | 'gelu_tanh' | 'relu' | 'silu' | 'tanh' | 'exp' | 'negate'>;
     }
-  /** + residual[M, N]. */
-  | { readonly step: 'residual' };
+  /** + residual[M, N]; `normed`: + the norm of its rows, by gathered statistics, in tiles (row-norm.ts). At most one of them. */
+  | { readonly step: 'residual'; readonly normed?: AppliedNorm };
 
 /** Items: ceil(M / rowTile) * ceil(N / columnTile); item = columnTile's number * ceil(M / rowTile) + rowTile's number. */
 interface Tiles {
@@ -153,7 +153,10 @@ export interface TensorCoreSchedule extends Tiles {
   readonly stages: number;
 }
 
-/** What products may have beside their sides and an epilogue (row-norm.ts). */
+/**
+ * What products may have beside their sides and an epilogue (row-norm.ts). For a residual that is normed they have the operands and
+ * integers of `leftNorm` with gathered statistics once more, after those: weight and bias [N], columns of its parts.
+ */
 interface RowNorms {
   /**
    * left is normalised first. operands, after those of the epilogue: weight [K], bias [K] (layer only), and where they are gathered

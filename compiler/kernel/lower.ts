@@ -247,7 +247,7 @@ class Lowering {
   #emitGemm(group: Group): void {
     const product = group.nodes.find(isGemm) as Node;
     const [x, weight] = product.inputs as [Node, Node<'parameter'> & Node];
-    const side = this.#productNorms.left(x);
+    const side = this.#productNorms.rowsOf(x);
     const left = this.#memory.rows(side.node);
     const blocks = this.#memory.blocks(weight);
     const parts = blocks?.parts ?? this.#memory.matrix(weight, this.#target.gemmWeights);
@@ -257,6 +257,7 @@ class Lowering {
     /** What the epilogue reads, with the axis of the result's columns. */
     const extra: { readonly view: View; readonly axis: number }[] = [];
     const residualStrides: Size[] = [];
+    const normed = [side];
     let last = product;
     for (const node of group.nodes.slice(1)) {
       const other = node.inputs.find((input) => input !== last);
@@ -266,8 +267,11 @@ class Lowering {
         epilogue.push({ step: 'bias' });
         extra.push({ view: this.#memory.contiguous(other), axis: 0 });
       } else if (other) {
-        const rows = this.#memory.rows(other);
-        epilogue.push({ step: 'residual' });
+        const residual = this.#productNorms.rowsOf(other);
+        const rows = this.#memory.rows(residual.node);
+        const { norm, epsilon } = residual.norm ?? {};
+        epilogue.push({ step: 'residual', ...(norm && epsilon !== undefined && { normed: { norm, epsilon } }) });
+        normed.push(residual);
         extra.push({ view: rows, axis: 1 });
         residualStrides.push(rows.strides[0] as Size);
       }
@@ -278,7 +282,7 @@ class Lowering {
     const right = parts[0]?.views[0]?.buffer.elementType === 'f16' ? 'f16' : 'f32';
     const schedule = blocks ? this.#target.blockGemmSchedule(m, n, k) : this.#target.gemmSchedule(m, n, k);
     const gathered = this.#productNorms.gathered(group.root, schedule);
-    const norms = { ...(side.leftNorm && { leftNorm: side.leftNorm }), ...(gathered && { gathers: gathered.norm }) };
+    const norms = { ...(side.norm && { leftNorm: side.norm }), ...(gathered && { gathers: gathered.norm }) };
     const kernel = (
       blocks
         ? { kind: 'block_gemm', format: blocks.format, epilogue, schedule, ...norms }
@@ -287,7 +291,7 @@ class Lowering {
     if (gathered && parts.length > 1)
       throw new AtpcError('ATPC-399', `The weight of node %${product.id} is in parts, and statistics are of whole rows.`);
     const { rowTile, columnTile } = schedule;
-    const origin = { ...group, nodes: [...side.nodes, ...group.nodes] };
+    const origin = { ...group, nodes: [...normed.flatMap(({ nodes }) => nodes), ...group.nodes] };
     // Rows of the right side are columns of the result.
     for (const part of parts) {
       const [first, end] = part.rows;
@@ -295,8 +299,13 @@ class Lowering {
       const columns = parts.length === 1 ? n : end - first;
       const items = multiplySizes(ceilDivideSizes(m, rowTile), ceilDivideSizes(columns, columnTile));
       const strides = [left.strides[0] as Size, rows.strides[0] as Size, ...residualStrides];
-      const integers = [m, columns, k, ...strides, ...side.integers];
-      const reads = [left, ...part.views, ...extra.map(({ view, axis }) => ofPart(view, axis)), ...side.reads];
+      const integers = [m, columns, k, ...strides, ...normed.flatMap((own) => own.integers)];
+      const reads = [
+        left,
+        ...part.views,
+        ...extra.map(({ view, axis }) => ofPart(view, axis)),
+        ...normed.flatMap((own) => own.reads),
+      ];
       const writes = [ofPart(rows, 1), ...(gathered ? [gathered.view] : [])];
       this.#push(kernel, this.#partOrigin(origin, part, parts), reads, writes, integers, items);
     }

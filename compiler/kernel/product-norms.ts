@@ -8,12 +8,12 @@ import type { NormPlan } from './plan-norms.ts';
 import { partColumns, statisticsShape, type LeftNorm, type Norm } from './row-norm.ts';
 import type { View } from './view.ts';
 
-interface LeftSide {
-  /** Whose rows are read. */
+interface NormedRows {
+  /** Whose rows are in memory. */
   readonly node: Node;
   /** Computed on the way: the norm. */
   readonly nodes: readonly Node[];
-  readonly leftNorm?: LeftNorm;
+  readonly norm?: LeftNorm;
   /** Operands and integers for it, in the order of kernel.ts. */
   readonly reads: readonly View[];
   readonly integers: readonly Size[];
@@ -30,17 +30,18 @@ export class ProductNorms {
     this.#memory = memory;
   }
 
-  left(x: Node): LeftSide {
+  /** A left side, or a residual. */
+  rowsOf(x: Node): NormedRows {
     const taken = this.#plan.taken.get(x);
     if (!taken) return { node: x, nodes: [], reads: [], integers: [] };
-    const { node: norm, ...leftNorm } = taken;
-    const [node, ...affine] = norm.inputs as [Node, ...Node[]];
+    const { node: own, ...norm } = taken;
+    const [node, ...affine] = own.inputs as [Node, ...Node[]];
     const vectors = affine.map((vector) => this.#memory.contiguous(vector));
-    const own = { node, nodes: [norm], leftNorm };
-    if (leftNorm.statistics === 'computed') return { ...own, reads: vectors, integers: [] };
+    const common = { node, nodes: [own], norm };
+    if (norm.statistics === 'computed') return { ...common, reads: vectors, integers: [] };
     const found = this.#statistics.get(node);
     if (!found) throw new AtpcError('ATPC-399', `No product gathers the statistics of the rows of node %${node.id}.`);
-    return { ...own, reads: [...vectors, found.view], integers: [found.columns] };
+    return { ...common, reads: [...vectors, found.view], integers: [found.columns] };
   }
 
   /** The statistics that a product of such a schedule gathers of the rows of a node; null where nothing reads them. */

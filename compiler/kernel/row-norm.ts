@@ -1,14 +1,16 @@
 /**
- * Norms of rows that products take in. A product normalises the rows of its left side while it reads them; their statistics it computes
+ * Norms of rows that products take in. A product normalises the rows of its left side, or of a residual, while it reads them; their statistics it computes
  * itself, or has from the product that wrote the rows, whose tiles gather those of the parts of rows that they hold.
  */
 import { ceilDivideSizes, multiplySizes, type Size } from '../../ir/size.ts';
 import type { BlockGemmKernel, GemmKernel } from './kernel.ts';
 
 export type Norm = 'layer' | 'rms';
-export interface LeftNorm {
+export interface AppliedNorm {
   readonly norm: Norm;
   readonly epsilon: number;
+}
+export interface LeftNorm extends AppliedNorm {
   /** computed: by every workgroup, from the rows that it reads. gathered: by the product before, of parts of rows. */
   readonly statistics: 'computed' | 'gathered';
 }

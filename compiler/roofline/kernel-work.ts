@@ -55,7 +55,7 @@ const gatherFlops: { readonly [N in Norm]: number } = { rms: 2, layer: 4 };
 const applyFlops: { readonly [N in Norm]: number } = { rms: 2, layer: 4 };
 /** What a product does for the norm of its left side, anew in every tile, and for statistics of the rows of its result. */
 function rowNormWork(
-  { leftNorm, gathers, schedule }: KernelOf<'gemm' | 'block_gemm'>,
+  { epilogue, leftNorm, gathers, schedule }: KernelOf<'gemm' | 'block_gemm'>,
   integers: readonly number[],
 ): readonly KernelWork[] {
   const [rows = 0, columns = 0, depth = 0] = integers;
@@ -63,10 +63,26 @@ function rowNormWork(
   const statisticsBytes = (norm: Norm, width: number, part: number): number =>
     bytes * rows * Math.ceil(width / part) * partNumbers[norm];
   const works: KernelWork[] = [];
+  const residual = epilogue.flatMap((step) => (step.step === 'residual' && step.normed ? [step.normed] : []));
+  // The columns of parts stand last, those of the residual after those of the left side.
+  const parts = integers.slice(-residual.length - (leftNorm?.statistics === 'gathered' ? 1 : 0));
+  for (const { norm } of residual) {
+    const [vectors, gathered] = [
+      bytes * columns * (norm === 'layer' ? 2 : 1),
+      statisticsBytes(norm, columns, parts.at(-1) ?? columns),
+    ];
+    works.push({
+      ...noWork,
+      scalarFlops: applyFlops[norm] * rows * columns,
+      specialFlops: rows * columnTiles,
+      readBytes: vectors + gathered,
+      rereadBytes: vectors * (rowTiles - 1) + gathered * (columnTiles - 1),
+    });
+  }
   if (leftNorm) {
     const { norm, statistics } = leftNorm;
     const vectors = bytes * depth * (norm === 'layer' ? 2 : 1);
-    const gathered = statistics === 'gathered' ? statisticsBytes(norm, depth, integers.at(-1) ?? depth) : 0;
+    const gathered = statistics === 'gathered' ? statisticsBytes(norm, depth, parts[0] ?? depth) : 0;
     // The mean of layer_norm, and the squares around it, are computed from rows that are read for each of them.
     const readBefore = statistics === 'computed' && norm === 'layer' ? 2 * bytes * rows * depth * columnTiles : 0;
     works.push({

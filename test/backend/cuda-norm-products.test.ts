@@ -164,6 +164,51 @@ describe('products on CUDA with the norm of their left side', function () {
   });
 
   for (const norm of norms)
+    it(`${norm}: a residual is normalised before it is added, whether four columns are stored at once or one`, async () => {
+      const shapes: readonly (readonly [precision: Precision, shape: ProductShape, scheduled: Case['scheduled']])[] = [
+        ['f32', { rows: 70, columns: 66, depth: 20 }, {}],
+        ['f16', { rows: 70, columns: 68, depth: 24 }, {}],
+        ['f16', { rows: 33, columns: 67, depth: 24, gap: 3 }, {}],
+        ['f16', { rows: 130, columns: 132, depth: 40 }, { columns: 4096 }],
+        ['f16', { rows: 16, columns: 72, depth: 128 }, { rows: 16 }],
+      ];
+      const made = shapes.map(([precision, shape, scheduled]) => {
+        const { rows, columns, depth, gap = 0 } = shape;
+        const right = halfRight(columns, depth);
+        const [own, left] = [normedLeft(norm, columns), normedLeft('rms', depth)];
+        const residual: EpilogueStep = { step: 'residual', normed: { norm, epsilon: own.epsilon } };
+        const product = makeProduct(right, { ...shape, epilogue: [{ step: 'bias' }, residual] });
+        const schedule = scheduleOf(right, precision, scheduled?.rows ?? 'tokens', scheduled?.columns ?? columns, depth);
+        const leftNorm: LeftNorm = { norm: 'rms', epsilon: left.epsilon, statistics: 'gathered' };
+        const kernel = { ...right.kernel, epilogue: product.epilogue, schedule, leftNorm } as ProductKernel;
+        const added = product.extras[1] as Floats;
+        const statistics = [
+          [left, product.left, depth, depth + gap, 32] as const,
+          [own, added, columns, columns + gap, 16] as const,
+        ].flatMap(([of, values, width, pitch, ofPart]) => [
+          ...vectorsOf(of),
+          statisticsOf(of.norm, values, { rows, width, pitch, part: ofPart }),
+        ]);
+        const run: KernelRun = {
+          kernel,
+          reads: [product.left, ...right.reads, ...product.extras, ...statistics],
+          result: product.result,
+          integers: [...product.integers, 32, 16],
+        };
+        // As a left side of so many columns, the residual becomes what is added.
+        const asLeft = { ...product, left: added, shape: { rows, columns: 0, depth: columns, gap } };
+        const extras = [product.extras[0] as Floats, normedProduct(asLeft, own).left];
+        return { run, expected: expectedProduct(normedProduct({ ...product, extras }, left)), unit: unitsOf[precision] };
+      });
+      const found = await runCudaKernels(made.map(({ run }) => run));
+      made.forEach(({ expected, unit }, index) =>
+        expect(
+          firstError(found[index] as Float32Array, expected, 2 * unit + unit ** 2 + 4e-6),
+          JSON.stringify(shapes[index]),
+        ).to.equal(undefined),
+      );
+    });
+  for (const norm of norms)
     it(`${norm}: statistics of the rows of a result are gathered with its values, whose bits they do not change`, async () => {
       const epilogue: readonly EpilogueStep[] = [{ step: 'bias' }, { step: 'residual' }];
       const shapes: readonly (readonly [precision: Precision, shape: ProductShape, scheduled: Case['scheduled']])[] = [

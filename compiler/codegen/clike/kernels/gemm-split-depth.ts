@@ -3,7 +3,7 @@ import type { KernelBuilder } from '../kernel-builder.ts';
 import { reduceOverThreads, sumOf } from '../reduce.ts';
 import { storeColumn, type ProductText } from './gemm-operands.ts';
 import { multiplyAdd, type GemmSide } from './gemm-sides.ts';
-import { sharedDepthNorm } from './left-norm.ts';
+import { sharedDepthNorm } from './product-norms.ts';
 
 const count = (length: number): readonly number[] => Array.from({ length }, (_, index) => index);
 

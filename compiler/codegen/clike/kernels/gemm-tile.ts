@@ -4,7 +4,7 @@ import { reduceOverThreads, sumOf } from '../reduce.ts';
 import { gatherStatistics } from './gather-statistics.ts';
 import { storeColumn, type ProductText } from './gemm-operands.ts';
 import { multiplyAdd, type GemmSide } from './gemm-sides.ts';
-import { tileNorm, type TileNorm } from './left-norm.ts';
+import { tileNorms, type TileNorm } from './product-norms.ts';
 
 const count = (length: number): readonly number[] => Array.from({ length }, (_, index) => index);
 
@@ -22,8 +22,9 @@ export function multiplyTiles(
   k: KernelBuilder,
   schedule: WorkgroupSchedule,
   sides: { readonly left: GemmSide; readonly right: GemmSide },
-  { epilogue, leftNorm, gathers }: ProductText,
+  product: ProductText,
 ): void {
+  const { epilogue, gathers } = product;
   const { rowTile, columnTile, depthTile, threadRows, threadColumns } = schedule;
   const [rows, columns, depth] = [k.size('rows'), k.size('columns'), k.size('depth')];
   const [besideRows, besideColumns] = [rowTile / threadRows, columnTile / threadColumns];
@@ -38,8 +39,7 @@ export function multiplyTiles(
   const threadColumn = k.let('thread_column', 'i32', `${k.thread} % ${besideColumns}`);
   const sums = count(threadRows).map((i) => count(threadColumns).map((j) => k.var(`sum_${i}_${j}`, 'f32')));
 
-  const norm = leftNorm && tileNorm(k, leftNorm, rowTile, firstRow);
-  if (norm) k.barrier();
+  const norms = tileNorms(k, product, { rowTile, firstRow });
   const fill = (
     side: GemmSide,
     tile: string,
@@ -72,7 +72,7 @@ export function multiplyTiles(
     });
   };
   k.for('depth_start', '0', depth, k.i32(depthTile), (depthStart) => {
-    fill(sides.left, leftTile, rowTile, firstRow, rows, depthStart, norm);
+    fill(sides.left, leftTile, rowTile, firstRow, rows, depthStart, norms.left);
     fill(sides.right, rightTile, columnTile, firstColumn, columns, depthStart);
     k.barrier();
     k.for('quad', '0', k.i32(depthTile / 4), '1', (quad) => {
@@ -98,7 +98,7 @@ export function multiplyTiles(
         sum: rowSums[j] ?? '',
       }));
       const keep = (i: number, value: string): void => k.assign(sums[i]?.[j] ?? '', value);
-      storeColumn(k, epilogue, column, results, gathers && keep);
+      storeColumn(k, epilogue, column, results, { residualNorm: norms.residual, stored: gathers && keep });
     });
   });
   if (!gathers) return;

@@ -1,12 +1,19 @@
 import type { EpilogueStep } from '../../../kernel/kernel.ts';
 import { elementwise } from '../../clike/elementwise.ts';
-import type { KernelBuilder } from '../../clike/kernel-builder.ts';
+import type { KernelBuilder, Operand } from '../../clike/kernel-builder.ts';
 import { gatherStatistics } from '../../clike/kernels/gather-statistics.ts';
-import { epilogueNames, storeColumn, type ProductText } from '../../clike/kernels/gemm-operands.ts';
+import {
+  epilogueNames,
+  normedResidual,
+  storeColumn,
+  type ProductText,
+  type ResidualNorm,
+} from '../../clike/kernels/gemm-operands.ts';
 
 /** Sums of a warp in fragments of 16 x 8 (tensor-core-intrinsics.ts), those of a row of tiles one after the other. */
 export interface Fragments {
   readonly sums: string;
+  readonly residualNorm: ResidualNorm | undefined;
   readonly lane: string;
   readonly rowTiles: number;
   readonly columnTiles: number;
@@ -91,7 +98,7 @@ function oneByOne(k: KernelBuilder, epilogue: readonly EpilogueStep[], fragments
               { row: `(${ownRow} + ${i} * 16)`, sum: own[next] ?? '' },
               { row: `(${ownRow} + ${i} * 16 + 8)`, sum: own[next + 2] ?? '' },
             ],
-            keeps ? keep : undefined,
+            { residualNorm: fragments.residualNorm, stored: keeps ? keep : undefined },
           ),
         );
       }
@@ -121,7 +128,7 @@ function fourAtOnce(k: KernelBuilder, epilogue: readonly EpilogueStep[], fragmen
       const column = k.let('column', 'i32', `${ownColumn} + ${j} * 8`);
       // Columns are a multiple of four.
       k.if(`${row} < ${k.size('rows')} && ${column} < ${k.size('columns')}`, () => {
-        const result = afterEpilogue(k, epilogue, row, column, values);
+        const result = afterEpilogue(k, epilogue, fragments.residualNorm, { row, column }, values);
         k.operand('result').storeVector(`${row} * ${k.size('result_stride')} + ${column}`, result);
         if (keeps) own.forEach((place, index) => k.assign(place, k.lane(result, index)));
       });
@@ -130,14 +137,23 @@ function fourAtOnce(k: KernelBuilder, epilogue: readonly EpilogueStep[], fragmen
   };
 }
 /** Four sums of a row, from a column on that is a multiple of four, with all that is done to them. */
-function afterEpilogue(k: KernelBuilder, epilogue: readonly EpilogueStep[], row: string, column: string, sums: string): string {
+function afterEpilogue(
+  k: KernelBuilder,
+  epilogue: readonly EpilogueStep[],
+  residualNorm: ResidualNorm | undefined,
+  { row, column }: { readonly row: string; readonly column: string },
+  sums: string,
+): string {
   const names = epilogueNames(epilogue);
   return epilogue.reduce((values, step, index) => {
     const name = names[index] ?? '';
     const next = (value: string): string => k.let('values', 'vec4<f32>', value);
     if (step.step === 'bias') return next(`${values} + ${k.operand(name).vectorAt(column)}`);
-    if (step.step === 'residual')
-      return next(`${values} + ${k.operand(name).vectorAt(`${row} * ${k.size(`${name}_stride`)} + ${column}`)}`);
+    if (step.step === 'residual') {
+      const residual = k.operand(name).vectorAt(`${row} * ${k.size(`${name}_stride`)} + ${column}`);
+      const from = (vector: Operand): string => vector.vectorAt(column);
+      return next(`${values} + ${step.normed ? normedResidual(residualNorm, residual, row, from) : residual}`);
+    }
     const types = { operand: 'f32', result: 'f32' } as const;
     const lanes = [0, 1, 2, 3].map((lane) => elementwise[step.op](k, [k.lane(values, lane)], types));
     return next(k.vector('vec4<f32>', ...lanes));

@@ -5,7 +5,7 @@ import { formatBlockFormat } from '../../../weights/block-format.ts';
 import { KernelBuilder, type KernelContext } from '../../clike/kernel-builder.ts';
 import { blockGemmVectorStrides, renderBlockGemm } from '../../clike/kernels/block-gemm.ts';
 import { blockOperands } from '../../clike/kernels/block-side.ts';
-import { gemmIntegers, gemmOperands, normNames, type ProductText } from '../../clike/kernels/gemm-operands.ts';
+import { gemmIntegers, gemmOperands, normOperands, type ProductText } from '../../clike/kernels/gemm-operands.ts';
 import { gemmVectorStrides, renderGemm } from '../../clike/kernels/gemm.ts';
 import { multiplyOnTensorCores, tensorCoreThreads, type TensorCoreRight } from './tensor-core-product.ts';
 import { blockRegisters, halfRegisters, plainRegisters } from './tensor-core-sides.ts';
@@ -66,7 +66,9 @@ function otherStrides(kernel: GemmKernel | BlockGemmKernel, integers: readonly S
     return [step === 'bias' ? [columns] : [columns, residualStrides[residuals++] ?? 1]];
   });
   // Statistics are moved one by one, and keep nothing that shares their buffer from being moved by four.
-  const norm = normNames(kernel.leftNorm).map((name) => (name === 'statistics' ? [] : [depth]));
+  const norm = normOperands(kernel).map((name) =>
+    name.endsWith('statistics') ? [] : name.startsWith('residual') ? (storesFour ? [columns] : null) : [depth],
+  );
   const results = [storesFour ? [columns, resultStride] : null, ...(kernel.gathers ? [[]] : [])];
   return [...epilogue.map((strides) => (storesFour ? strides : null)), ...norm, ...results];
 }

@@ -1,7 +1,7 @@
 import type { TensorCoreSchedule } from '../../../kernel/kernel.ts';
 import type { KernelBuilder, Operand } from '../../clike/kernel-builder.ts';
 import type { ProductText } from '../../clike/kernels/gemm-operands.ts';
-import { tileNorm, type TileNorm } from '../../clike/kernels/left-norm.ts';
+import { tileNorms, type TileNorm } from '../../clike/kernels/product-norms.ts';
 import { storeFragments } from './fragment-epilogue.ts';
 import type { RegisterSide } from './tensor-core-sides.ts';
 import { chunkExchangeText, chunkPlaceText, tileLayout, type TileLayout } from './tile-layout.ts';
@@ -60,10 +60,9 @@ export function multiplyOnTensorCores(
     first: firstColumn,
     end: columns,
   };
-  const norm = product.leftNorm && tileNorm(k, product.leftNorm, rowTile, firstRow);
-  if (norm) k.barrier();
+  const norms = tileNorms(k, product, { rowTile, firstRow });
   const fills = [
-    fillThroughRegisters(k, schedule, layout, left, sides.left, norm),
+    fillThroughRegisters(k, schedule, layout, left, sides.left, norms.left),
     'copied' in sides.right
       ? fillByCopies(k, schedule, layout, right, sides.right.copied)
       : fillThroughRegisters(k, schedule, layout, right, sides.right),
@@ -84,6 +83,7 @@ export function multiplyOnTensorCores(
   const store = (): void => {
     storeFragments(k, product, {
       sums: warps.sums,
+      residualNorm: norms.residual,
       lane: warps.lane,
       rowTiles: warps.rowTiles,
       columnTiles: warps.columnTiles,

@@ -1,7 +1,15 @@
-/** Rows of the left side of a product that are normalised while they are read (compiler/kernel/row-norm.ts). */
-import type { LeftNorm } from '../../../kernel/row-norm.ts';
+/** Rows that a product normalises while it reads them, of its left side or a residual (compiler/kernel/row-norm.ts). */
+import type { AppliedNorm, LeftNorm } from '../../../kernel/row-norm.ts';
 import type { KernelBuilder, Operand } from '../kernel-builder.ts';
 import { reduceOverThreads, sumOf } from '../reduce.ts';
+import {
+  leftNormNames,
+  residualNormNames,
+  residualNormOf,
+  type NormNames,
+  type ProductText,
+  type ResidualNorm,
+} from './gemm-operands.ts';
 import { multiplyAdd } from './gemm-sides.ts';
 
 /** Four numbers of a vector [K] from a place on; zeros beyond K. */
@@ -14,8 +22,8 @@ function alongDepth(k: KernelBuilder, operand: Operand, place: string): string {
   });
   return k.vector('vec4<f32>', ...lanes);
 }
-function reciprocalRoot(k: KernelBuilder, wanted: string, squares: string, epsilon: number): string {
-  const mean = `${squares} / ${k.cast('f32', k.size('depth'))}`;
+function reciprocalRoot(k: KernelBuilder, wanted: string, squares: string, epsilon: number, width = k.size('depth')): string {
+  const mean = `${squares} / ${k.cast('f32', width)}`;
   return k.let(wanted, 'f32', `1.0 / ${k.call('sqrt', `${mean} + ${k.f32(epsilon)}`)}`);
 }
 
@@ -93,14 +101,11 @@ function layerOfSharedDepth(k: KernelBuilder, epsilon: number, { rows, share, th
   };
 }
 
-/** For tiles of rows in shared memory. */
-export interface TileNorm {
-  /** Names of what is held of the vectors along K. */
-  readonly held: readonly string[];
-  /** Four numbers of each from a place on. */
-  read(place: string): readonly string[];
-  /** What becomes of four elements of a row of the tile. */
-  apply(quad: string, held: readonly string[], tileRow: string): string;
+/** Statistics of the rows of a tile: what becomes of values of a row, by weight and bias at their places. */
+type ScaledRows = (value: string, weight: string, bias: string, tileRow: string) => string;
+interface TileRows {
+  readonly rowTile: number;
+  readonly firstRow: string;
 }
 /** Parts whose statistics a thread has on their way at a time: they come from the cache of the device. */
 const partsTogether = 16;
@@ -109,12 +114,18 @@ const partsTogether = 16;
  * Puts the scale, and for layer_norm the mean, of the rows of a tile in shared memory, from the statistics of their parts. Behind a
  * barrier, which is the caller's, they are applied before the elements are rounded, as they were in a kernel of their own.
  */
-export function tileNorm(k: KernelBuilder, { norm, epsilon }: LeftNorm, rowTile: number, firstRow: string): TileNorm {
+function scaledRows(
+  k: KernelBuilder,
+  { norm, epsilon }: AppliedNorm,
+  names: NormNames,
+  width: string,
+  { rowTile, firstRow }: TileRows,
+): ScaledRows {
   const isLayer = norm === 'layer';
-  const [depth, columns, statistics] = [k.size('depth'), k.size('part_columns'), k.operand('statistics')];
+  const [columns, statistics] = [k.size(names.partColumns), k.operand(names.statistics)];
   const scale = k.shared('row_scale', 'f32', rowTile);
   const mean = isLayer ? k.shared('row_mean', 'f32', rowTile) : '';
-  const parts = k.let('parts', 'i32', k.ceilDivide(depth, columns));
+  const parts = k.let('parts', 'i32', k.ceilDivide(width, columns));
   k.for('tile_row', k.thread, k.i32(rowTile), k.i32(k.workgroupSize), (tileRow) => {
     const row = k.let('row', 'i32', `${k.call('min', `${firstRow} + ${tileRow}`, `${k.size('rows')} - 1`)} * ${parts}`);
     const forParts = (body: (part: string) => void): void => {
@@ -125,23 +136,54 @@ export function tileNorm(k: KernelBuilder, { norm, epsilon }: LeftNorm, rowTile:
     if (isLayer) {
       const total = k.var('total', 'f32');
       forParts((part) => k.add(total, statistics.at(`(${row} + ${part}) * 2`)));
-      const average = k.let('average', 'f32', `${total} / ${k.cast('f32', depth)}`);
+      const average = k.let('average', 'f32', `${total} / ${k.cast('f32', width)}`);
       forParts((part) => {
-        const count = k.let('count', 'f32', k.cast('f32', k.call('min', columns, `${depth} - ${part} * ${columns}`)));
+        const count = k.let('count', 'f32', k.cast('f32', k.call('min', columns, `${width} - ${part} * ${columns}`)));
         const distance = k.let('distance', 'f32', `${statistics.at(`(${row} + ${part}) * 2`)} / ${count} - ${average}`);
         k.add(squares, `${statistics.at(`(${row} + ${part}) * 2 + 1`)} + ${count} * ${distance} * ${distance}`);
       });
       k.assign(`${mean}[${tileRow}]`, average);
     } else forParts((part) => k.add(squares, statistics.at(`${row} + ${part}`)));
-    k.assign(`${scale}[${tileRow}]`, reciprocalRoot(k, 'own_scale', squares, epsilon));
+    k.assign(`${scale}[${tileRow}]`, reciprocalRoot(k, 'own_scale', squares, epsilon, width));
   });
-  const held = ['norm_weight', ...(isLayer ? ['norm_bias'] : [])];
+  return (value, weight, bias, tileRow) => {
+    const scaled = (centred: string): string => `${centred} * ${scale}[${tileRow}] * ${weight}`;
+    return isLayer ? `${scaled(`(${value} - ${mean}[${tileRow}])`)} + ${bias}` : scaled(value);
+  };
+}
+
+/** For tiles of the left side in shared memory. */
+export interface TileNorm {
+  /** Names of what is held of the vectors along K. */
+  readonly held: readonly string[];
+  /** Four numbers of each from a place on. */
+  read(place: string): readonly string[];
+  /** What becomes of four elements of a row of the tile. */
+  apply(quad: string, held: readonly string[], tileRow: string): string;
+}
+export interface TileNorms {
+  readonly left: TileNorm | undefined;
+  readonly residual: ResidualNorm | undefined;
+}
+/** Both norms that a product may have, for a tile of rows; they can be applied once this is over. */
+export function tileNorms(k: KernelBuilder, product: Pick<ProductText, 'leftNorm' | 'epilogue'>, rows: TileRows): TileNorms {
+  const { leftNorm } = product;
+  const residualNorm = residualNormOf(product);
+  const left = leftNorm && scaledRows(k, leftNorm, leftNormNames, k.size('depth'), rows);
+  const residual = residualNorm && scaledRows(k, residualNorm, residualNormNames, k.size('columns'), rows);
+  if (left || residual) k.barrier();
+  const held = [leftNormNames.weight, ...(leftNorm?.norm === 'layer' ? [leftNormNames.bias] : [])];
   return {
-    held,
-    read: (place) => held.map((name) => alongDepth(k, k.operand(name), place)),
-    apply(quad, [weight = '', bias = ''], tileRow) {
-      const scaled = (value: string): string => `${value} * ${scale}[${tileRow}] * ${weight}`;
-      return isLayer ? `${scaled(`(${quad} - ${mean}[${tileRow}])`)} + ${bias}` : scaled(quad);
+    left: left && {
+      held,
+      read: (place) => held.map((name) => alongDepth(k, k.operand(name), place)),
+      apply: (quad, [weight = '', bias = ''], tileRow) => left(quad, weight, bias, tileRow),
     },
+    residual:
+      residual &&
+      ((value, row, from) => {
+        const bias = residualNorm.norm === 'layer' ? from(k.operand(residualNormNames.bias)) : '';
+        return residual(value, from(k.operand(residualNormNames.weight)), bias, `${row} - ${rows.firstRow}`);
+      }),
   };
 }
