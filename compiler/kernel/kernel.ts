@@ -94,8 +94,10 @@ export interface MapKernel {
 /**
  * layer_norm or rms_norm of the rows of an elementwise expression, which is evaluated once: embedding sums and residuals
  * are part of it. The last axis of the nest is normalised.
- * operands: the loop operands, weight [d], bias [d] (layer only), result (contiguous).
- * integers: the `rank` extents; for each operand its `rank` strides and its indirect stride if it has one.
+ * operands: the loop operands, weight [d], bias [d] (layer only), with `gathered` the statistics of the rows (row-norm.ts), result
+ * (contiguous).
+ * integers: the `rank` extents; for each operand its `rank` strides and its indirect stride if it has one; with `gathered` the columns
+ * of a part.
  * items: the product of all extents but the last.
  */
 export interface NormKernel {
@@ -105,6 +107,8 @@ export interface NormKernel {
   readonly rank: number;
   readonly operands: readonly LoopOperand[];
   readonly body: Scalar;
+  /** The product that wrote the rows gathered their statistics. */
+  readonly gathered?: true;
 }
 
 export type EpilogueStep =

@@ -225,6 +225,7 @@ class Lowering {
     const body = new LoopBody(shape.length, false, group.nodes, (node) => this.#memory.viewOf(node));
     const scalar = body.scalar(x, identityAxes(shape.length));
     const weights = affine.map((node) => this.#memory.contiguous(node));
+    const handed = this.#productNorms.handed(root);
     const kernel: Kernel = {
       kind: 'norm',
       norm: root.op === 'layer_norm' ? 'layer' : 'rms',
@@ -232,14 +233,15 @@ class Lowering {
       rank: shape.length,
       operands: body.operands,
       body: scalar,
+      ...(handed && { gathered: true }),
     };
     const result = this.#memory.result(root);
     this.#push(
       kernel,
       group,
-      [...body.views, ...weights],
+      [...body.views, ...weights, ...(handed ? [handed.view] : [])],
       [result],
-      [...shape, ...body.integers],
+      [...shape, ...body.integers, ...(handed ? [handed.columns] : [])],
       elementCount(shape.slice(0, -1)),
     );
   }

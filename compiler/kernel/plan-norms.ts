@@ -23,11 +23,13 @@ export interface NormPlan {
   readonly taken: ReadonlyMap<Node, TakenNorm>;
   /** By the node whose rows a product writes: the norm that it gathers statistics for. */
   readonly gathered: ReadonlyMap<Node, Norm>;
+  /** Norms that are kernels of their own and have the statistics of their rows from the product that writes them. */
+  readonly handed: ReadonlySet<Node>;
   /** Why a norm that products alone read is a kernel of its own. */
   readonly kept: ReadonlyMap<Node, Boundary>;
 }
 
-const none: NormPlan = { taken: new Map(), gathered: new Map(), kept: new Map() };
+const none: NormPlan = { taken: new Map(), gathered: new Map(), handed: new Set(), kept: new Map() };
 
 type FormatOf = (parameter: string) => BlockFormat | null;
 export function planNorms({ graph, fusion }: Stage, target: Target, formatOf: FormatOf): NormPlan {
@@ -38,29 +40,30 @@ export function planNorms({ graph, fusion }: Stage, target: Target, formatOf: Fo
   const places = new Places(fusion.groups, target, formatOf);
   const readers = readersOf(graph);
   const outputs = new Set(graph.outputs.map(({ node }) => node));
+  const handed = new Set<Node>();
   for (const { kind, root, nodes } of fusion.groups) {
     // An expression that only the norm reads is not in memory: it is evaluated once, with the norm.
-    if (kind !== 'norm' || !isNorm(root) || nodes.length > 1 || outputs.has(root)) continue;
+    if (kind !== 'norm' || !isNorm(root) || nodes.length > 1) continue;
     const norm: Norm = root.op === 'layer_norm' ? 'layer' : 'rms';
+    const [x] = root.inputs as [Node];
+    // Rows of which two norms want different statistics have them for the first.
+    const isGathered = places.gathers(x, norm) && (gathered.get(x) ?? norm) === norm;
     const own = (readers.get(root) ?? []).map((reader) => places.of(root, reader, norm));
-    if (own.length === 0 || own.includes('elsewhere')) continue;
-    const [statistics] = new Set(own);
-    if (!statistics || statistics === 'elsewhere' || own.some((other) => other !== statistics)) {
-      kept.set(root, 'norm costs the product more');
+    const [statistics = 'elsewhere'] = outputs.has(root) || own.includes('elsewhere') ? [] : own;
+    const isTaken = statistics !== 'elsewhere' && statistics !== null && own.every((other) => other === statistics);
+    if (isTaken && (statistics === 'computed' || isGathered)) {
+      places.take(root);
+      taken.set(root, { node: root, norm, epsilon: root.attributes.epsilon, statistics });
+      if (statistics === 'gathered') gathered.set(x, norm);
       continue;
     }
-    const [x] = root.inputs as [Node];
-    if (statistics === 'gathered') {
-      if (!places.gathers(x) || (gathered.get(x) ?? norm) !== norm) {
-        kept.set(root, 'rows without statistics');
-        continue;
-      }
-      gathered.set(x, norm);
-    }
-    places.take(root);
-    taken.set(root, { node: root, norm, epsilon: root.attributes.epsilon, statistics });
+    if (statistics !== 'elsewhere') kept.set(root, isTaken ? 'rows without statistics' : 'norm costs the product more');
+    // A row has the same bits whether products read it or others do.
+    if (!isGathered) continue;
+    gathered.set(x, norm);
+    handed.add(root);
   }
-  return { taken, gathered, kept };
+  return { taken, gathered, handed, kept };
 }
 
 /** Where products read the result of a norm. */
@@ -98,10 +101,11 @@ class Places {
   #addends({ nodes }: Group, root: Node): readonly Node[] {
     return nodes.flatMap((node) => (node.op === 'add' ? node.inputs.filter((input) => input === root) : []));
   }
-  /** Tiles of products that could take in gathered statistics can gather them too. */
-  gathers(x: Node): boolean {
+  /** Whether a product writes the rows of a node whose tiles, of many rows, could take in the norm themselves, and so gather for it. */
+  gathers(x: Node, norm: Norm): boolean {
     const group = this.#groupOf.get(x);
-    return group?.root === x && !('threads' in this.#product(group).schedule);
+    const width = tensorOf(x).shape.at(-1) as Size;
+    return group?.root === x && this.#target.leftNorm?.(norm, this.#product(group).schedule, width) === 'gathered';
   }
 
   /** As much of a product as is known before memory is planned. */

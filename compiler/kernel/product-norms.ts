@@ -39,9 +39,17 @@ export class ProductNorms {
     const vectors = affine.map((vector) => this.#memory.contiguous(vector));
     const common = { node, nodes: [own], norm };
     if (norm.statistics === 'computed') return { ...common, reads: vectors, integers: [] };
+    const { view, columns } = this.#found(node);
+    return { ...common, reads: [...vectors, view], integers: [columns] };
+  }
+  #found(node: Node): { readonly view: View; readonly columns: number } {
     const found = this.#statistics.get(node);
     if (!found) throw new AtpcError('ATPC-399', `No product gathers the statistics of the rows of node %${node.id}.`);
-    return { ...common, reads: [...vectors, found.view], integers: [found.columns] };
+    return found;
+  }
+  /** What the kernel of a norm reads of the rows of its input; null where it computes their statistics. */
+  handed(norm: Node): { readonly view: View; readonly columns: number } | null {
+    return this.#plan.handed.has(norm) ? this.#found(norm.inputs[0] as Node) : null;
   }
 
   /** The statistics that a product of such a schedule gathers of the rows of a node; null where nothing reads them. */

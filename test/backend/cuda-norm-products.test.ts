@@ -1,7 +1,7 @@
 /** Products on CUDA that take in the norm of their left side, and those that gather the statistics for it, kernel by kernel. */
 import { expect } from 'chai';
 import { cudaTarget, type Precision } from '../../compiler/codegen/cuda/target.ts';
-import type { BlockGemmKernel, EpilogueStep, GemmKernel } from '../../compiler/kernel/kernel.ts';
+import type { BlockGemmKernel, EpilogueStep, GemmKernel, NormKernel } from '../../compiler/kernel/kernel.ts';
 import { partColumns, statisticsCount, type LeftNorm, type Norm } from '../../compiler/kernel/row-norm.ts';
 import { formatBlockFormat } from '../../compiler/weights/block-format.ts';
 import { cudaCompilersAreThere } from '../cuda-compilers.ts';
@@ -133,6 +133,23 @@ describe('products on CUDA with the norm of their left side', function () {
         ]);
       });
   }
+  for (const norm of norms)
+    it(`${norm}: the kernel of a norm takes the statistics of parts of rows`, async () => {
+      const [rows, depth] = [7, 150];
+      const [own, left] = [normedLeft(norm, depth), numbers(7 * 150)];
+      const kernel: NormKernel = {
+        ...{ kind: 'norm', norm, epsilon: own.epsilon, rank: 2, gathered: true },
+        operands: [{ elementType: 'f32', lastStride: 1, indirect: false }],
+        body: { kind: 'load', type: 'f32', operand: 0 },
+      };
+      const statistics = statisticsOf(norm, left, { rows, width: depth, pitch: depth, part });
+      const reads = [left, ...vectorsOf(own), statistics];
+      const [found] = await runCudaKernels([
+        { kernel, reads, result: new Float32Array(rows * depth), integers: [rows, depth, depth, 1, part] },
+      ]);
+      const expected = normedProduct(makeProduct(plainRight(1, depth), { rows, columns: 1, depth, left }), own).left;
+      found?.forEach((value, at) => expect(value).to.be.closeTo(expected[at] as number, 4e-6));
+    });
   it('rows far above or below what 16 bits hold are normalised before they are rounded', async () => {
     const [rows, columns, depth] = [20, 24, 64];
     const left = numbers(rows * depth).map((value, at) => value * 10 ** ((Math.floor(at / depth) % 3) * 8 - 8));

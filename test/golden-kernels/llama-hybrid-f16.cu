@@ -2240,16 +2240,17 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_2(
   const i32 row_tiles = ((sizes->rows + 63) / 64);
   const i32 first_row = item % row_tiles * 64;
   const i32 first_column = item / row_tiles * 64;
-  const i32 parts = ((sizes->depth + sizes->part_columns - 1) / sizes->part_columns);
   for (i32 tile_row = thread; tile_row < 64; tile_row += 128) {
-    const i32 row = minimum(first_row + tile_row, sizes->rows - 1) * parts;
+    const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+    const i32 parts = ((sizes->depth + sizes->part_columns - 1) / sizes->part_columns);
+    const i32 first_part = row * parts;
     f32 squares = f32();
     #pragma unroll 16
     for (i32 part = 0; part < parts; part += 1) {
-      squares += left_statistics_buffer[(sizes->statistics_offset + row + part) >> 2u][(sizes->statistics_offset + row + part) & 3];
+      squares += left_statistics_buffer[(sizes->statistics_offset + first_part + part) >> 2u][(sizes->statistics_offset + first_part + part) & 3];
     }
-    const f32 own_scale = 1.0f / sqrtf(squares / f32(sizes->depth) + 0.000009999999747378752f);
-    row_scale[tile_row] = own_scale;
+    const f32 scale = 1.0f / sqrtf(squares / f32(sizes->depth) + 0.000009999999747378752f);
+    row_scale[tile_row] = scale;
   }
   __syncthreads();
   vec4<f32> left_quad[4] = {};

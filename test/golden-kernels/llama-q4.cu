@@ -1737,16 +1737,17 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_2(
   f32 sum_7_1 = f32();
   f32 sum_7_2 = f32();
   f32 sum_7_3 = f32();
-  const i32 parts = ((sizes->depth + sizes->part_columns - 1) / sizes->part_columns);
   for (i32 tile_row = thread; tile_row < 64; tile_row += 128) {
-    const i32 row = minimum(first_row + tile_row, sizes->rows - 1) * parts;
+    const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+    const i32 parts = ((sizes->depth + sizes->part_columns - 1) / sizes->part_columns);
+    const i32 first_part = row * parts;
     f32 squares = f32();
     #pragma unroll 16
     for (i32 part = 0; part < parts; part += 1) {
-      squares += left_statistics_buffer[(sizes->statistics_offset + row + part) >> 2u][(sizes->statistics_offset + row + part) & 3];
+      squares += left_statistics_buffer[(sizes->statistics_offset + first_part + part) >> 2u][(sizes->statistics_offset + first_part + part) & 3];
     }
-    const f32 own_scale = 1.0f / sqrtf(squares / f32(sizes->depth) + 0.000009999999747378752f);
-    row_scale[tile_row] = own_scale;
+    const f32 scale = 1.0f / sqrtf(squares / f32(sizes->depth) + 0.000009999999747378752f);
+    row_scale[tile_row] = scale;
   }
   __syncthreads();
   for (i32 depth_start = 0; depth_start < sizes->depth; depth_start += 32) {
@@ -1772,16 +1773,16 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_2(
         const i32 row_3 = minimum(first_column + tile_row_2, sizes->columns - 1);
         const vec4<u32> words = quants_buffer[(sizes->quants_offset + (row_3 * sizes->depth + place_2) / 8) >> 2u];
         const i32 block = (row_3 * sizes->depth + place_2) / 32;
-        const f32 scale = scales_buffer[sizes->scales_offset + block];
+        const f32 scale_2 = scales_buffer[sizes->scales_offset + block];
         const f32 minimum_2 = minima_buffer[sizes->minima_offset + block];
-        right_tile[at_2 + 0] = unpack_low_nibbles(words.x, scale, minimum_2);
-        right_tile[at_2 + 1] = unpack_low_nibbles(words.y, scale, minimum_2);
-        right_tile[at_2 + 2] = unpack_low_nibbles(words.z, scale, minimum_2);
-        right_tile[at_2 + 3] = unpack_low_nibbles(words.w, scale, minimum_2);
-        right_tile[at_2 + 4] = unpack_high_nibbles(words.x, scale, minimum_2);
-        right_tile[at_2 + 5] = unpack_high_nibbles(words.y, scale, minimum_2);
-        right_tile[at_2 + 6] = unpack_high_nibbles(words.z, scale, minimum_2);
-        right_tile[at_2 + 7] = unpack_high_nibbles(words.w, scale, minimum_2);
+        right_tile[at_2 + 0] = unpack_low_nibbles(words.x, scale_2, minimum_2);
+        right_tile[at_2 + 1] = unpack_low_nibbles(words.y, scale_2, minimum_2);
+        right_tile[at_2 + 2] = unpack_low_nibbles(words.z, scale_2, minimum_2);
+        right_tile[at_2 + 3] = unpack_low_nibbles(words.w, scale_2, minimum_2);
+        right_tile[at_2 + 4] = unpack_high_nibbles(words.x, scale_2, minimum_2);
+        right_tile[at_2 + 5] = unpack_high_nibbles(words.y, scale_2, minimum_2);
+        right_tile[at_2 + 6] = unpack_high_nibbles(words.z, scale_2, minimum_2);
+        right_tile[at_2 + 7] = unpack_high_nibbles(words.w, scale_2, minimum_2);
       } else {
         right_tile[at_2 + 0] = vec4<f32>(0.0f);
         right_tile[at_2 + 1] = vec4<f32>(0.0f);

@@ -40,13 +40,17 @@ function kernelsFor(
     const minima = right.kind === 'block_gemm' && right.format.minima ? [new Float32Array(0)] : [];
     const plain = right.kind === 'gemm' ? [right.right === 'f16' ? new Uint16Array(0) : new Float32Array(0)] : [];
     const vectors = { rms: 1, layer: 2, none: 0 }[norms.leftNorm?.norm ?? 'none'];
-    const ofNorm = Array.from({ length: norms.leftNorm ? vectors + 1 : 0 }, () => new Float32Array(0));
+    // Of the left side, and as many of the residual.
+    const ofNorms = Array.from({ length: norms.leftNorm ? 2 * (vectors + 1) : 0 }, () => new Float32Array(0));
+    const steps = epilogue.map((step) =>
+      step.step === 'residual' && norms.leftNorm ? { ...step, normed: norms.leftNorm } : step,
+    );
     return bindRun({
-      kernel: { ...right, epilogue, schedule, ...norms },
-      reads: [new Float32Array(0), ...blocks, ...minima, ...plain, new Float32Array(0), new Float32Array(0), ...ofNorm],
+      kernel: { ...right, epilogue: steps, schedule, ...norms },
+      reads: [new Float32Array(0), ...blocks, ...minima, ...plain, new Float32Array(0), new Float32Array(0), ...ofNorms],
       result: new Float32Array(0),
       ...(norms.gathers && { statistics: new Float32Array(0) }),
-      integers: [100, columns, depth, depth, columns, columns, ...(norms.leftNorm ? [32] : [])],
+      integers: [100, columns, depth, depth, columns, columns, ...(norms.leftNorm ? [32, 32] : [])],
     });
   };
   const aligned = [of(64, { kind: 'gemm', right: 'f16' }), of(64, { kind: 'gemm', right: 'f32' })];

@@ -110,6 +110,38 @@ interface TileRows {
 /** Parts whose statistics a thread has on their way at a time: they come from the cache of the device. */
 const partsTogether = 16;
 
+/** Of a row, from those of its parts in their order: its scale, and for layer_norm its mean. */
+export function rowStatistics(
+  k: KernelBuilder,
+  { norm, epsilon }: AppliedNorm,
+  names: Pick<NormNames, 'statistics' | 'partColumns'>,
+  width: string,
+  row: string,
+): { readonly scale: string; readonly mean: string | null } {
+  const [columns, statistics] = [k.size(names.partColumns), k.operand(names.statistics)];
+  const parts = k.let('parts', 'i32', k.ceilDivide(width, columns));
+  const firstPart = k.let('first_part', 'i32', `${row} * ${parts}`);
+  const forParts = (body: (part: string) => void): void => {
+    k.unrollAtMost(partsTogether);
+    k.for('part', '0', parts, '1', body);
+  };
+  const squares = k.var('squares', 'f32');
+  const scaleOf = (): string => reciprocalRoot(k, 'scale', squares, epsilon, width);
+  if (norm === 'rms') {
+    forParts((part) => k.add(squares, statistics.at(`${firstPart} + ${part}`)));
+    return { scale: scaleOf(), mean: null };
+  }
+  const total = k.var('total', 'f32');
+  forParts((part) => k.add(total, statistics.at(`(${firstPart} + ${part}) * 2`)));
+  const mean = k.let('mean', 'f32', `${total} / ${k.cast('f32', width)}`);
+  forParts((part) => {
+    const count = k.let('count', 'f32', k.cast('f32', k.call('min', columns, `${width} - ${part} * ${columns}`)));
+    const distance = k.let('distance', 'f32', `${statistics.at(`(${firstPart} + ${part}) * 2`)} / ${count} - ${mean}`);
+    k.add(squares, `${statistics.at(`(${firstPart} + ${part}) * 2 + 1`)} + ${count} * ${distance} * ${distance}`);
+  });
+  return { scale: scaleOf(), mean };
+}
+
 /**
  * Puts the scale, and for layer_norm the mean, of the rows of a tile in shared memory, from the statistics of their parts. Behind a
  * barrier, which is the caller's, they are applied before the elements are rounded, as they were in a kernel of their own.
@@ -122,29 +154,13 @@ function scaledRows(
   { rowTile, firstRow }: TileRows,
 ): ScaledRows {
   const isLayer = norm === 'layer';
-  const [columns, statistics] = [k.size(names.partColumns), k.operand(names.statistics)];
   const scale = k.shared('row_scale', 'f32', rowTile);
   const mean = isLayer ? k.shared('row_mean', 'f32', rowTile) : '';
-  const parts = k.let('parts', 'i32', k.ceilDivide(width, columns));
   k.for('tile_row', k.thread, k.i32(rowTile), k.i32(k.workgroupSize), (tileRow) => {
-    const row = k.let('row', 'i32', `${k.call('min', `${firstRow} + ${tileRow}`, `${k.size('rows')} - 1`)} * ${parts}`);
-    const forParts = (body: (part: string) => void): void => {
-      k.unrollAtMost(partsTogether);
-      k.for('part', '0', parts, '1', body);
-    };
-    const squares = k.var('squares', 'f32');
-    if (isLayer) {
-      const total = k.var('total', 'f32');
-      forParts((part) => k.add(total, statistics.at(`(${row} + ${part}) * 2`)));
-      const average = k.let('average', 'f32', `${total} / ${k.cast('f32', width)}`);
-      forParts((part) => {
-        const count = k.let('count', 'f32', k.cast('f32', k.call('min', columns, `${width} - ${part} * ${columns}`)));
-        const distance = k.let('distance', 'f32', `${statistics.at(`(${row} + ${part}) * 2`)} / ${count} - ${average}`);
-        k.add(squares, `${statistics.at(`(${row} + ${part}) * 2 + 1`)} + ${count} * ${distance} * ${distance}`);
-      });
-      k.assign(`${mean}[${tileRow}]`, average);
-    } else forParts((part) => k.add(squares, statistics.at(`${row} + ${part}`)));
-    k.assign(`${scale}[${tileRow}]`, reciprocalRoot(k, 'own_scale', squares, epsilon, width));
+    const row = k.let('row', 'i32', k.call('min', `${firstRow} + ${tileRow}`, `${k.size('rows')} - 1`));
+    const own = rowStatistics(k, { norm, epsilon }, names, width, row);
+    if (own.mean !== null) k.assign(`${mean}[${tileRow}]`, own.mean);
+    k.assign(`${scale}[${tileRow}]`, own.scale);
   });
   return (value, weight, bias, tileRow) => {
     const scaled = (centred: string): string => `${centred} * ${scale}[${tileRow}] * ${weight}`;
