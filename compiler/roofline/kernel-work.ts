@@ -9,7 +9,7 @@ import type { EpilogueStep, Kernel, KernelKind } from '../kernel/kernel.ts';
 import { partColumns, partNumbers, type Norm } from '../kernel/row-norm.ts';
 import { attentionWork, causalPairs } from './attention-work.ts';
 import { elementwiseWork } from './elementwise-work.ts';
-import { mapWork, normWork } from './loop-work.ts';
+import { mapsWork, mapWork, normWork } from './loop-work.ts';
 import { addWork, noWork, type KernelWork } from './work.ts';
 
 type KernelOf<K extends KernelKind> = Extract<Kernel, { kind: K }>;
@@ -118,6 +118,7 @@ function clusteringFlops(
 }
 const rows: { readonly [K in KernelKind]: WorkOf<K> } = {
   map: mapWork,
+  maps: mapsWork,
   norm: normWork,
   gemm: (kernel, { integers }) => {
     const [, columns = 0, depth = 0] = integers;

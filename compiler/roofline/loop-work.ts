@@ -2,8 +2,9 @@
 import type { Kernel, LoopOperand, Scalar } from '../kernel/kernel.ts';
 import { partNumbers } from '../kernel/row-norm.ts';
 import { expressionWork } from './elementwise-work.ts';
+import { partsOf } from '../kernel/map-parts.ts';
 import type { DispatchNumbers } from './kernel-work.ts';
-import { noWork, type KernelWork } from './work.ts';
+import { addWork, noWork, type KernelWork } from './work.ts';
 
 const product = (sizes: readonly number[]): number => sizes.reduce((whole, size) => whole * size, 1);
 
@@ -63,6 +64,16 @@ export function mapWork(
     readBytes: operandBytes(operands, body, extents, integers, elementBytes),
     writtenBytes: 4 * results,
   };
+}
+
+export function mapsWork(kernel: Extract<Kernel, { kind: 'maps' }>, { integers, elementBytes }: DispatchNumbers): KernelWork {
+  let first = 0;
+  const works = partsOf(kernel, integers).map(({ part, integers: own }) => {
+    const bytes = elementBytes.slice(first, first + part.operands.length);
+    first += part.operands.length;
+    return mapWork(part, { integers: own, elementBytes: bytes });
+  });
+  return works.reduce(addWork, noWork);
 }
 
 /** FLOPs a value, as the ops say (ir/ops/norm.ts). */
