@@ -2,7 +2,7 @@ import type { FinishedFiles, NamedKernel, Target, TargetFile } from '../target.t
 import { compilePtx } from './compile-ptx.ts';
 import { cudaDialect } from './dialect.ts';
 import { gemmSchedule } from './gemm-schedules.ts';
-import { cudaAttentionSchedule } from './kernels/attention.ts';
+import { cudaAttentionSchedule, tensorQueryTile } from './kernels/attention.ts';
 import { intrinsics } from './intrinsics.ts';
 import { precisions, roundings, type Precision } from './precision.ts';
 import { prelude } from './prelude.ts';
@@ -40,7 +40,7 @@ function createTarget(precision: Precision): Target {
     gemmSchedule: (...shape) => gemmSchedule(precision, shape, { run: 8, depthTile: 16 }),
     blockGemmSchedule: (...shape) => gemmSchedule(precision, shape, { run: 32, depthTile: 32 }),
     ...rates[precision === 'f32' ? 'cores' : 'tensorCores'],
-    queriesPerChoice: 16,
+    queriesPerChoice: precision === 'f32' ? 16 : tensorQueryTile,
     refusedModes: { svd: 'the eigenvectors of literal ATP are not safe in float32, and CUDA has no kernel for them in float64' },
     attentionsPerLayer: 3,
     ...(precision === 'f32' ? {} : { rounding: roundings[precision] }),

@@ -25,6 +25,8 @@ export const leastMaximum = unseen / 2;
 
 /** Keys and values that the queries of the tile share, and what limits them. Expressions; `key` is the number of a key, i32. */
 export interface KeyRows {
+  /** Whether `prepareListed` has been written in this scope or one around it: it need not be again. */
+  readonly isPrepared?: boolean;
   /** Keys [first, end), the same for all threads. */
   readonly first: string;
   readonly end: string;
@@ -103,7 +105,7 @@ export abstract class AttentionFrame {
 
   /** Attends to all keys [first, end), a tile at a time. */
   abstract attend(rows: KeyRows): void;
-  /** Before attendListed, in its scope or one around it: loads what is the same for all tiles. */
+  /** Before attendListed, in its scope or one around it: loads what is the same for all tiles of keys. */
   abstract prepareListed(): void;
   /** Attends to the keys of one tile. */
   abstract attendListed(listed: ListedKeys): void;
@@ -215,19 +217,25 @@ export abstract class AttentionFrame {
     return scores;
   }
 
-  /** vec4s, at least rowGroups * keyTile: in use by `scoreTile` only. */
+  /** vec4s, in use by `scoreTile` only: at least rowGroups * keyTile where keys are ranked. */
   stagedKeys(): string {
     const { rowGroups, keyTile } = this.layout;
-    return this.k.sharedOnce('staged_keys', 'vec4<f32>', Math.max(stagedParts * (keyTile + 2), rowGroups * keyTile));
+    const ranks = this.kernel.segments.some(({ kind }) => kind === 'ranked');
+    return this.k.sharedOnce('staged_keys', 'vec4<f32>', Math.max(stagedParts * (keyTile + 2), ranks ? rowGroups * keyTile : 0));
   }
 
   /**
-   * Combines a vec4 of all lanes of a row group, in the order of the lanes; gives the name of a variable with what all of them get.
-   * The lanes may still be reading when it ends: before the next one there has to be a barrier.
+   * Combines a vec4 of so many threads side by side, those of a row group unless said, in their order; gives the name of a variable
+   * with what all of them get. They may still be reading when it ends: before the next one there has to be a barrier.
    */
-  reduceOverLanes(wanted: string, value: string, combine: (a: string, b: string) => string): string {
-    const { k, layout } = this;
-    const { lanes, threads } = layout;
+  reduceOverLanes(
+    wanted: string,
+    value: string,
+    combine: (a: string, b: string) => string,
+    lanes = this.layout.lanes,
+  ): string {
+    const { k } = this;
+    const { threads } = this.layout;
     const radix = Math.min(lanes, reductionRadix);
     const exchanged = k.sharedOnce('lane_values', 'vec4<f32>', threads);
     k.assign(`${exchanged}[${k.thread}]`, value);
@@ -244,7 +252,7 @@ export abstract class AttentionFrame {
     const exchangedBlocks = k.sharedOnce('block_values', 'vec4<f32>', threads / radix);
     k.if(`${k.thread} % ${radix} == 0`, () => k.assign(`${exchangedBlocks}[${k.thread} / ${radix}]`, block));
     k.barrier();
-    return over(exchangedBlocks, `${this.rowGroup} * ${blocks}`, blocks);
+    return over(exchangedBlocks, `${k.thread} / ${lanes} * ${blocks}`, blocks);
   }
 
   /** Stores four columns of a result from `column` on, a multiple of four that is in the row, to a place in the result. */

@@ -86,7 +86,7 @@ export class DecodeFrame extends AttentionFrame {
     });
   }
   attend(rows: KeyRows): void {
-    this.prepareListed();
+    if (!rows.isPrepared) this.prepareListed();
     const { bias, keyIsSeen, rowSees } = rows;
     this.#visit({
       ...rows,

@@ -104,7 +104,7 @@ export class TensorFrame extends AttentionFrame {
     const { keyTile } = layout;
     const { first, end } = rows;
     const countFrom = (tile: string): string => k.let('count', 'i32', k.call('min', k.i32(keyTile), `${end} - ${tile}`));
-    this.prepareListed();
+    if (!rows.isPrepared) this.prepareListed();
     if (this.#layout.isAhead) return this.#attendAhead(rows, countFrom);
     k.for('tile', first, end, k.i32(keyTile), (tile) => {
       const count = countFrom(tile);

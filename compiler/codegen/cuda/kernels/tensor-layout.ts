@@ -1,4 +1,4 @@
-import type { AttentionKernel } from '../../../kernel/kernel.ts';
+import type { AttentionKernel, AttentionKernelSegment } from '../../../kernel/kernel.ts';
 
 /** What the two sides of products are rounded to. */
 export type Multiply = NonNullable<AttentionKernel['schedule']['multiply']>;
@@ -31,8 +31,13 @@ export interface TensorLayout {
   readonly valueBlocks: number;
 }
 
+/** Whether the queries choose what they read of a segment. */
+export function choosesKeys(segment: AttentionKernelSegment): boolean {
+  return segment.kind === 'ranked' || (segment.kind === 'clusters' && segment.expand !== null);
+}
+
 /** Throws a RangeError for a schedule whose tiles are not whole multiples of what its warps multiply. */
-export function tensorLayout({ headSize, valueSize, schedule }: AttentionKernel): TensorLayout {
+export function tensorLayout({ headSize, valueSize, segments, schedule }: AttentionKernel): TensorLayout {
   const { queryTile, keyTile, threads = 0, multiply } = schedule;
   const rowWarps = queryTile / mmaRows;
   const keyWarps = threads / warp / rowWarps;
@@ -47,7 +52,7 @@ export function tensorLayout({ headSize, valueSize, schedule }: AttentionKernel)
     number,
   ];
   const valueBlocks = paddedValue / 8;
-  const isAhead = keyWarps === 1;
+  const isAhead = keyWarps === 1 && !segments.some(choosesKeys);
   const valuesAhead = isAhead && paddedValue <= widestAhead;
   return {
     isAhead,
