@@ -84,12 +84,13 @@ export interface Target {
   readonly attentionsPerLayer: number;
   /** Absent where everything is computed in f32. */
   readonly rounding?: Rounding;
-  /** `decodes`: the kernel also runs for single tokens. */
+  /** `decodes`: the kernel also runs for single tokens. `most`: of each segment the keys that it has at most, null where that is not known. */
   attentionSchedule(
     headSize: number,
     valueSize: number,
     decodes?: boolean,
     segments?: AttentionKernel['segments'],
+    most?: readonly (number | null)[],
   ): AttentionKernel['schedule'];
   scoreKeysSchedule(headSize: number): ScoreKeysKernel['schedule'];
   /**

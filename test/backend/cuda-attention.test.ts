@@ -69,6 +69,37 @@ describe('CUDA', function () {
         await expectWithin({ ...shape, query, segments: [segment] }, precision, roundoff[precision] + 2e-6);
       });
     }
+    // Of four tiles in each of four heads, workgroups have three and one, or all four.
+    for (const [headSize, kept, workgroups] of [
+      [64, 96, 5],
+      [20, 128, 1],
+    ] as const) {
+      it(`principal keys of ${headSize} that stay in shared memory: the bits of those that are read for every tile`, async () => {
+        const shape = { ...of(headSize, headSize, 3 * 64 + 7), keyHeads: 2, batches: 2 };
+        const query = rows(25, shape, shape.queries, headSize, 'f16', shape.heads);
+        const bias = randomFloats(26, shape.batches * shape.keyHeads * 90, 3);
+        for (let key = 0; key < bias.length; key += 7) bias[key] = -Infinity;
+        const [counts, short, long] = [[150, 30], { below: 64 }, { atLeast: 64 }];
+        const segments = [
+          keysSegment(shape, query, { keys: 30, tokens: { range: short, counts } }, 27),
+          keysSegment(shape, query, { keys: 90, bias, tokens: { range: long, counts } }, 29),
+        ];
+        const kernels = segments.map((segment) => segment.kernel);
+        const schedule = cudaTarget('f16').attentionSchedule(headSize, headSize, false, kernels, [30, 90]);
+        const { resident, ...without } = schedule;
+        if (resident === undefined) throw new Error('Nothing stays in shared memory.');
+        expect(resident).to.include({ segment: 1, keys: kept });
+        const test = { ...shape, query, segments };
+        const [plain, found] = await Promise.all(
+          [without, { ...without, resident: { ...resident, workgroups } }].map(async (own) => {
+            const [result] = await cudaAttention('f16').run(attentionProblem(test, own, true), 'f16');
+            return result;
+          }),
+        );
+        expect(largestError(plain?.result ?? [], referenceAttention(test))).to.be.at.most(cudaAttention('f16').tolerance);
+        expect(found).to.deep.equal(plain);
+      });
+    }
     async function expectWithin(
       test: Parameters<typeof attentionProblem>[0],
       precision: Precision,

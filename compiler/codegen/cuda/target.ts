@@ -44,8 +44,8 @@ function createTarget(precision: Precision): Target {
     refusedModes: { svd: 'the eigenvectors of literal ATP are not safe in float32, and CUDA has no kernel for them in float64' },
     attentionsPerLayer: 3,
     ...(precision === 'f32' ? {} : { rounding: roundings[precision] }),
-    attentionSchedule: (headSize, valueSize, decodes = false, segments = []) =>
-      cudaAttentionSchedule(precision === 'f32' ? null : precision, headSize, valueSize, decodes, segments),
+    attentionSchedule: (headSize, valueSize, decodes = false, segments = [], most = []) =>
+      cudaAttentionSchedule(precision === 'f32' ? null : precision, { headSize, valueSize, decodes, segments, most }),
     scoreKeysSchedule: () => ({ keyTile: 64 }),
     scratchBytes: (kernel, integers) => {
       const { scratch } = rendererOf(kernel);

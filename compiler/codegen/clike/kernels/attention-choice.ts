@@ -59,7 +59,10 @@ export function chooseLargest(
 ): readonly Choice[] {
   const { k } = frame;
   const groups = frame.layout.threads / lanes;
-  const [group, lane] = [`${k.thread} / ${lanes}`, groups === 1 ? k.thread : k.let('choosing_lane', 'i32', `${k.thread} % ${lanes}`)];
+  const [group, lane] = [
+    `${k.thread} / ${lanes}`,
+    groups === 1 ? k.thread : k.let('choosing_lane', 'i32', `${k.thread} % ${lanes}`),
+  ];
   const [toInteger, toFloat] = [k.use(orderedInteger), k.use(orderedFloat)];
   const counted = (condition: (ranked: string, index: string, chooser: number) => string): readonly string[] => {
     const own = k.var('own_count', 'vec4<f32>');

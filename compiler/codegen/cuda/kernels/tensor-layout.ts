@@ -31,6 +31,10 @@ export interface TensorLayout {
   readonly valueBlocks: number;
 }
 
+/** Columns of a row as it lies in shared memory. */
+export function paddedSize(size: number): number {
+  return Math.ceil(size / mmaDepth) * mmaDepth;
+}
 /** Whether the queries choose what they read of a segment. */
 export function choosesKeys(segment: AttentionKernelSegment): boolean {
   return segment.kind === 'ranked' || (segment.kind === 'clusters' && segment.expand !== null);
@@ -47,10 +51,7 @@ export function tensorLayout({ headSize, valueSize, segments, schedule }: Attent
   const isWhole = [rowWarps, keyWarps, warpKeys / mmaDepth, 8 / keyWarps].every((x) => Number.isInteger(x) && x > 0);
   if (multiply === undefined || !isWhole || !areMerged)
     throw new RangeError(`The schedule ${JSON.stringify(schedule)} is not one of tensor cores.`);
-  const [paddedHead, paddedValue] = [headSize, valueSize].map((size) => Math.ceil(size / mmaDepth) * mmaDepth) as [
-    number,
-    number,
-  ];
+  const [paddedHead, paddedValue] = [paddedSize(headSize), paddedSize(valueSize)];
   const valueBlocks = paddedValue / 8;
   const isAhead = keyWarps === 1 && !segments.some(choosesKeys);
   const valuesAhead = isAhead && paddedValue <= widestAhead;
