@@ -64,8 +64,7 @@ const reading = (elements: number, byTiles = elements): KernelWork => ({
   readBytes: bytes * elements,
   rereadBytes: bytes * Math.max(0, byTiles - elements),
 });
-const tilesOf = ({ batch, heads, queries, readingQueries }: Place): number =>
-  batch * heads * Math.ceil(queries / readingQueries);
+const tilesOf = ({ batch, heads, queries, readingQueries }: Place): number => batch * heads * Math.ceil(queries / readingQueries);
 
 /** Passes over the candidates of a radix select of 32-bit scores, six bits at a time, and the one that collects. */
 const selectPasses = Math.ceil(32 / 6) + 1;
