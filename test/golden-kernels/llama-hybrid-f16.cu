@@ -710,7 +710,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys_causal(
     return;
   }
   const i32 tiles = ((sizes->queries + 63) / 64);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 64;
@@ -1388,7 +1388,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys_keys_causal(
     return;
   }
   const i32 tiles = ((sizes->queries + 63) / 64);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 64;
@@ -2497,7 +2497,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_keys(
     return;
   }
   const i32 tiles = ((sizes->queries + 3) / 4);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 4;
@@ -2787,7 +2787,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_keys_keys(
     return;
   }
   const i32 tiles = ((sizes->queries + 3) / 4);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 4;

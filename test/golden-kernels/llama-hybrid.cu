@@ -802,7 +802,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_causal(
     return;
   }
   const i32 tiles = ((sizes->queries + 15) / 16);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 16;
@@ -1387,7 +1387,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_keys_causal(
     return;
   }
   const i32 tiles = ((sizes->queries + 15) / 16);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 16;
@@ -2422,7 +2422,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_keys(
     return;
   }
   const i32 tiles = ((sizes->queries + 3) / 4);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 4;
@@ -2712,7 +2712,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_keys_keys(
     return;
   }
   const i32 tiles = ((sizes->queries + 3) / 4);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 4;
