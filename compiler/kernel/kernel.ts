@@ -244,7 +244,7 @@ export type AttentionKernelSegment = KeysSegment | ClustersSegment | RankedSegme
 /**
  * Keys read in order.
  * operands: key, value, [bias f32], [mask i32 [b, s]], [tokens i32 [b]] (those that the flags name).
- * integers: s, key strides (batch, head, row), value strides (batch, head, row), [bias strides (batch, head)].
+ * integers: s, key strides (batch, head, row), value strides (batch, head, row), [bias strides (batch, head, [row])].
  */
 export interface KeysSegment {
   readonly kind: 'keys';
@@ -255,6 +255,10 @@ export interface KeysSegment {
   /** j > i + s - n - window. */
   readonly window: number | null;
   readonly tokens: TokenRange | null;
+  /** The batch rows share out the keys: row p of b has ceil(s / b) of them from p ceil(s / b) on. On targets with `decodeParts`. */
+  readonly parts?: true;
+  /** The bias has a stride from row to row; else 1. On targets with `decodeParts`. */
+  readonly biasRows?: true;
 }
 
 /**

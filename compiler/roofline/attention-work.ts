@@ -78,10 +78,11 @@ interface SegmentRow<S extends AttentionKernelSegment> {
 }
 const segmentRows: { readonly [K in AttentionKernelSegment['kind']]: SegmentRow<SegmentOf<K>> } = {
   keys: {
-    integers: ({ bias }) => (bias ? 9 : 7),
+    integers: ({ bias, biasRows }) => 7 + (bias ? (biasRows ? 3 : 2) : 0),
     tokens: (_segment, [keys = 0]) => keys,
-    work({ causal, window, bias, mask }, [keys = 0], place) {
+    work({ causal, window, bias, mask, parts }, [all = 0], place) {
       const { kernel, batch, heads, keyHeads, queries } = place;
+      const keys = parts ? all / batch : all;
       const pairs = causal
         ? window === null
           ? causalPairs(queries, keys)

@@ -20,7 +20,7 @@ import { asRunInputs, type Backend, type BackendProgram } from './conformance.ts
 const tolerance = 1e-4;
 
 /** The entry points of one cache: `score` for several tokens, `decode` for one. */
-async function compileCache(backend: Backend, cache: CacheSpec, shape: CachedShape): Promise<BackendProgram> {
+export async function compileCache(backend: Backend, cache: CacheSpec, shape: CachedShape): Promise<BackendProgram> {
   const graph = cachedGraph(cache, shape);
   const entries = [
     { name: 'prefill', graph },
@@ -30,7 +30,7 @@ async function compileCache(backend: Backend, cache: CacheSpec, shape: CachedSha
   const { files } = await emit(built, backend.target, { build: backend.build });
   return backend.instantiate(built.program, files, (name) => Promise.reject(new Error(`There is no parameter ${name}.`)));
 }
-async function runOn(
+export async function runOn(
   program: BackendProgram,
   text: CachedText,
   calls: readonly number[],
@@ -78,7 +78,7 @@ const caches: Readonly<Record<string, CacheSpec>> = {
   cluster: { kind: 'expand', capacity: 260, ...sizes, keysPerBlock: 4, iterations: 3, expand: null },
   stream: { kind: 'stream', ...sizes, atoms: 20, decay: 0.85 },
 };
-function randomText(seed: number, { heads, kvHeads, size, tokens }: CachedShape): CachedText {
+export function randomText(seed: number, { heads, kvHeads, size, tokens }: CachedShape): CachedText {
   const next = randomNumbers(seed);
   const tensor = (count: number): Tensor => randomTensor(next, [1, count, tokens, size], -2, 2);
   return { query: tensor(heads), key: tensor(kvHeads), value: tensor(kvHeads) };

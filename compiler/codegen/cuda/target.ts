@@ -20,6 +20,13 @@ const rates = {
   tensorCores: { flopsPerSecond: 1e14, choosingFlopsPerSecond: 5e13, gatheredFlopsPerSecond: 2e12 },
 } as const;
 
+/**
+ * From 1,024 tokens on, the second dispatch takes less time than one thread block for all keys of a head: a multiprocessor reads 64 bytes
+ * a clock (docs/roofline.md), that is, the 512 KiB of 1,024 keys and values of 64 in 4 us on an H100. Two thread blocks for each of its
+ * multiprocessors.
+ */
+const decodeParts = { atLeast: 1024, keys: 256, workgroups: 2 * 132 } as const;
+
 /** CUDA, for devices of compute capability 8.0 and up. Blocks of threads are whole warps of 32. */
 function createTarget(precision: Precision): Target {
   return {
@@ -47,6 +54,7 @@ function createTarget(precision: Precision): Target {
     ...(precision === 'f32' ? {} : { rounding: roundings[precision] }),
     attentionSchedule: (headSize, valueSize, decodes = false, segments = [], most = []) =>
       cudaAttentionSchedule(precision === 'f32' ? null : precision, { headSize, valueSize, decodes, segments, most }),
+    decodeParts,
     scoreKeysSchedule: () => ({ keyTile: 64 }),
     scratchBytes: (kernel, integers) => {
       const { scratch } = rendererOf(kernel);
