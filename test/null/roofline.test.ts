@@ -114,6 +114,17 @@ describe('work of kernels, by hand', () => {
     const schedule = { ...attention.schedule, resident };
     expect(workOf({ ...attention, segments, schedule }, place).rereadBytes, 'two workgroups a head').to.equal(4 * once);
   });
+  it('batch rows that share out the keys of one sequence read and compute what one of them would', () => {
+    const [segment] = attention.segments as readonly [Extract<(typeof attention.segments)[number], { kind: 'keys' }>];
+    const plain = { ...segment, causal: false };
+    const place = (batch: number) => numbers([batch, 2, 2, 3, ...[0, 0, 0], ...[0, 0, 0], 40, ...[0, 0, 0], ...[0, 0, 0]]);
+    const whole = workOf({ ...attention, segments: [plain] }, place(1));
+    const shared = workOf({ ...attention, segments: [{ ...plain, parts: true }] }, place(5));
+    expect(shared.productFlops).to.equal(whole.productFlops);
+    // Queries and results are those of every part.
+    expect(shared.readBytes - whole.readBytes).to.equal(4 * 4 * 2 * 3 * 8);
+    expect(shared.writtenBytes).to.equal(5 * whole.writtenBytes);
+  });
   it('with a window of 2: the last two keys of each', () => {
     const [segment] = attention.segments as readonly [Extract<(typeof attention.segments)[number], { kind: 'keys' }>];
     const kernel = { ...attention, segments: [{ ...segment, window: 2 }] };
