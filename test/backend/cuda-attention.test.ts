@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { Precision } from '../../compiler/codegen/cuda/precision.ts';
 import { cudaTarget } from '../../compiler/codegen/cuda/target.ts';
+import type { ClustersSegment } from '../../compiler/kernel/kernel.ts';
 import { cudaCompilersAreThere } from '../cuda-compilers.ts';
 import { cudaIsThere } from '../cuda-device.ts';
 import { requires, requiresTime } from '../requirements.ts';
@@ -67,6 +68,23 @@ describe('CUDA', function () {
         const segment = clusters(shape, query, { sizes: clusterSizes(24), expand: null });
         for (const values of segment.operands.slice(0, 2)) rounded(values as Float32Array, precision);
         await expectWithin({ ...shape, query, segments: [segment] }, precision, roundoff[precision] + 2e-6);
+      });
+    }
+    for (const precision of ['f16', 'bf16'] as const) {
+      it(`${precision}: 64 queries that choose all clusters together read all of their tokens`, async () => {
+        const shape = { ...of(64, 64, 70), keyHeads: 2, batches: 2 };
+        const query = headsFirst(28, shape.batches, shape.heads, shape.queries, shape.headSize, 2);
+        const own = clusters(shape, query, { sizes: clusterSizes(24), expand: 200 });
+        const together = { ...own, kernel: { ...own.kernel, expand: { count: 200, tile: 64 } } as ClustersSegment };
+        const schedule = cudaTarget(precision).attentionSchedule(64, 64, false, [together.kernel]);
+        expect(schedule).to.include({ queryTile: 64, multiply: precision });
+        const backend = cudaAttention(precision);
+        const [found] = await backend.run(
+          attentionProblem({ ...shape, query, segments: [together] }, schedule, false),
+          precision,
+        );
+        const expected = referenceAttention({ ...shape, query, segments: [own] });
+        expect(largestError(found?.result ?? [], expected)).to.be.at.most(backend.tolerance);
       });
     }
     // Of four tiles in each of four heads, workgroups have three and one, or all four.
