@@ -259,6 +259,7 @@ export interface AttentionKernel {
    * fewQueries: tiles of at most four queries may take a way of their own, whose roundings differ from those of other tiles: for
    * decoding, not where one row must have the bits of all. threads: of a workgroup, on GPUs. multiply: what queries, keys, weights
    * and values are rounded to where they are multiplied, on tensor cores; sums, and scores that keys are chosen by, are f32.
+   * resident: the keys and values of one segment that a workgroup keeps in shared memory.
    */
   readonly schedule: {
     readonly queryTile: number;
@@ -266,14 +267,26 @@ export interface AttentionKernel {
     readonly fewQueries: boolean;
     readonly threads?: number;
     readonly multiply?: 'f16' | 'bf16';
+    readonly resident?: ResidentSegment;
   };
+}
+/**
+ * A segment of principal keys whose keys and values a workgroup loads once, and reads for several tiles of queries of one head: as many
+ * tiles that so many workgroups are left, at most `tiles`.
+ */
+export interface ResidentSegment {
+  readonly segment: number;
+  /** Keys that the segment has at most: a multiple of the tile of keys. */
+  readonly keys: number;
+  readonly tiles: number;
+  readonly workgroups: number;
 }
 export type AttentionKernelSegment = KeysSegment | ClustersSegment | RankedSegment;
 
 /**
  * Keys read in order.
  * operands: key, value, [bias f32], [mask i32 [b, s]], [tokens i32 [b]] (those that the flags name).
- * integers: s, key strides (batch, head, row), value strides (batch, head, row), [bias strides (batch, head)].
+ * integers: s, key strides (batch, head, row), value strides (batch, head, row), [bias strides (batch, head, [row])].
  */
 export interface KeysSegment {
   readonly kind: 'keys';
@@ -284,6 +297,10 @@ export interface KeysSegment {
   /** j > i + s - n - window. */
   readonly window: number | null;
   readonly tokens: TokenRange | null;
+  /** The batch rows share out the keys: row p of b has ceil(s / b) of them from p ceil(s / b) on. On targets with `decodeParts`. */
+  readonly parts?: true;
+  /** The bias has a stride from row to row; else 1. On targets with `decodeParts`. */
+  readonly biasRows?: true;
 }
 
 /**

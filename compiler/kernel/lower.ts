@@ -1,6 +1,6 @@
 /** Lowers groups of nodes to kernels over buffers: plans memory views, then fills in each kernel's operands and integers. */
 import { isOp, tensorOf, type Node } from '../../ir/graph.ts';
-import { ceilDivideSizes, elementCount, multiplySizes, type Size } from '../../ir/size.ts';
+import { ceilDivideSizes, elementCount, multiplySizes, sizeAtMost, type Size } from '../../ir/size.ts';
 import type { TensorType } from '../../ir/type.ts';
 import { gemmActivations, isGemm, type Group, type GroupKind } from '../../passes/fuse/groups.ts';
 import type { Stage } from '../../passes/pass.ts';
@@ -377,7 +377,11 @@ class Lowering {
     }
     const result = this.#memory.result(node, true);
     const kernels = segments.map(({ segment }) => segment);
-    const schedule = this.#target.attentionSchedule(headSize, valueSize, false, kernels);
+    const largest = Object.fromEntries(this.#stage.graph.dims.map(({ name, max }) => [name, max]));
+    const most = segments.map(({ counts: [counted] }) =>
+      counted === undefined ? null : sizeAtMost(tensorOf(counted).shape[2] as Size, largest),
+    );
+    const schedule = this.#target.attentionSchedule(headSize, valueSize, false, kernels, most);
     const kernel: Kernel = {
       kind: 'attention',
       headSize,

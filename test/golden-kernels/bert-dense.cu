@@ -625,7 +625,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys(
     return;
   }
   const i32 tiles = ((sizes->queries + 15) / 16);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 16;

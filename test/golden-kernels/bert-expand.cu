@@ -1154,6 +1154,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
   __shared__ vec4<f32> lane_values[64];
   __shared__ f32 group_rankings[256];
   __shared__ f32 largest_rankings[64];
+  __shared__ vec4<f32> block_values[4];
   __shared__ i32 pending[4];
   __shared__ f32 thresholds[1];
   __shared__ i32 ends_of_equals[1];
@@ -1168,8 +1169,9 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
   if (item >= sizes->items) {
     return;
   }
+  const i32 scratch_start = item * (sizes->segment_1_capacity * 2);
   const i32 tiles = ((sizes->queries + 15) / 16);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 16;
@@ -1185,7 +1187,6 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
   vec4<f32> sum_1_0 = vec4<f32>();
   vec4<f32> sum_2_0 = vec4<f32>();
   vec4<f32> sum_3_0 = vec4<f32>();
-  const i32 scratch_start = item * (sizes->segment_1_capacity * 2);
   // Segment 0: keys
   if (thread == 0) {
     broadcast[0] = segment_0_tokens_segment_1_tokens_buffer[sizes->segment_0_tokens_offset + batch];
@@ -1623,7 +1624,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
           largest_ranking = maximum(largest_ranking, largest_rankings[other]);
         }
         vec4<f32> own_count = vec4<f32>();
-        for (i32 index_2 = lane; index_2 < sizes->segment_1_clusters; index_2 += 16) {
+        for (i32 index_2 = thread; index_2 < sizes->segment_1_clusters; index_2 += 64) {
           const f32 ranked_5 = scratch[(scratch_start) + index_2 * 1];
           own_count.x += ((ranked_5 > (-3.0000000054977558e+38f)) ? (1.0f) : (0.0f));
         }
@@ -1635,19 +1636,28 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
         for (i32 other = 1; other < 16; other += 1) {
           all_counts = all_counts + lane_values[start_5 + other];
         }
-        const i32 counted = i32(all_counts.x);
+        if (thread % 16 == 0) {
+          block_values[thread / 16] = all_counts;
+        }
+        __syncthreads();
+        const i32 start_6 = thread / 64 * 4;
+        vec4<f32> all_counts_2 = block_values[start_6];
+        for (i32 other = 1; other < 4; other += 1) {
+          all_counts_2 = all_counts_2 + block_values[start_6 + other];
+        }
+        const i32 counted = i32(all_counts_2.x);
         f32 threshold = (-3.0000000054977558e+38f);
         i32 equals = i32();
         bool is_done = counted <= wanted;
         i32 low = ordered_integer((-3.0000000054977558e+38f));
         i32 high = ordered_integer(largest_ranking);
         i32 above = i32();
-        if (lane == 0) {
-          pending[row_group] = ((!is_done) ? (1) : (0));
+        if (thread == 0) {
+          pending[thread / 64] = ((!is_done) ? (1) : (0));
         }
         __syncthreads();
         if (thread == 0) {
-          broadcast[0] = pending[0] + pending[1] + pending[2] + pending[3];
+          broadcast[0] = pending[0];
         }
         const i32 how_many = uniform_load(broadcast[0]);
         i32 pending_choices = how_many;
@@ -1655,19 +1665,28 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
           const i32 middle = (low & high) + ((low ^ high) >> 1u);
           const f32 middle_value = ordered_float(middle);
           vec4<f32> own_count_2 = vec4<f32>();
-          for (i32 index_2 = lane; index_2 < sizes->segment_1_clusters; index_2 += 16) {
+          for (i32 index_2 = thread; index_2 < sizes->segment_1_clusters; index_2 += 64) {
             const f32 ranked_6 = scratch[(scratch_start) + index_2 * 1];
             own_count_2.x += ((ranked_6 > middle_value) ? (1.0f) : (0.0f));
           }
           __syncthreads();
           lane_values[thread] = own_count_2;
           __syncthreads();
-          const i32 start_6 = thread / 16 * 16;
-          vec4<f32> all_counts_2 = lane_values[start_6];
+          const i32 start_7 = thread / 16 * 16;
+          vec4<f32> all_counts_3 = lane_values[start_7];
           for (i32 other = 1; other < 16; other += 1) {
-            all_counts_2 = all_counts_2 + lane_values[start_6 + other];
+            all_counts_3 = all_counts_3 + lane_values[start_7 + other];
           }
-          const i32 counted_2 = i32(all_counts_2.x);
+          if (thread % 16 == 0) {
+            block_values[thread / 16] = all_counts_3;
+          }
+          __syncthreads();
+          const i32 start_8 = thread / 64 * 4;
+          vec4<f32> all_counts_4 = block_values[start_8];
+          for (i32 other = 1; other < 4; other += 1) {
+            all_counts_4 = all_counts_4 + block_values[start_8 + other];
+          }
+          const i32 counted_2 = i32(all_counts_4.x);
           if (!is_done) {
             if (counted_2 > wanted) {
               low = middle;
@@ -1682,23 +1701,23 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
               equals = wanted - above;
             }
           }
-          if (lane == 0) {
-            pending[row_group] = ((!is_done) ? (1) : (0));
+          if (thread == 0) {
+            pending[thread / 64] = ((!is_done) ? (1) : (0));
           }
           __syncthreads();
           if (thread == 0) {
-            broadcast[0] = pending[0] + pending[1] + pending[2] + pending[3];
+            broadcast[0] = pending[0];
           }
           const i32 how_many_2 = uniform_load(broadcast[0]);
           pending_choices = how_many_2;
         }
         i32 end_of_equals = i32();
-        if (lane == 0) {
-          pending[row_group] = ((equals > 0) ? (1) : (0));
+        if (thread == 0) {
+          pending[thread / 64] = ((equals > 0) ? (1) : (0));
         }
         __syncthreads();
         if (thread == 0) {
-          broadcast[0] = pending[0] + pending[1] + pending[2] + pending[3];
+          broadcast[0] = pending[0];
         }
         const i32 how_many_3 = uniform_load(broadcast[0]);
         if (how_many_3 > 0) {
@@ -1709,19 +1728,28 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
           while (width > 1) {
             const i32 middle_2 = (first + end_of_equals) / 2;
             vec4<f32> own_count_3 = vec4<f32>();
-            for (i32 index_2 = lane; index_2 < sizes->segment_1_clusters; index_2 += 16) {
+            for (i32 index_2 = thread; index_2 < sizes->segment_1_clusters; index_2 += 64) {
               const f32 ranked_7 = scratch[(scratch_start) + index_2 * 1];
               own_count_3.x += ((ranked_7 == threshold && index_2 < middle_2) ? (1.0f) : (0.0f));
             }
             __syncthreads();
             lane_values[thread] = own_count_3;
             __syncthreads();
-            const i32 start_7 = thread / 16 * 16;
-            vec4<f32> all_counts_3 = lane_values[start_7];
+            const i32 start_9 = thread / 16 * 16;
+            vec4<f32> all_counts_5 = lane_values[start_9];
             for (i32 other = 1; other < 16; other += 1) {
-              all_counts_3 = all_counts_3 + lane_values[start_7 + other];
+              all_counts_5 = all_counts_5 + lane_values[start_9 + other];
             }
-            const i32 counted_3 = i32(all_counts_3.x);
+            if (thread % 16 == 0) {
+              block_values[thread / 16] = all_counts_5;
+            }
+            __syncthreads();
+            const i32 start_10 = thread / 64 * 4;
+            vec4<f32> all_counts_6 = block_values[start_10];
+            for (i32 other = 1; other < 4; other += 1) {
+              all_counts_6 = all_counts_6 + block_values[start_10 + other];
+            }
+            const i32 counted_3 = i32(all_counts_6.x);
             if (counted_3 >= equals) {
               end_of_equals = middle_2;
             } else {
@@ -1786,10 +1814,10 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
           vec4<f32> tile_maximum_3 = maximum(maximum(maximum(score_0_5, score_1_5), score_2_5), score_3_5);
           lane_values[thread] = tile_maximum_3;
           __syncthreads();
-          const i32 start_8 = thread / 16 * 16;
-          vec4<f32> group_maximum_3 = lane_values[start_8];
+          const i32 start_11 = thread / 16 * 16;
+          vec4<f32> group_maximum_3 = lane_values[start_11];
           for (i32 other = 1; other < 16; other += 1) {
-            group_maximum_3 = maximum(group_maximum_3, lane_values[start_8 + other]);
+            group_maximum_3 = maximum(group_maximum_3, lane_values[start_11 + other]);
           }
           const vec4<f32> raised_7 = maximum(maximum_2, group_maximum_3);
           const vec4<f32> factor_3 = exponential(maximum_2 - raised_7);
@@ -1958,10 +1986,10 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
             vec4<f32> tile_maximum_4 = maximum(maximum(maximum(score_0_6, score_1_6), score_2_6), score_3_6);
             lane_values[thread] = tile_maximum_4;
             __syncthreads();
-            const i32 start_9 = thread / 16 * 16;
-            vec4<f32> group_maximum_4 = lane_values[start_9];
+            const i32 start_12 = thread / 16 * 16;
+            vec4<f32> group_maximum_4 = lane_values[start_12];
             for (i32 other = 1; other < 16; other += 1) {
-              group_maximum_4 = maximum(group_maximum_4, lane_values[start_9 + other]);
+              group_maximum_4 = maximum(group_maximum_4, lane_values[start_12 + other]);
             }
             const vec4<f32> raised_8 = maximum(maximum_2, group_maximum_4);
             const vec4<f32> factor_4 = exponential(maximum_2 - raised_8);
@@ -2002,10 +2030,10 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_expand(
   __syncthreads();
   lane_values[thread] = total;
   __syncthreads();
-  const i32 start_10 = thread / 16 * 16;
-  vec4<f32> row_total = lane_values[start_10];
+  const i32 start_13 = thread / 16 * 16;
+  vec4<f32> row_total = lane_values[start_13];
   for (i32 other = 1; other < 16; other += 1) {
-    row_total = row_total + lane_values[start_10 + other];
+    row_total = row_total + lane_values[start_13 + other];
   }
   // a query that sees no key has a total of 0: zeros
   const vec4<f32> inverse = vec4<f32>(((row_total.x > 0.0f) ? (1.0f / row_total.x) : (0.0f)), ((row_total.y > 0.0f) ? (1.0f / row_total.y) : (0.0f)), ((row_total.z > 0.0f) ? (1.0f / row_total.z) : (0.0f)), ((row_total.w > 0.0f) ? (1.0f / row_total.w) : (0.0f)));

@@ -863,7 +863,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_causal(
     return;
   }
   const i32 tiles = ((sizes->queries + 15) / 16);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 16;
@@ -1586,7 +1586,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_keys_causal(
     return;
   }
   const i32 tiles = ((sizes->queries + 15) / 16);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 16;
@@ -3644,7 +3644,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_keys(
     return;
   }
   const i32 tiles = ((sizes->queries + 3) / 4);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 4;
@@ -3877,6 +3877,593 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_keys(
 }
 }
 
+// === kernel attention_keys_parts ===
+// attention_keys_parts
+// Attention of 4 queries of one head a workgroup, 256 keys at a time.
+
+namespace attention_keys_parts_kernel {
+struct Sizes {
+  i32 items;
+  i32 query_offset;
+  i32 key_offset;
+  i32 value_offset;
+  i32 result_offset;
+  i32 log_sum_exp_offset;
+  i32 batches;
+  i32 heads;
+  i32 key_heads;
+  i32 queries;
+  i32 query_batch;
+  i32 query_head;
+  i32 query_row;
+  i32 result_batch;
+  i32 result_head;
+  i32 result_row;
+  i32 log_sum_exp_batch;
+  i32 log_sum_exp_head;
+  i32 keys;
+  i32 key_batch;
+  i32 key_head;
+  i32 key_row;
+  i32 value_batch;
+  i32 value_head;
+  i32 value_row;
+};
+
+extern "C" __global__ void __launch_bounds__(256, 1) attention_keys_parts(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ query_buffer,
+  const vec4<f32> *__restrict__ key_buffer,
+  const vec4<f32> *__restrict__ value_buffer,
+  f32 *__restrict__ result_log_sum_exp_buffer
+) {
+  __shared__ vec4<f32> warp_maxima[8];
+  __shared__ vec4<f32> warp_totals[8];
+  __shared__ vec4<f32> warp_sums[256];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 tiles = ((sizes->queries + 3) / 4);
+  const i32 batch = item / tiles / sizes->heads;
+  const i32 head = item / tiles % sizes->heads;
+  const i32 key_head = head / (sizes->heads / sizes->key_heads);
+  const i32 first_query = item % tiles * 4;
+  const i32 rows = minimum(4, sizes->queries - first_query);
+  const i32 row_group = thread / 256;
+  const i32 lane = thread % 256;
+  const i32 query_start = batch * sizes->query_batch + head * sizes->query_head;
+  const i32 row_lane = thread % 8;
+  const i32 split = thread / 8;
+  vec4<f32> maximum_2 = vec4<f32>((-4.999999840142846e+37f));
+  vec4<f32> total = vec4<f32>();
+  vec4<f32> sum_0_0 = vec4<f32>();
+  vec4<f32> sum_1_0 = vec4<f32>();
+  vec4<f32> sum_2_0 = vec4<f32>();
+  vec4<f32> sum_3_0 = vec4<f32>();
+  // Segment of keys
+  const i32 first_stand = first_query + sizes->keys - sizes->queries;
+  const i32 own_stand = first_stand + 0;
+  const i32 span = (sizes->keys + sizes->batches - 1) / sizes->batches;
+  const i32 first_of_part = maximum(0, batch * span);
+  const i32 end_of_part = minimum(sizes->keys, (batch + 1) * span);
+  const i32 key_start = batch * sizes->key_batch + key_head * sizes->key_head;
+  const i32 value_start = batch * sizes->value_batch + key_head * sizes->value_head;
+  const i32 query_row_start = opaque(query_start + (first_query + minimum(0, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_0_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_2 = opaque(query_start + (first_query + minimum(1, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_1_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_2 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_3 = opaque(query_start + (first_query + minimum(2, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_2_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_3 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_4 = opaque(query_start + (first_query + minimum(3, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_3_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_4 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  #pragma unroll 1
+  for (i32 tile = first_of_part; tile < end_of_part; tile += 128) {
+    const i32 wanted_key = tile + 0 + split;
+    const i32 key_2 = minimum(wanted_key, end_of_part - 1);
+    const i32 key_from = key_start + key_2 * sizes->key_row;
+    const vec4<f32> key_part = (((row_lane + 0) * 4 < 8) ? (key_buffer[(sizes->key_offset + key_from + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_2 = tile + 32 + split;
+    const i32 key_3 = minimum(wanted_key_2, end_of_part - 1);
+    const i32 key_from_2 = key_start + key_3 * sizes->key_row;
+    const vec4<f32> key_part_2 = (((row_lane + 0) * 4 < 8) ? (key_buffer[(sizes->key_offset + key_from_2 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_3 = tile + 64 + split;
+    const i32 key_4 = minimum(wanted_key_3, end_of_part - 1);
+    const i32 key_from_3 = key_start + key_4 * sizes->key_row;
+    const vec4<f32> key_part_3 = (((row_lane + 0) * 4 < 8) ? (key_buffer[(sizes->key_offset + key_from_3 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_4 = tile + 96 + split;
+    const i32 key_5 = minimum(wanted_key_4, end_of_part - 1);
+    const i32 key_from_4 = key_start + key_5 * sizes->key_row;
+    const vec4<f32> key_part_4 = (((row_lane + 0) * 4 < 8) ? (key_buffer[(sizes->key_offset + key_from_4 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    vec4<f32> score = vec4<f32>(dot(query_0_0, key_part), dot(query_1_0, key_part), dot(query_2_0, key_part), dot(query_3_0, key_part));
+    score.x += shuffle_xor(score.x, 1u);
+    score.y += shuffle_xor(score.y, 1u);
+    score.z += shuffle_xor(score.z, 1u);
+    score.w += shuffle_xor(score.w, 1u);
+    score.x += shuffle_xor(score.x, 2u);
+    score.y += shuffle_xor(score.y, 2u);
+    score.z += shuffle_xor(score.z, 2u);
+    score.w += shuffle_xor(score.w, 2u);
+    score.x += shuffle_xor(score.x, 4u);
+    score.y += shuffle_xor(score.y, 4u);
+    score.z += shuffle_xor(score.z, 4u);
+    score.w += shuffle_xor(score.w, 4u);
+    score = score * 0.3535533845424652f;
+    score = vec4<f32>((((wanted_key < end_of_part)) ? (score.x) : ((-9.999999680285692e+37f))), (((wanted_key < end_of_part)) ? (score.y) : ((-9.999999680285692e+37f))), (((wanted_key < end_of_part)) ? (score.z) : ((-9.999999680285692e+37f))), (((wanted_key < end_of_part)) ? (score.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_2 = vec4<f32>(dot(query_0_0, key_part_2), dot(query_1_0, key_part_2), dot(query_2_0, key_part_2), dot(query_3_0, key_part_2));
+    score_2.x += shuffle_xor(score_2.x, 1u);
+    score_2.y += shuffle_xor(score_2.y, 1u);
+    score_2.z += shuffle_xor(score_2.z, 1u);
+    score_2.w += shuffle_xor(score_2.w, 1u);
+    score_2.x += shuffle_xor(score_2.x, 2u);
+    score_2.y += shuffle_xor(score_2.y, 2u);
+    score_2.z += shuffle_xor(score_2.z, 2u);
+    score_2.w += shuffle_xor(score_2.w, 2u);
+    score_2.x += shuffle_xor(score_2.x, 4u);
+    score_2.y += shuffle_xor(score_2.y, 4u);
+    score_2.z += shuffle_xor(score_2.z, 4u);
+    score_2.w += shuffle_xor(score_2.w, 4u);
+    score_2 = score_2 * 0.3535533845424652f;
+    score_2 = vec4<f32>((((wanted_key_2 < end_of_part)) ? (score_2.x) : ((-9.999999680285692e+37f))), (((wanted_key_2 < end_of_part)) ? (score_2.y) : ((-9.999999680285692e+37f))), (((wanted_key_2 < end_of_part)) ? (score_2.z) : ((-9.999999680285692e+37f))), (((wanted_key_2 < end_of_part)) ? (score_2.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_3 = vec4<f32>(dot(query_0_0, key_part_3), dot(query_1_0, key_part_3), dot(query_2_0, key_part_3), dot(query_3_0, key_part_3));
+    score_3.x += shuffle_xor(score_3.x, 1u);
+    score_3.y += shuffle_xor(score_3.y, 1u);
+    score_3.z += shuffle_xor(score_3.z, 1u);
+    score_3.w += shuffle_xor(score_3.w, 1u);
+    score_3.x += shuffle_xor(score_3.x, 2u);
+    score_3.y += shuffle_xor(score_3.y, 2u);
+    score_3.z += shuffle_xor(score_3.z, 2u);
+    score_3.w += shuffle_xor(score_3.w, 2u);
+    score_3.x += shuffle_xor(score_3.x, 4u);
+    score_3.y += shuffle_xor(score_3.y, 4u);
+    score_3.z += shuffle_xor(score_3.z, 4u);
+    score_3.w += shuffle_xor(score_3.w, 4u);
+    score_3 = score_3 * 0.3535533845424652f;
+    score_3 = vec4<f32>((((wanted_key_3 < end_of_part)) ? (score_3.x) : ((-9.999999680285692e+37f))), (((wanted_key_3 < end_of_part)) ? (score_3.y) : ((-9.999999680285692e+37f))), (((wanted_key_3 < end_of_part)) ? (score_3.z) : ((-9.999999680285692e+37f))), (((wanted_key_3 < end_of_part)) ? (score_3.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_4 = vec4<f32>(dot(query_0_0, key_part_4), dot(query_1_0, key_part_4), dot(query_2_0, key_part_4), dot(query_3_0, key_part_4));
+    score_4.x += shuffle_xor(score_4.x, 1u);
+    score_4.y += shuffle_xor(score_4.y, 1u);
+    score_4.z += shuffle_xor(score_4.z, 1u);
+    score_4.w += shuffle_xor(score_4.w, 1u);
+    score_4.x += shuffle_xor(score_4.x, 2u);
+    score_4.y += shuffle_xor(score_4.y, 2u);
+    score_4.z += shuffle_xor(score_4.z, 2u);
+    score_4.w += shuffle_xor(score_4.w, 2u);
+    score_4.x += shuffle_xor(score_4.x, 4u);
+    score_4.y += shuffle_xor(score_4.y, 4u);
+    score_4.z += shuffle_xor(score_4.z, 4u);
+    score_4.w += shuffle_xor(score_4.w, 4u);
+    score_4 = score_4 * 0.3535533845424652f;
+    score_4 = vec4<f32>((((wanted_key_4 < end_of_part)) ? (score_4.x) : ((-9.999999680285692e+37f))), (((wanted_key_4 < end_of_part)) ? (score_4.y) : ((-9.999999680285692e+37f))), (((wanted_key_4 < end_of_part)) ? (score_4.z) : ((-9.999999680285692e+37f))), (((wanted_key_4 < end_of_part)) ? (score_4.w) : ((-9.999999680285692e+37f))));
+    const vec4<f32> raised = maximum(maximum_2, maximum(maximum(maximum(score, score_2), score_3), score_4));
+    const vec4<f32> factor = exponential(maximum_2 - raised);
+    maximum_2 = raised;
+    total = total * factor;
+    sum_0_0 = sum_0_0 * factor.x;
+    sum_1_0 = sum_1_0 * factor.y;
+    sum_2_0 = sum_2_0 * factor.z;
+    sum_3_0 = sum_3_0 * factor.w;
+    const vec4<f32> weight = exponential(score - maximum_2);
+    const i32 value_from = value_start + key_2 * sizes->value_row;
+    total += weight;
+    const vec4<f32> value_part = (((row_lane + 0) * 4 < 8) ? (value_buffer[(sizes->value_offset + value_from + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight.x * value_part;
+    sum_1_0 += weight.y * value_part;
+    sum_2_0 += weight.z * value_part;
+    sum_3_0 += weight.w * value_part;
+    const vec4<f32> weight_2 = exponential(score_2 - maximum_2);
+    const i32 value_from_2 = value_start + key_3 * sizes->value_row;
+    total += weight_2;
+    const vec4<f32> value_part_2 = (((row_lane + 0) * 4 < 8) ? (value_buffer[(sizes->value_offset + value_from_2 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_2.x * value_part_2;
+    sum_1_0 += weight_2.y * value_part_2;
+    sum_2_0 += weight_2.z * value_part_2;
+    sum_3_0 += weight_2.w * value_part_2;
+    const vec4<f32> weight_3 = exponential(score_3 - maximum_2);
+    const i32 value_from_3 = value_start + key_4 * sizes->value_row;
+    total += weight_3;
+    const vec4<f32> value_part_3 = (((row_lane + 0) * 4 < 8) ? (value_buffer[(sizes->value_offset + value_from_3 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_3.x * value_part_3;
+    sum_1_0 += weight_3.y * value_part_3;
+    sum_2_0 += weight_3.z * value_part_3;
+    sum_3_0 += weight_3.w * value_part_3;
+    const vec4<f32> weight_4 = exponential(score_4 - maximum_2);
+    const i32 value_from_4 = value_start + key_5 * sizes->value_row;
+    total += weight_4;
+    const vec4<f32> value_part_4 = (((row_lane + 0) * 4 < 8) ? (value_buffer[(sizes->value_offset + value_from_4 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_4.x * value_part_4;
+    sum_1_0 += weight_4.y * value_part_4;
+    sum_2_0 += weight_4.z * value_part_4;
+    sum_3_0 += weight_4.w * value_part_4;
+  }
+  __syncthreads();
+  vec4<f32> warp_maximum = maximum_2;
+  warp_maximum = maximum(warp_maximum, vec4<f32>(shuffle_xor(warp_maximum.x, 8u), shuffle_xor(warp_maximum.y, 8u), shuffle_xor(warp_maximum.z, 8u), shuffle_xor(warp_maximum.w, 8u)));
+  warp_maximum = maximum(warp_maximum, vec4<f32>(shuffle_xor(warp_maximum.x, 16u), shuffle_xor(warp_maximum.y, 16u), shuffle_xor(warp_maximum.z, 16u), shuffle_xor(warp_maximum.w, 16u)));
+  vec4<f32> warp_total = total * exponential(maximum_2 - warp_maximum);
+  warp_total.x += shuffle_xor(warp_total.x, 8u);
+  warp_total.y += shuffle_xor(warp_total.y, 8u);
+  warp_total.z += shuffle_xor(warp_total.z, 8u);
+  warp_total.w += shuffle_xor(warp_total.w, 8u);
+  warp_total.x += shuffle_xor(warp_total.x, 16u);
+  warp_total.y += shuffle_xor(warp_total.y, 16u);
+  warp_total.z += shuffle_xor(warp_total.z, 16u);
+  warp_total.w += shuffle_xor(warp_total.w, 16u);
+  if (thread % 32 == 0) {
+    warp_maxima[thread / 32] = warp_maximum;
+    warp_totals[thread / 32] = warp_total;
+  }
+  __syncthreads();
+  const vec4<f32> maximum_so_far = maximum(maximum(maximum(maximum(maximum(maximum(maximum(warp_maxima[0], warp_maxima[1]), warp_maxima[2]), warp_maxima[3]), warp_maxima[4]), warp_maxima[5]), warp_maxima[6]), warp_maxima[7]);
+  const vec4<f32> total_so_far = warp_totals[0] * exponential(warp_maxima[0] - maximum_so_far) + warp_totals[1] * exponential(warp_maxima[1] - maximum_so_far) + warp_totals[2] * exponential(warp_maxima[2] - maximum_so_far) + warp_totals[3] * exponential(warp_maxima[3] - maximum_so_far) + warp_totals[4] * exponential(warp_maxima[4] - maximum_so_far) + warp_totals[5] * exponential(warp_maxima[5] - maximum_so_far) + warp_totals[6] * exponential(warp_maxima[6] - maximum_so_far) + warp_totals[7] * exponential(warp_maxima[7] - maximum_so_far);
+  // a query that sees no key has a total of 0: zeros
+  const vec4<f32> inverse = vec4<f32>(((total_so_far.x > 0.0f) ? (1.0f / total_so_far.x) : (0.0f)), ((total_so_far.y > 0.0f) ? (1.0f / total_so_far.y) : (0.0f)), ((total_so_far.z > 0.0f) ? (1.0f / total_so_far.z) : (0.0f)), ((total_so_far.w > 0.0f) ? (1.0f / total_so_far.w) : (0.0f)));
+  const vec4<f32> factor_2 = inverse * exponential(maximum_2 - maximum_so_far);
+  sum_0_0 = sum_0_0 * factor_2.x;
+  sum_1_0 = sum_1_0 * factor_2.y;
+  sum_2_0 = sum_2_0 * factor_2.z;
+  sum_3_0 = sum_3_0 * factor_2.w;
+  sum_0_0.x += shuffle_xor(sum_0_0.x, 8u);
+  sum_0_0.y += shuffle_xor(sum_0_0.y, 8u);
+  sum_0_0.z += shuffle_xor(sum_0_0.z, 8u);
+  sum_0_0.w += shuffle_xor(sum_0_0.w, 8u);
+  sum_0_0.x += shuffle_xor(sum_0_0.x, 16u);
+  sum_0_0.y += shuffle_xor(sum_0_0.y, 16u);
+  sum_0_0.z += shuffle_xor(sum_0_0.z, 16u);
+  sum_0_0.w += shuffle_xor(sum_0_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 0) * 8 + row_lane + 0] = sum_0_0;
+  }
+  sum_1_0.x += shuffle_xor(sum_1_0.x, 8u);
+  sum_1_0.y += shuffle_xor(sum_1_0.y, 8u);
+  sum_1_0.z += shuffle_xor(sum_1_0.z, 8u);
+  sum_1_0.w += shuffle_xor(sum_1_0.w, 8u);
+  sum_1_0.x += shuffle_xor(sum_1_0.x, 16u);
+  sum_1_0.y += shuffle_xor(sum_1_0.y, 16u);
+  sum_1_0.z += shuffle_xor(sum_1_0.z, 16u);
+  sum_1_0.w += shuffle_xor(sum_1_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 1) * 8 + row_lane + 0] = sum_1_0;
+  }
+  sum_2_0.x += shuffle_xor(sum_2_0.x, 8u);
+  sum_2_0.y += shuffle_xor(sum_2_0.y, 8u);
+  sum_2_0.z += shuffle_xor(sum_2_0.z, 8u);
+  sum_2_0.w += shuffle_xor(sum_2_0.w, 8u);
+  sum_2_0.x += shuffle_xor(sum_2_0.x, 16u);
+  sum_2_0.y += shuffle_xor(sum_2_0.y, 16u);
+  sum_2_0.z += shuffle_xor(sum_2_0.z, 16u);
+  sum_2_0.w += shuffle_xor(sum_2_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 2) * 8 + row_lane + 0] = sum_2_0;
+  }
+  sum_3_0.x += shuffle_xor(sum_3_0.x, 8u);
+  sum_3_0.y += shuffle_xor(sum_3_0.y, 8u);
+  sum_3_0.z += shuffle_xor(sum_3_0.z, 8u);
+  sum_3_0.w += shuffle_xor(sum_3_0.w, 8u);
+  sum_3_0.x += shuffle_xor(sum_3_0.x, 16u);
+  sum_3_0.y += shuffle_xor(sum_3_0.y, 16u);
+  sum_3_0.z += shuffle_xor(sum_3_0.z, 16u);
+  sum_3_0.w += shuffle_xor(sum_3_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 3) * 8 + row_lane + 0] = sum_3_0;
+  }
+  __syncthreads();
+  const i32 result_start = batch * sizes->result_batch + head * sizes->result_head;
+  for (i32 slot = thread; slot < 32; slot += 256) {
+    const i32 row = slot / 8;
+    const i32 column = slot % 8 * 4;
+    const vec4<f32> row_part = warp_sums[slot + 0] + warp_sums[slot + 32] + warp_sums[slot + 64] + warp_sums[slot + 96] + warp_sums[slot + 128] + warp_sums[slot + 160] + warp_sums[slot + 192] + warp_sums[slot + 224];
+    if (row < rows && column < 8) {
+      const i32 place = result_start + (first_query + row) * sizes->result_row + column;
+      const vec4<f32> lanes = row_part;
+      result_log_sum_exp_buffer[sizes->result_offset + place] = lanes.x;
+      result_log_sum_exp_buffer[sizes->result_offset + place + 1] = lanes.y;
+      result_log_sum_exp_buffer[sizes->result_offset + place + 2] = lanes.z;
+      result_log_sum_exp_buffer[sizes->result_offset + place + 3] = lanes.w;
+    }
+  }
+  const i32 log_sum_exp_start = batch * sizes->log_sum_exp_batch + head * sizes->log_sum_exp_head;
+  if (thread == 0) {
+    if (0 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + 0] = ((total_so_far.x > 0.0f) ? (maximum_so_far.x + logarithm(total_so_far.x)) : (f32_of_bits(0xff800000u)));
+    }
+    if (1 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + 1] = ((total_so_far.y > 0.0f) ? (maximum_so_far.y + logarithm(total_so_far.y)) : (f32_of_bits(0xff800000u)));
+    }
+    if (2 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + 2] = ((total_so_far.z > 0.0f) ? (maximum_so_far.z + logarithm(total_so_far.z)) : (f32_of_bits(0xff800000u)));
+    }
+    if (3 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + 3] = ((total_so_far.w > 0.0f) ? (maximum_so_far.w + logarithm(total_so_far.w)) : (f32_of_bits(0xff800000u)));
+    }
+  }
+}
+}
+
+// === kernel attention_keys_merged ===
+// attention_keys_merged
+// Attention of 4 queries of one head a workgroup, 256 keys at a time.
+
+namespace attention_keys_merged_kernel {
+struct Sizes {
+  i32 items;
+  i32 query_offset;
+  i32 key_offset;
+  i32 value_offset;
+  i32 bias_offset;
+  i32 result_offset;
+  i32 batches;
+  i32 heads;
+  i32 key_heads;
+  i32 queries;
+  i32 query_batch;
+  i32 query_head;
+  i32 query_row;
+  i32 result_batch;
+  i32 result_head;
+  i32 result_row;
+  i32 keys;
+  i32 key_batch;
+  i32 key_head;
+  i32 key_row;
+  i32 value_batch;
+  i32 value_head;
+  i32 value_row;
+  i32 bias_batch;
+  i32 bias_head;
+  i32 bias_row;
+};
+
+extern "C" __global__ void __launch_bounds__(256, 1) attention_keys_merged(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ query_buffer,
+  const f32 *__restrict__ key_value_bias_buffer,
+  vec4<f32> *__restrict__ result_buffer
+) {
+  __shared__ vec4<f32> warp_maxima[8];
+  __shared__ vec4<f32> warp_totals[8];
+  __shared__ vec4<f32> warp_sums[256];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 tiles = ((sizes->queries + 3) / 4);
+  const i32 batch = item / tiles / sizes->heads;
+  const i32 head = item / tiles % sizes->heads;
+  const i32 key_head = head / (sizes->heads / sizes->key_heads);
+  const i32 first_query = item % tiles * 4;
+  const i32 rows = minimum(4, sizes->queries - first_query);
+  const i32 row_group = thread / 256;
+  const i32 lane = thread % 256;
+  const i32 query_start = batch * sizes->query_batch + head * sizes->query_head;
+  const i32 row_lane = thread % 8;
+  const i32 split = thread / 8;
+  vec4<f32> maximum_2 = vec4<f32>((-4.999999840142846e+37f));
+  vec4<f32> total = vec4<f32>();
+  vec4<f32> sum_0_0 = vec4<f32>();
+  vec4<f32> sum_1_0 = vec4<f32>();
+  vec4<f32> sum_2_0 = vec4<f32>();
+  vec4<f32> sum_3_0 = vec4<f32>();
+  // Segment of keys
+  const i32 first_stand = first_query + sizes->keys - sizes->queries;
+  const i32 own_stand = first_stand + 0;
+  const i32 bias_start = batch * sizes->bias_batch + key_head * sizes->bias_head;
+  const i32 key_start = batch * sizes->key_batch + key_head * sizes->key_head;
+  const i32 value_start = batch * sizes->value_batch + key_head * sizes->value_head;
+  const i32 query_row_start = opaque(query_start + (first_query + minimum(0, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_0_0 = (((row_lane + 0) * 4 < 4) ? (query_buffer[(sizes->query_offset + query_row_start + minimum((row_lane + 0) * 4, 0)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_2 = opaque(query_start + (first_query + minimum(1, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_1_0 = (((row_lane + 0) * 4 < 4) ? (query_buffer[(sizes->query_offset + query_row_start_2 + minimum((row_lane + 0) * 4, 0)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_3 = opaque(query_start + (first_query + minimum(2, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_2_0 = (((row_lane + 0) * 4 < 4) ? (query_buffer[(sizes->query_offset + query_row_start_3 + minimum((row_lane + 0) * 4, 0)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_4 = opaque(query_start + (first_query + minimum(3, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_3_0 = (((row_lane + 0) * 4 < 4) ? (query_buffer[(sizes->query_offset + query_row_start_4 + minimum((row_lane + 0) * 4, 0)) >> 2u]) : (vec4<f32>(0.0f)));
+  #pragma unroll 1
+  for (i32 tile = 0; tile < sizes->keys; tile += 128) {
+    const i32 wanted_key = tile + 0 + split;
+    const i32 key_2 = minimum(wanted_key, sizes->keys - 1);
+    const i32 key_from = key_start + key_2 * sizes->key_row;
+    const vec4<f32> key_part = (((row_lane + 0) * 4 < 4) ? (vec4<f32>(key_value_bias_buffer[sizes->key_offset + key_from + minimum((row_lane + 0) * 4, 0)], key_value_bias_buffer[sizes->key_offset + key_from + minimum((row_lane + 0) * 4, 0) + 1], key_value_bias_buffer[sizes->key_offset + key_from + minimum((row_lane + 0) * 4, 0) + 2], key_value_bias_buffer[sizes->key_offset + key_from + minimum((row_lane + 0) * 4, 0) + 3])) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_2 = tile + 32 + split;
+    const i32 key_3 = minimum(wanted_key_2, sizes->keys - 1);
+    const i32 key_from_2 = key_start + key_3 * sizes->key_row;
+    const vec4<f32> key_part_2 = (((row_lane + 0) * 4 < 4) ? (vec4<f32>(key_value_bias_buffer[sizes->key_offset + key_from_2 + minimum((row_lane + 0) * 4, 0)], key_value_bias_buffer[sizes->key_offset + key_from_2 + minimum((row_lane + 0) * 4, 0) + 1], key_value_bias_buffer[sizes->key_offset + key_from_2 + minimum((row_lane + 0) * 4, 0) + 2], key_value_bias_buffer[sizes->key_offset + key_from_2 + minimum((row_lane + 0) * 4, 0) + 3])) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_3 = tile + 64 + split;
+    const i32 key_4 = minimum(wanted_key_3, sizes->keys - 1);
+    const i32 key_from_3 = key_start + key_4 * sizes->key_row;
+    const vec4<f32> key_part_3 = (((row_lane + 0) * 4 < 4) ? (vec4<f32>(key_value_bias_buffer[sizes->key_offset + key_from_3 + minimum((row_lane + 0) * 4, 0)], key_value_bias_buffer[sizes->key_offset + key_from_3 + minimum((row_lane + 0) * 4, 0) + 1], key_value_bias_buffer[sizes->key_offset + key_from_3 + minimum((row_lane + 0) * 4, 0) + 2], key_value_bias_buffer[sizes->key_offset + key_from_3 + minimum((row_lane + 0) * 4, 0) + 3])) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_4 = tile + 96 + split;
+    const i32 key_5 = minimum(wanted_key_4, sizes->keys - 1);
+    const i32 key_from_4 = key_start + key_5 * sizes->key_row;
+    const vec4<f32> key_part_4 = (((row_lane + 0) * 4 < 4) ? (vec4<f32>(key_value_bias_buffer[sizes->key_offset + key_from_4 + minimum((row_lane + 0) * 4, 0)], key_value_bias_buffer[sizes->key_offset + key_from_4 + minimum((row_lane + 0) * 4, 0) + 1], key_value_bias_buffer[sizes->key_offset + key_from_4 + minimum((row_lane + 0) * 4, 0) + 2], key_value_bias_buffer[sizes->key_offset + key_from_4 + minimum((row_lane + 0) * 4, 0) + 3])) : (vec4<f32>(0.0f)));
+    vec4<f32> score = vec4<f32>(dot(query_0_0, key_part), dot(query_1_0, key_part), dot(query_2_0, key_part), dot(query_3_0, key_part));
+    score.x += shuffle_xor(score.x, 1u);
+    score.y += shuffle_xor(score.y, 1u);
+    score.z += shuffle_xor(score.z, 1u);
+    score.w += shuffle_xor(score.w, 1u);
+    score.x += shuffle_xor(score.x, 2u);
+    score.y += shuffle_xor(score.y, 2u);
+    score.z += shuffle_xor(score.z, 2u);
+    score.w += shuffle_xor(score.w, 2u);
+    score.x += shuffle_xor(score.x, 4u);
+    score.y += shuffle_xor(score.y, 4u);
+    score.z += shuffle_xor(score.z, 4u);
+    score.w += shuffle_xor(score.w, 4u);
+    score = score * 0.0f + vec4<f32>(maximum(key_value_bias_buffer[sizes->bias_offset + bias_start + key_2 * sizes->bias_row], (-9.999999680285692e+37f)));
+    score = vec4<f32>((((wanted_key < sizes->keys)) ? (score.x) : ((-9.999999680285692e+37f))), (((wanted_key < sizes->keys)) ? (score.y) : ((-9.999999680285692e+37f))), (((wanted_key < sizes->keys)) ? (score.z) : ((-9.999999680285692e+37f))), (((wanted_key < sizes->keys)) ? (score.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_2 = vec4<f32>(dot(query_0_0, key_part_2), dot(query_1_0, key_part_2), dot(query_2_0, key_part_2), dot(query_3_0, key_part_2));
+    score_2.x += shuffle_xor(score_2.x, 1u);
+    score_2.y += shuffle_xor(score_2.y, 1u);
+    score_2.z += shuffle_xor(score_2.z, 1u);
+    score_2.w += shuffle_xor(score_2.w, 1u);
+    score_2.x += shuffle_xor(score_2.x, 2u);
+    score_2.y += shuffle_xor(score_2.y, 2u);
+    score_2.z += shuffle_xor(score_2.z, 2u);
+    score_2.w += shuffle_xor(score_2.w, 2u);
+    score_2.x += shuffle_xor(score_2.x, 4u);
+    score_2.y += shuffle_xor(score_2.y, 4u);
+    score_2.z += shuffle_xor(score_2.z, 4u);
+    score_2.w += shuffle_xor(score_2.w, 4u);
+    score_2 = score_2 * 0.0f + vec4<f32>(maximum(key_value_bias_buffer[sizes->bias_offset + bias_start + key_3 * sizes->bias_row], (-9.999999680285692e+37f)));
+    score_2 = vec4<f32>((((wanted_key_2 < sizes->keys)) ? (score_2.x) : ((-9.999999680285692e+37f))), (((wanted_key_2 < sizes->keys)) ? (score_2.y) : ((-9.999999680285692e+37f))), (((wanted_key_2 < sizes->keys)) ? (score_2.z) : ((-9.999999680285692e+37f))), (((wanted_key_2 < sizes->keys)) ? (score_2.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_3 = vec4<f32>(dot(query_0_0, key_part_3), dot(query_1_0, key_part_3), dot(query_2_0, key_part_3), dot(query_3_0, key_part_3));
+    score_3.x += shuffle_xor(score_3.x, 1u);
+    score_3.y += shuffle_xor(score_3.y, 1u);
+    score_3.z += shuffle_xor(score_3.z, 1u);
+    score_3.w += shuffle_xor(score_3.w, 1u);
+    score_3.x += shuffle_xor(score_3.x, 2u);
+    score_3.y += shuffle_xor(score_3.y, 2u);
+    score_3.z += shuffle_xor(score_3.z, 2u);
+    score_3.w += shuffle_xor(score_3.w, 2u);
+    score_3.x += shuffle_xor(score_3.x, 4u);
+    score_3.y += shuffle_xor(score_3.y, 4u);
+    score_3.z += shuffle_xor(score_3.z, 4u);
+    score_3.w += shuffle_xor(score_3.w, 4u);
+    score_3 = score_3 * 0.0f + vec4<f32>(maximum(key_value_bias_buffer[sizes->bias_offset + bias_start + key_4 * sizes->bias_row], (-9.999999680285692e+37f)));
+    score_3 = vec4<f32>((((wanted_key_3 < sizes->keys)) ? (score_3.x) : ((-9.999999680285692e+37f))), (((wanted_key_3 < sizes->keys)) ? (score_3.y) : ((-9.999999680285692e+37f))), (((wanted_key_3 < sizes->keys)) ? (score_3.z) : ((-9.999999680285692e+37f))), (((wanted_key_3 < sizes->keys)) ? (score_3.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_4 = vec4<f32>(dot(query_0_0, key_part_4), dot(query_1_0, key_part_4), dot(query_2_0, key_part_4), dot(query_3_0, key_part_4));
+    score_4.x += shuffle_xor(score_4.x, 1u);
+    score_4.y += shuffle_xor(score_4.y, 1u);
+    score_4.z += shuffle_xor(score_4.z, 1u);
+    score_4.w += shuffle_xor(score_4.w, 1u);
+    score_4.x += shuffle_xor(score_4.x, 2u);
+    score_4.y += shuffle_xor(score_4.y, 2u);
+    score_4.z += shuffle_xor(score_4.z, 2u);
+    score_4.w += shuffle_xor(score_4.w, 2u);
+    score_4.x += shuffle_xor(score_4.x, 4u);
+    score_4.y += shuffle_xor(score_4.y, 4u);
+    score_4.z += shuffle_xor(score_4.z, 4u);
+    score_4.w += shuffle_xor(score_4.w, 4u);
+    score_4 = score_4 * 0.0f + vec4<f32>(maximum(key_value_bias_buffer[sizes->bias_offset + bias_start + key_5 * sizes->bias_row], (-9.999999680285692e+37f)));
+    score_4 = vec4<f32>((((wanted_key_4 < sizes->keys)) ? (score_4.x) : ((-9.999999680285692e+37f))), (((wanted_key_4 < sizes->keys)) ? (score_4.y) : ((-9.999999680285692e+37f))), (((wanted_key_4 < sizes->keys)) ? (score_4.z) : ((-9.999999680285692e+37f))), (((wanted_key_4 < sizes->keys)) ? (score_4.w) : ((-9.999999680285692e+37f))));
+    const vec4<f32> raised = maximum(maximum_2, maximum(maximum(maximum(score, score_2), score_3), score_4));
+    const vec4<f32> factor = exponential(maximum_2 - raised);
+    maximum_2 = raised;
+    total = total * factor;
+    sum_0_0 = sum_0_0 * factor.x;
+    sum_1_0 = sum_1_0 * factor.y;
+    sum_2_0 = sum_2_0 * factor.z;
+    sum_3_0 = sum_3_0 * factor.w;
+    const vec4<f32> weight = exponential(score - maximum_2);
+    const i32 value_from = value_start + key_2 * sizes->value_row;
+    total += weight;
+    const vec4<f32> value_part = (((row_lane + 0) * 4 < 8) ? (vec4<f32>(key_value_bias_buffer[sizes->value_offset + value_from + minimum((row_lane + 0) * 4, 4)], key_value_bias_buffer[sizes->value_offset + value_from + minimum((row_lane + 0) * 4, 4) + 1], key_value_bias_buffer[sizes->value_offset + value_from + minimum((row_lane + 0) * 4, 4) + 2], key_value_bias_buffer[sizes->value_offset + value_from + minimum((row_lane + 0) * 4, 4) + 3])) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight.x * value_part;
+    sum_1_0 += weight.y * value_part;
+    sum_2_0 += weight.z * value_part;
+    sum_3_0 += weight.w * value_part;
+    const vec4<f32> weight_2 = exponential(score_2 - maximum_2);
+    const i32 value_from_2 = value_start + key_3 * sizes->value_row;
+    total += weight_2;
+    const vec4<f32> value_part_2 = (((row_lane + 0) * 4 < 8) ? (vec4<f32>(key_value_bias_buffer[sizes->value_offset + value_from_2 + minimum((row_lane + 0) * 4, 4)], key_value_bias_buffer[sizes->value_offset + value_from_2 + minimum((row_lane + 0) * 4, 4) + 1], key_value_bias_buffer[sizes->value_offset + value_from_2 + minimum((row_lane + 0) * 4, 4) + 2], key_value_bias_buffer[sizes->value_offset + value_from_2 + minimum((row_lane + 0) * 4, 4) + 3])) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_2.x * value_part_2;
+    sum_1_0 += weight_2.y * value_part_2;
+    sum_2_0 += weight_2.z * value_part_2;
+    sum_3_0 += weight_2.w * value_part_2;
+    const vec4<f32> weight_3 = exponential(score_3 - maximum_2);
+    const i32 value_from_3 = value_start + key_4 * sizes->value_row;
+    total += weight_3;
+    const vec4<f32> value_part_3 = (((row_lane + 0) * 4 < 8) ? (vec4<f32>(key_value_bias_buffer[sizes->value_offset + value_from_3 + minimum((row_lane + 0) * 4, 4)], key_value_bias_buffer[sizes->value_offset + value_from_3 + minimum((row_lane + 0) * 4, 4) + 1], key_value_bias_buffer[sizes->value_offset + value_from_3 + minimum((row_lane + 0) * 4, 4) + 2], key_value_bias_buffer[sizes->value_offset + value_from_3 + minimum((row_lane + 0) * 4, 4) + 3])) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_3.x * value_part_3;
+    sum_1_0 += weight_3.y * value_part_3;
+    sum_2_0 += weight_3.z * value_part_3;
+    sum_3_0 += weight_3.w * value_part_3;
+    const vec4<f32> weight_4 = exponential(score_4 - maximum_2);
+    const i32 value_from_4 = value_start + key_5 * sizes->value_row;
+    total += weight_4;
+    const vec4<f32> value_part_4 = (((row_lane + 0) * 4 < 8) ? (vec4<f32>(key_value_bias_buffer[sizes->value_offset + value_from_4 + minimum((row_lane + 0) * 4, 4)], key_value_bias_buffer[sizes->value_offset + value_from_4 + minimum((row_lane + 0) * 4, 4) + 1], key_value_bias_buffer[sizes->value_offset + value_from_4 + minimum((row_lane + 0) * 4, 4) + 2], key_value_bias_buffer[sizes->value_offset + value_from_4 + minimum((row_lane + 0) * 4, 4) + 3])) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_4.x * value_part_4;
+    sum_1_0 += weight_4.y * value_part_4;
+    sum_2_0 += weight_4.z * value_part_4;
+    sum_3_0 += weight_4.w * value_part_4;
+  }
+  __syncthreads();
+  vec4<f32> warp_maximum = maximum_2;
+  warp_maximum = maximum(warp_maximum, vec4<f32>(shuffle_xor(warp_maximum.x, 8u), shuffle_xor(warp_maximum.y, 8u), shuffle_xor(warp_maximum.z, 8u), shuffle_xor(warp_maximum.w, 8u)));
+  warp_maximum = maximum(warp_maximum, vec4<f32>(shuffle_xor(warp_maximum.x, 16u), shuffle_xor(warp_maximum.y, 16u), shuffle_xor(warp_maximum.z, 16u), shuffle_xor(warp_maximum.w, 16u)));
+  vec4<f32> warp_total = total * exponential(maximum_2 - warp_maximum);
+  warp_total.x += shuffle_xor(warp_total.x, 8u);
+  warp_total.y += shuffle_xor(warp_total.y, 8u);
+  warp_total.z += shuffle_xor(warp_total.z, 8u);
+  warp_total.w += shuffle_xor(warp_total.w, 8u);
+  warp_total.x += shuffle_xor(warp_total.x, 16u);
+  warp_total.y += shuffle_xor(warp_total.y, 16u);
+  warp_total.z += shuffle_xor(warp_total.z, 16u);
+  warp_total.w += shuffle_xor(warp_total.w, 16u);
+  if (thread % 32 == 0) {
+    warp_maxima[thread / 32] = warp_maximum;
+    warp_totals[thread / 32] = warp_total;
+  }
+  __syncthreads();
+  const vec4<f32> maximum_so_far = maximum(maximum(maximum(maximum(maximum(maximum(maximum(warp_maxima[0], warp_maxima[1]), warp_maxima[2]), warp_maxima[3]), warp_maxima[4]), warp_maxima[5]), warp_maxima[6]), warp_maxima[7]);
+  const vec4<f32> total_so_far = warp_totals[0] * exponential(warp_maxima[0] - maximum_so_far) + warp_totals[1] * exponential(warp_maxima[1] - maximum_so_far) + warp_totals[2] * exponential(warp_maxima[2] - maximum_so_far) + warp_totals[3] * exponential(warp_maxima[3] - maximum_so_far) + warp_totals[4] * exponential(warp_maxima[4] - maximum_so_far) + warp_totals[5] * exponential(warp_maxima[5] - maximum_so_far) + warp_totals[6] * exponential(warp_maxima[6] - maximum_so_far) + warp_totals[7] * exponential(warp_maxima[7] - maximum_so_far);
+  // a query that sees no key has a total of 0: zeros
+  const vec4<f32> inverse = vec4<f32>(((total_so_far.x > 0.0f) ? (1.0f / total_so_far.x) : (0.0f)), ((total_so_far.y > 0.0f) ? (1.0f / total_so_far.y) : (0.0f)), ((total_so_far.z > 0.0f) ? (1.0f / total_so_far.z) : (0.0f)), ((total_so_far.w > 0.0f) ? (1.0f / total_so_far.w) : (0.0f)));
+  const vec4<f32> factor_2 = inverse * exponential(maximum_2 - maximum_so_far);
+  sum_0_0 = sum_0_0 * factor_2.x;
+  sum_1_0 = sum_1_0 * factor_2.y;
+  sum_2_0 = sum_2_0 * factor_2.z;
+  sum_3_0 = sum_3_0 * factor_2.w;
+  sum_0_0.x += shuffle_xor(sum_0_0.x, 8u);
+  sum_0_0.y += shuffle_xor(sum_0_0.y, 8u);
+  sum_0_0.z += shuffle_xor(sum_0_0.z, 8u);
+  sum_0_0.w += shuffle_xor(sum_0_0.w, 8u);
+  sum_0_0.x += shuffle_xor(sum_0_0.x, 16u);
+  sum_0_0.y += shuffle_xor(sum_0_0.y, 16u);
+  sum_0_0.z += shuffle_xor(sum_0_0.z, 16u);
+  sum_0_0.w += shuffle_xor(sum_0_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 0) * 8 + row_lane + 0] = sum_0_0;
+  }
+  sum_1_0.x += shuffle_xor(sum_1_0.x, 8u);
+  sum_1_0.y += shuffle_xor(sum_1_0.y, 8u);
+  sum_1_0.z += shuffle_xor(sum_1_0.z, 8u);
+  sum_1_0.w += shuffle_xor(sum_1_0.w, 8u);
+  sum_1_0.x += shuffle_xor(sum_1_0.x, 16u);
+  sum_1_0.y += shuffle_xor(sum_1_0.y, 16u);
+  sum_1_0.z += shuffle_xor(sum_1_0.z, 16u);
+  sum_1_0.w += shuffle_xor(sum_1_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 1) * 8 + row_lane + 0] = sum_1_0;
+  }
+  sum_2_0.x += shuffle_xor(sum_2_0.x, 8u);
+  sum_2_0.y += shuffle_xor(sum_2_0.y, 8u);
+  sum_2_0.z += shuffle_xor(sum_2_0.z, 8u);
+  sum_2_0.w += shuffle_xor(sum_2_0.w, 8u);
+  sum_2_0.x += shuffle_xor(sum_2_0.x, 16u);
+  sum_2_0.y += shuffle_xor(sum_2_0.y, 16u);
+  sum_2_0.z += shuffle_xor(sum_2_0.z, 16u);
+  sum_2_0.w += shuffle_xor(sum_2_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 2) * 8 + row_lane + 0] = sum_2_0;
+  }
+  sum_3_0.x += shuffle_xor(sum_3_0.x, 8u);
+  sum_3_0.y += shuffle_xor(sum_3_0.y, 8u);
+  sum_3_0.z += shuffle_xor(sum_3_0.z, 8u);
+  sum_3_0.w += shuffle_xor(sum_3_0.w, 8u);
+  sum_3_0.x += shuffle_xor(sum_3_0.x, 16u);
+  sum_3_0.y += shuffle_xor(sum_3_0.y, 16u);
+  sum_3_0.z += shuffle_xor(sum_3_0.z, 16u);
+  sum_3_0.w += shuffle_xor(sum_3_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 3) * 8 + row_lane + 0] = sum_3_0;
+  }
+  __syncthreads();
+  const i32 result_start = batch * sizes->result_batch + head * sizes->result_head;
+  for (i32 slot = thread; slot < 32; slot += 256) {
+    const i32 row = slot / 8;
+    const i32 column = slot % 8 * 4;
+    const vec4<f32> row_part = warp_sums[slot + 0] + warp_sums[slot + 32] + warp_sums[slot + 64] + warp_sums[slot + 96] + warp_sums[slot + 128] + warp_sums[slot + 160] + warp_sums[slot + 192] + warp_sums[slot + 224];
+    if (row < rows && column < 8) {
+      const i32 place = result_start + (first_query + row) * sizes->result_row + column;
+      result_buffer[(sizes->result_offset + place) >> 2u] = row_part;
+    }
+  }
+}
+}
+
 // === kernel attention_keys_keys ===
 // attention_keys_keys
 // Attention of 4 queries of one head a workgroup, 256 keys at a time.
@@ -3934,7 +4521,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_keys_keys(
     return;
   }
   const i32 tiles = ((sizes->queries + 3) / 4);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 4;
