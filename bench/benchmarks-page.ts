@@ -3,9 +3,10 @@ import { code, table } from '../scripts/docs/markdown.ts';
 import { agreement, type Comparison } from './compare-peers.ts';
 import { coreOfOneThread, enoughOfACore, limitWords, ratesTable, threadsTable, timesTable, type Rows } from './compare-tables.ts';
 import { decodeTable, memoryTable, prefillTable, type GenerationFigures } from './generation-tables.ts';
+import { peersTitle } from './generation-peers-page.ts';
 import { stretchTokens } from './generation-times.ts';
 import type { KernelRates } from './kernel-rates.ts';
-import type { Machine } from './machine.ts';
+import { machineWords, type Machine } from './machine.ts';
 
 /** A part that was not measured is null. */
 export interface BenchFigures {
@@ -13,8 +14,8 @@ export interface BenchFigures {
   readonly comparison: Comparison | null;
   readonly kernels: KernelRates | null;
 }
-/** Measured by a command of its own, which takes longer than all else: the page keeps its section until it is measured again. */
-const generationTitle = '## Generation';
+/** Generation is measured by commands of its own, which take longer than all else: the page keeps their sections until they run again. */
+export const generationTitle = '## Generation';
 
 const markdown = ([head = [], ...rows]: Rows): string => table(head, rows);
 
@@ -59,10 +60,6 @@ ${markdown(ratesTable(kernels))}
 `;
 }
 
-function machineWords({ processor, cores, memoryGibibytes, node }: Machine): string {
-  return `${processor}, ${cores} cores, ${memoryGibibytes} GiB, Node ${node}`;
-}
-
 export function generationSection(figures: GenerationFigures): string {
   const { dense } = figures.modes;
   const threads = [...new Set(Object.values(figures.modes).map((times) => times.threads))].join(' or ');
@@ -105,17 +102,21 @@ ${markdown(memoryTable(figures))}
 - Decoded tokens are taken back afterwards, so that the text goes on as it was.
 `;
 }
-/** The section of a page, up to the next one; empty where there is none. */
-export function generationSectionOf(page: string): string {
-  const start = page.indexOf(`${generationTitle}\n`);
+/** The section of a page with a title, up to the next one; empty where there is none. */
+function sectionOf(page: string, title: string): string {
+  const start = page.indexOf(`${title}\n`);
   if (start < 0) return '';
   const end = page.indexOf('\n## ', start + 1);
   return page.slice(start, end < 0 ? undefined : end + 1);
 }
-/** Puts a section in the place of the one that the page has, or at its end. */
-export function withGenerationSection(page: string, section: string): string {
-  const old = generationSectionOf(page);
+/** Puts a section in the place of the one with its title that the page has, or at its end. */
+export function withSection(page: string, title: string, section: string): string {
+  const old = sectionOf(page, title);
   return old === '' ? `${page.trimEnd()}\n\n${section}` : page.replace(old, () => `${section}\n`);
+}
+/** The sections of a page that commands of their own measure. */
+export function keptSectionsOf(page: string): string {
+  return [generationTitle, peersTitle].map((title) => sectionOf(page, title).trimEnd()).join('\n\n');
 }
 
 /** No machine with a GPU was at hand: the table has its rows, and no figures, until one is. */
@@ -134,9 +135,9 @@ ${table(
 )}
 `;
 
-/** `generation`: the section as it stands in the page. */
-export function benchmarksPage({ machine, comparison, kernels }: BenchFigures, generation: string): string {
-  return `<!-- Written by ${code('npm run bench -- --write')} and ${code('npm run bench:generation -- --write')}: change bench/, not this file. -->
+/** `kept`: the sections on generation as they stand in the page. */
+export function benchmarksPage({ machine, comparison, kernels }: BenchFigures, kept: string): string {
+  return `<!-- Written by ${code('npm run bench -- --write')}, ${code('npm run bench:generation -- --write')} and ${code('npm run bench:llama -- --write')}: change bench/, not this file. -->
 
 # Benchmarks
 
@@ -146,5 +147,5 @@ Measured on: ${machineWords(machine)}. Figures of another machine differ, and no
 ${comparison ? peersSection(comparison) : ''}
 ${kernels ? kernelsSection(kernels) : ''}
 ${gpuSection}
-${generation}`;
+${kept}`;
 }

@@ -3,9 +3,11 @@
  * them are stopped but one, and they take turns (A B C A B C ...), so that whatever else slows the machine slows all alike.
  * Nothing is timed before all outputs of a case agree.
  */
+import { fileURLToPath } from 'node:url';
 import { spreadOf, type Spread } from '../compiler/cli/measure.ts';
 import { BenchError } from './model-files.ts';
 import { PeerProcess } from './peer-process.ts';
+import type { Requests, RunnerSettings } from './peer-runner.ts';
 import { peerNames, peers, type ModelFiles, type PeerName, type TokenInputs } from './peers.ts';
 
 export interface PeerTime {
@@ -43,6 +45,12 @@ const fewestRounds = 3;
 const mostRounds = 15;
 const vocabulary = 30_522;
 
+type Runner = PeerProcess<RunnerSettings, Requests>;
+function startRunner(settings: RunnerSettings): Promise<Runner> {
+  const who = `${peers[settings.peer].label} with ${settings.threads} threads`;
+  return PeerProcess.start(fileURLToPath(new URL('./peer-runner.ts', import.meta.url)), who, settings);
+}
+
 /** Token ids from a fixed linear congruential generator: the same on every machine. */
 function tokenInputs(batch: number, tokens: number): TokenInputs {
   let state = 1;
@@ -67,7 +75,7 @@ interface FirstRuns {
   readonly milliseconds: readonly number[];
 }
 /** Throws BenchError where the outputs of a runner are not those of the first one. */
-async function firstRuns(runners: readonly PeerProcess[], inputs: TokenInputs): Promise<FirstRuns> {
+async function firstRuns(runners: readonly Runner[], inputs: TokenInputs): Promise<FirstRuns> {
   let reference: Float32Array | undefined;
   const times: number[] = [];
   let largest = 0;
@@ -88,9 +96,9 @@ async function firstRuns(runners: readonly PeerProcess[], inputs: TokenInputs): 
   return { largestDifference: largest, milliseconds: times };
 }
 
-async function compareCase(runners: readonly PeerProcess[], batch: number, tokens: number): Promise<ComparedCase> {
+async function compareCase(runners: readonly Runner[], batch: number, tokens: number): Promise<ComparedCase> {
   const first = await firstRuns(runners, tokenInputs(batch, tokens));
-  const lanes: { runner: PeerProcess; perTurn: number; milliseconds: number[]; coresBusy: number[] }[] = [];
+  const lanes: { runner: Runner; perTurn: number; milliseconds: number[]; coresBusy: number[] }[] = [];
   for (const [index, runner] of runners.entries()) {
     // Engines and thread pools reach their speed after a while; the last run says how many make a turn.
     let last = first.milliseconds[index] ?? 0;
@@ -125,12 +133,12 @@ export async function comparePeers(
   { tokens, batch, threads }: Extent,
   progress: (text: string) => void,
 ): Promise<Comparison> {
-  const runners: PeerProcess[] = [];
+  const runners: Runner[] = [];
   try {
     for (const count of threads) {
       for (const peer of peerNames) {
         progress(`loading: ${peers[peer].label}, ${count} threads`);
-        runners.push(await PeerProcess.start({ peer, threads: count, files }));
+        runners.push(await startRunner({ peer, threads: count, files }));
       }
     }
     const version = (peer: PeerName): string => runners.find(({ settings }) => settings.peer === peer)?.version ?? 'unknown';

@@ -12,7 +12,7 @@ import { integerList } from '../compiler/cli/bench-flags.ts';
 import { formatTable } from '../compiler/cli/table.ts';
 import { usageError } from '../compiler/cli/usage-error.ts';
 import { AtpcError } from '../runtime/errors.ts';
-import { benchmarksPage, generationSectionOf, type BenchFigures } from './benchmarks-page.ts';
+import { benchmarksPage, keptSectionsOf, type BenchFigures } from './benchmarks-page.ts';
 import { comparePeers, type Comparison, type Extent } from './compare-peers.ts';
 import { coreOfOneThread, enoughOfACore, limitWords, ratesTable, threadsTable, timesTable, type Rows } from './compare-tables.ts';
 import { measureKernelRates } from './kernel-rates.ts';
@@ -90,8 +90,8 @@ async function main(args: readonly string[]): Promise<void> {
   else printFigures(figures);
   if (values.write) {
     const style = await resolveConfig(page);
-    const generation = existsSync(page) ? generationSectionOf(await readFile(page, 'utf8')) : '';
-    await writeFile(page, await format(benchmarksPage(figures, generation), { ...style, parser: 'markdown' }));
+    const kept = existsSync(page) ? keptSectionsOf(await readFile(page, 'utf8')) : '';
+    await writeFile(page, await format(benchmarksPage(figures, kept), { ...style, parser: 'markdown' }));
   }
 }
 

@@ -12,7 +12,7 @@ import { integerList } from '../compiler/cli/bench-flags.ts';
 import { formatTable } from '../compiler/cli/table.ts';
 import { usageError } from '../compiler/cli/usage-error.ts';
 import { AtpcError } from '../runtime/errors.ts';
-import { benchmarksPage, generationSection, withGenerationSection } from './benchmarks-page.ts';
+import { benchmarksPage, generationSection, generationTitle, withSection } from './benchmarks-page.ts';
 import type { Rows } from './compare-tables.ts';
 import {
   decodeTable,
@@ -131,7 +131,7 @@ async function main(args: readonly string[]): Promise<void> {
       ? await readFile(page, 'utf8')
       : benchmarksPage({ machine: figures.machine, comparison: null, kernels: null }, '');
     const style = await resolveConfig(page);
-    const written = withGenerationSection(old, generationSection(figures));
+    const written = withSection(old, generationTitle, generationSection(figures));
     await writeFile(page, await format(written, { ...style, parser: 'markdown' }));
   }
   if (values.profile) for (const { title, rows } of profileTables(figures)) print(title, rows);

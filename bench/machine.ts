@@ -16,6 +16,7 @@ export function thisMachine(): Machine {
     node: process.version,
   };
 }
-export function describeMachine({ processor, cores, memoryGibibytes, node }: Machine): string {
-  return `${processor}, ${cores} cores, ${memoryGibibytes} GiB, Node ${node}; every run uses one core`;
+export function machineWords({ processor, cores, memoryGibibytes, node }: Machine): string {
+  return `${processor}, ${cores} cores, ${memoryGibibytes} GiB, Node ${node}`;
 }
+export const describeMachine = (machine: Machine): string => `${machineWords(machine)}; every run uses one core`;

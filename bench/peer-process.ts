@@ -4,50 +4,65 @@
  * fastest with. Needs a system with these signals: any but Windows.
  */
 import { fork, type ChildProcess } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import type { Reply, Requests, RunnerSettings } from './peer-runner.ts';
-import { peers } from './peers.ts';
+import type { Reply, RequestTable } from './answer-requests.ts';
 
-export class PeerProcess {
-  readonly settings: RunnerSettings;
+/** What a peer is asked first, with what it says of itself. */
+export type Loads<Settings> = { readonly load: { readonly ask: Settings; readonly reply: { readonly version: string } } };
+
+export class PeerProcess<Settings, Requests extends RequestTable & Loads<Settings>> {
+  readonly settings: Settings;
   readonly version: string;
+  readonly #who: string;
   readonly #child: ChildProcess;
 
-  private constructor(settings: RunnerSettings, child: ChildProcess, version: string) {
+  private constructor(who: string, settings: Settings, child: ChildProcess, version: string) {
+    this.#who = who;
     this.settings = settings;
     this.#child = child;
     this.version = version;
   }
 
-  static async start(settings: RunnerSettings): Promise<PeerProcess> {
-    // The parent's loader of TypeScript is among its own flags, which a fork takes over.
-    const child = fork(fileURLToPath(new URL('./peer-runner.ts', import.meta.url)), {
-      serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    });
+  /** `runner`: the file of the process. `who`: for errors. */
+  static async start<Settings, Requests extends RequestTable & Loads<Settings>>(
+    runner: string,
+    who: string,
+    settings: Settings,
+  ): Promise<PeerProcess<Settings, Requests>> {
+    // The parent's loader of TypeScript is among its own flags, which a fork takes over. In a group of its own, so that a peer's
+    // browser stops with it.
+    const child = fork(runner, { serialization: 'advanced', stdio: ['ignore', 'ignore', 'inherit', 'ipc'], detached: true });
     running.add(child);
     child.once('exit', () => running.delete(child));
     try {
-      const { version } = await ask(settings, child, 'load', settings);
-      return new PeerProcess(settings, child, version);
+      const { version } = (await ask(who, child, 'load', settings)) as { readonly version: string };
+      return new PeerProcess(who, settings, child, version);
     } catch (error) {
-      child.kill('SIGKILL');
+      signalGroup(child, 'SIGKILL');
       throw error;
     }
   }
 
-  ask<K extends keyof Requests>(name: K, asked: Requests[K]['ask']): Promise<Requests[K]['reply']> {
-    return ask(this.settings, this.#child, name, asked);
+  ask<K extends keyof Requests & string>(name: K, asked: Requests[K]['ask']): Promise<Requests[K]['reply']> {
+    return ask(this.#who, this.#child, name, asked);
   }
 
   end(): void {
-    this.#child.kill('SIGKILL');
+    signalGroup(this.#child, 'SIGKILL');
+  }
+}
+
+function signalGroup({ pid }: ChildProcess, signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
 
 // A stopped process does not see that its parent is gone.
 const running = new Set<ChildProcess>();
-const endAll = (): void => running.forEach((child) => void child.kill('SIGKILL'));
+const endAll = (): void => running.forEach((child) => signalGroup(child, 'SIGKILL'));
 process.once('exit', endAll);
 for (const [signal, code] of [
   ['SIGINT', 130],
@@ -56,14 +71,8 @@ for (const [signal, code] of [
   process.once(signal, () => process.exit(code));
 }
 
-async function ask<K extends keyof Requests>(
-  { peer, threads }: RunnerSettings,
-  child: ChildProcess,
-  name: K,
-  asked: Requests[K]['ask'],
-): Promise<Requests[K]['reply']> {
-  const who = `${peers[peer].label} with ${threads} threads`;
-  child.kill('SIGCONT');
+async function ask(who: string, child: ChildProcess, name: string, asked: unknown): Promise<unknown> {
+  signalGroup(child, 'SIGCONT');
   const reply = await new Promise<Reply>((resolve, reject) => {
     const left = (): void => reject(new Error(`${who} ended while it was asked to ${name}.`));
     child.once('exit', left);
@@ -73,7 +82,7 @@ async function ask<K extends keyof Requests>(
     });
     child.send({ name, ask: asked });
   });
-  child.kill('SIGSTOP');
+  signalGroup(child, 'SIGSTOP');
   if ('fault' in reply) throw new Error(`${who}: ${reply.fault}`);
-  return reply.reply as Requests[K]['reply'];
+  return reply.reply;
 }

@@ -1,4 +1,5 @@
 /** The process of one peer with one number of threads: loads the model, then does what its parent asks (peer-process.ts). */
+import { answerRequests } from './answer-requests.ts';
 import { peers, type ForwardPass, type LoadedPeer, type ModelFiles, type PeerName, type TokenInputs } from './peers.ts';
 
 export interface RunnerSettings {
@@ -6,13 +7,13 @@ export interface RunnerSettings {
   readonly threads: number;
   readonly files: ModelFiles;
 }
-export interface Requests {
+export type Requests = {
   readonly load: { readonly ask: RunnerSettings; readonly reply: { readonly version: string } };
   /** Takes other inputs, and gives what the model makes of them. */
   readonly prepare: { readonly ask: TokenInputs; readonly reply: FirstRun };
   /** `untimed` runs, then `runs` runs that count. */
   readonly time: { readonly ask: { readonly untimed: number; readonly runs: number }; readonly reply: RunTimes };
-}
+};
 export interface FirstRun {
   readonly output: Float32Array;
   readonly milliseconds: number;
@@ -22,14 +23,11 @@ export interface RunTimes {
   /** Processor time of the whole process over the time that passed: how many cores it kept busy. */
   readonly coresBusy: number;
 }
-type RequestName = keyof Requests;
-export type Request = { readonly [K in RequestName]: { readonly name: K; readonly ask: Requests[K]['ask'] } }[RequestName];
-export type Reply = { readonly reply: unknown } | { readonly fault: string };
 
 let loaded: LoadedPeer | undefined;
 let run: ForwardPass | undefined;
 
-const handlers: { readonly [K in RequestName]: (ask: Requests[K]['ask']) => Promise<Requests[K]['reply']> } = {
+answerRequests<Requests>({
   load: async ({ peer, threads, files }) => {
     loaded = await peers[peer].load(files, threads);
     return { version: loaded.version };
@@ -54,15 +52,4 @@ const handlers: { readonly [K in RequestName]: (ask: Requests[K]['ask']) => Prom
     const { user, system } = process.cpuUsage(used);
     return { milliseconds, coresBusy: (user + system) / 1000 / (performance.now() - began) };
   },
-};
-
-async function answer<K extends RequestName>(name: K, ask: Requests[K]['ask']): Promise<Reply> {
-  try {
-    return { reply: await handlers[name](ask) };
-  } catch (error) {
-    return { fault: error instanceof Error ? error.message : String(error) };
-  }
-}
-
-process.on('message', ({ name, ask }: Request) => void answer(name, ask).then((reply) => process.send?.(reply)));
-process.on('disconnect', () => process.exit());
+});

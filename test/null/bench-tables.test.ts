@@ -1,7 +1,9 @@
 import { expect } from 'chai';
-import { benchmarksPage, generationSection, generationSectionOf, withGenerationSection } from '../../bench/benchmarks-page.ts';
+import { benchmarksPage, generationSection, generationTitle, keptSectionsOf, withSection } from '../../bench/benchmarks-page.ts';
 import { largestDifference, type Comparison, type PeerTime } from '../../bench/compare-peers.ts';
 import { coreOfOneThread, threadsTable, timesTable } from '../../bench/compare-tables.ts';
+import type { GenerationComparison } from '../../bench/compare-generation-peers.ts';
+import { peersSection, readingTable } from '../../bench/generation-peers-page.ts';
 import { prefillTable, type GenerationFigures } from '../../bench/generation-tables.ts';
 import { averageTo, type CallTime, type GenerationTimes } from '../../bench/generation-times.ts';
 import { peerNames } from '../../bench/peers.ts';
@@ -79,14 +81,38 @@ describe('the section on generation', () => {
   });
 
   it('takes the place of the one before and leaves the others', () => {
-    const once = withGenerationSection(page, generationSection(figures));
+    const once = withSection(page, generationTitle, generationSection(figures));
     expect(once).to.contain(page.trimEnd()).and.contain('A processor');
     const other = generationSection({ ...figures, machine: { ...machine, processor: 'Another' } });
     const followed = `${once}\n## More\n\nText.\n`;
-    const twice = withGenerationSection(followed, other);
+    const twice = withSection(followed, generationTitle, other);
     expect(twice).to.contain('Another').and.contain('## More\n\nText.').and.contain(page.trimEnd());
     expect(twice.split('## Generation')).to.have.length(2);
-    expect(benchmarksPage({ machine, comparison: null, kernels: null }, generationSectionOf(twice))).to.contain('Another');
+    expect(benchmarksPage({ machine, comparison: null, kernels: null }, keptSectionsOf(twice))).to.contain('Another');
+  });
+});
+
+describe('the times of peers that generate', () => {
+  const spread = (median: number) => ({ median, min: median / 2, max: median * 2 });
+  const comparison: GenerationComparison = {
+    threads: 2,
+    versions: { llama: 'v1', wasmDense: '0.1' },
+    agreement: { prompts: 12, same: { llama: 11, wasmDense: 12 } },
+    times: [
+      { peer: 'llama', tokens: 2048, prefill: spread(3), decode: spread(8), turns: 3 },
+      { peer: 'wasmDense', tokens: 2048, prefill: spread(2), decode: spread(10), turns: 3 },
+      { peer: 'llama', tokens: 8192, prefill: spread(6), decode: spread(12), turns: 2 },
+    ],
+  };
+  it('are a row a peer, with how many times as long llama.cpp takes', () => {
+    const [head, dense, llama] = readingTable(comparison, 'prefill');
+    expect(head).to.deep.equal(['', '2048 tokens', 'llama.cpp / it', '8192 tokens', 'llama.cpp / it']);
+    expect(dense).to.deep.equal(['atpc wasm, dense', '2.00 (1.00 to 4.00)', '1.50x', '-', '']);
+    expect(llama?.slice(2)).to.deep.equal(['1.00x', '6.00 (3.00 to 12.0)', '1.00x']);
+  });
+  it('say how often peers agreed', () => {
+    const machine = { processor: 'A processor', cores: 2, memoryGibibytes: 8, node: 'v20.0.0' };
+    expect(peersSection({ machine, comparison }, 'plot.svg')).to.contain('atpc wasm, dense 12, llama.cpp 11');
   });
 });
 
