@@ -99,11 +99,7 @@ function probeGraph({ graph, shapes, layers, settings, target }: ModeErrorsOptio
       name: `other.${layer}.${index}`,
       node: modes[mode].build(site, keys),
     }));
-    return [
-      { name: `dense.${layer}`, node: dense },
-      ...others,
-      { name: `residual.${layer}`, node: residual },
-    ];
+    return [{ name: `dense.${layer}`, node: dense }, ...others, { name: `residual.${layer}`, node: residual }];
   });
   return { graph: { ...graph, outputs }, outputWeights };
 }

@@ -6,7 +6,7 @@ import type { AttentionShape } from '../../passes/atp/site.ts';
 import { hasFeature } from '../../runtime/backends/wasm/feature-probe.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import { build, buildEntries, emit, moduleOf, type Built } from '../build.ts';
-import type { captureCalibration} from '../calibrate/calibrate.ts';
+import type { captureCalibration } from '../calibrate/calibrate.ts';
 import { calibrate, encoderInput, type Encode } from '../calibrate/calibrate.ts';
 import type { Target } from '../codegen/target.ts';
 import { hostTarget } from '../codegen/targets.ts';
