@@ -1,15 +1,15 @@
 import { attentionSchedule } from '../../compiler/codegen/native/attention.ts';
 import type { AttentionBackend } from './attention-kernels.ts';
-import { nativeBuilds } from './native-instance.ts';
+import { nativeKernelBuilds } from './native-instance.ts';
 
 export const nativeAttention: AttentionBackend = {
   name: 'native',
   tolerance: 2e-6,
-  builds: nativeBuilds,
+  builds: nativeKernelBuilds,
   schedule: attentionSchedule,
   otherSchedule: { queryTile: 16, keyTile: 12, fewQueries: true },
   async run({ kernel, operands, integers, results, items }, build) {
-    const found = nativeBuilds.find(({ title }) => title === build) ?? nativeBuilds.at(-1);
+    const found = nativeKernelBuilds.find(({ title }) => title === build) ?? nativeKernelBuilds.at(-1);
     if (found === undefined) throw new RangeError(`There is no build '${build}'.`);
     const instance = await found.instantiate({ attention: kernel });
     const placed = operands.map(instance.place);

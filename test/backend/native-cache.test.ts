@@ -1,5 +1,5 @@
 import { scoreKeysSchedule } from '../../compiler/codegen/native/score-keys.ts';
 import { cacheKernels } from './cache-kernels.ts';
-import { nativeBuilds } from './native-instance.ts';
+import { nativeKernelBuilds } from './native-instance.ts';
 
-for (const build of nativeBuilds) cacheKernels(build, [scoreKeysSchedule().keyTile, 16]);
+for (const build of nativeKernelBuilds) cacheKernels(build, [scoreKeysSchedule().keyTile, 16]);

@@ -7,7 +7,7 @@ import { panelWidth } from '../../compiler/codegen/native/product-tiles.ts';
 import { scratchBytes } from '../../compiler/codegen/native/renderers.ts';
 import type { BlockGemmKernel, EpilogueStep, GemmKernel } from '../../compiler/kernel/kernel.ts';
 import { formatBlockFormat } from '../../compiler/weights/block-format.ts';
-import { loadLibrary, nativeLevels, type KernelCall } from './native-library.ts';
+import { loadKernels, skipWithoutNative, testedBuilds, titleOf, type KernelCall } from './native-library.ts';
 import {
   blockFormats,
   blockRight,
@@ -87,12 +87,13 @@ function run(call: KernelCall, product: Product, cuts: readonly number[] = []): 
   return new Float32Array(memory.buffer, addresses.at(-1), result.length).slice();
 }
 
-for (const level of nativeLevels) {
-  describe(`products of the native target with ${level}`, () => {
+for (const build of testedBuilds) {
+  describe(`products of the native target with ${titleOf(build)}`, () => {
     let call: KernelCall;
     before(function () {
       this.timeout(60_000);
-      call = loadLibrary(renderNativeModule(kernels.map((kernel, index) => ({ name: `product_${index}`, kernel }))), level);
+      skipWithoutNative(this);
+      call = loadKernels(renderNativeModule(kernels.map((kernel, index) => ({ name: `product_${index}`, kernel }))), build);
     });
     const check = (product: Product, tolerance?: number): Float32Array => {
       const { rows, columns, depth } = product.shape;

@@ -1,15 +1,16 @@
+import type { NativeBuild } from '../../compiler/codegen/native/compile-c.ts';
 import { renderNativeModule } from '../../compiler/codegen/native/module.ts';
 import { scratchBytes } from '../../compiler/codegen/native/renderers.ts';
 import type { Kernel } from '../../compiler/kernel/kernel.ts';
 import { evaluateSize } from '../../ir/size.ts';
 import type { KernelBuild, KernelInstance } from './kernel-instance.ts';
-import { loadLibrary, nativeLevels, type NativeLevel } from './native-library.ts';
+import { loadKernels, skipWithoutNative, testedBuilds, titleOf } from './native-library.ts';
 
-/** Kernels as one library of a level, over a memory of JavaScript's. */
-export function instantiateNative(kernels: Readonly<Record<string, Kernel>>, level: NativeLevel): KernelInstance {
+/** Kernels as one library of a build, over a memory of JavaScript's. */
+export function instantiateNative(kernels: Readonly<Record<string, Kernel>>, build: NativeBuild): KernelInstance {
   const names = Object.keys(kernels);
   const text = renderNativeModule(Object.entries(kernels).map(([name, kernel]) => ({ name, kernel })));
-  const call = loadLibrary(text, level);
+  const call = loadKernels(text, build);
   let memory = new Uint8Array(4 * 2 ** 20);
   let next = 64;
   const reserve = (bytes: number): number => {
@@ -48,8 +49,10 @@ export function instantiateNative(kernels: Readonly<Record<string, Kernel>>, lev
   };
 }
 
-export const nativeBuilds: readonly KernelBuild[] = nativeLevels.map((level) => ({
-  title: `native, ${level}`,
-  skip: () => undefined,
-  instantiate: (kernels) => Promise.resolve(instantiateNative(kernels, level)),
+export const nativeKernelBuilds: readonly KernelBuild[] = testedBuilds.map((build) => ({
+  title: `native, ${titleOf(build)}`,
+  skip: skipWithoutNative,
+  instantiate: (kernels) => Promise.resolve(instantiateNative(kernels, build)),
 }));
+/** Of the highest level that this machine has. */
+export const highestKernelBuild = nativeKernelBuilds.at(-1) as KernelBuild;

@@ -1,4 +1,4 @@
 import { loopKernels } from './loop-kernels.ts';
-import { nativeBuilds } from './native-instance.ts';
+import { nativeKernelBuilds } from './native-instance.ts';
 
-for (const build of nativeBuilds) loopKernels(build);
+for (const build of nativeKernelBuilds) loopKernels(build);

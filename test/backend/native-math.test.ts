@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { ElementwiseOp, MapKernel } from '../../compiler/kernel/kernel.ts';
 import { exactMath, mathBounds, mathLimits, ulps, type MathName } from './exact-math.ts';
 import type { KernelInstance } from './kernel-instance.ts';
-import { nativeBuilds } from './native-instance.ts';
+import { nativeKernelBuilds } from './native-instance.ts';
 
 const mathNames = Object.keys(mathBounds) as MathName[];
 const opOf = (name: MathName): ElementwiseOp => (name === 'geluTanh' ? 'gelu_tanh' : name);
@@ -13,7 +13,7 @@ function mapOf(name: MathName): MapKernel {
   return { kind: 'map', rank: 1, operands: [operand], reduction: null, body, epilogue: null, result };
 }
 
-for (const build of nativeBuilds) {
+for (const build of nativeKernelBuilds) {
   describe(`math of ${build.title}`, () => {
     let instance: KernelInstance;
     before(async function () {

@@ -1,9 +1,14 @@
 import { modesOf } from './mode-backend.ts';
 import { modeKernels } from './mode-kernels.ts';
 import { nativeAttention } from './native-attention.ts';
-import { nativeBuilds } from './native-instance.ts';
+import { highestKernelBuild, nativeKernelBuilds } from './native-instance.ts';
+import { skipWithoutNative } from './native-library.ts';
 import { principalRowKernels } from './principal-row-kernels.ts';
 
-const highest = nativeBuilds.at(-1);
-if (highest !== undefined) modeKernels(modesOf('native', nativeAttention, highest));
-for (const build of nativeBuilds) principalRowKernels(build);
+describe('native', () => {
+  before(function () {
+    skipWithoutNative(this);
+  });
+  modeKernels(modesOf('native', nativeAttention, highestKernelBuild));
+});
+for (const build of nativeKernelBuilds) principalRowKernels(build);

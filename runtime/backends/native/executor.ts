@@ -152,12 +152,12 @@ export class NativeExecutor implements Executor {
     void this.#settle(() => this.#memory.clear(address, states.bytes));
   }
   readState(state: number): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#settle(() => packSparse(this.#stateBytes(state)));
+    return this.#settle(() => packSparse(this.stateBytes(state)));
   }
   /** For a state that was opened and not used. Rejects with ATPC-608 for bytes that are not those of a state of this program. */
   writeState(state: number, bytes: Uint8Array): Promise<void> {
     return this.#settle(() => {
-      const target = this.#stateBytes(state);
+      const target = this.stateBytes(state);
       if (unpackSparse(bytes, target)) return;
       throw new AtpcError('ATPC-608', `The bytes of the state are not those of one of ${target.length} bytes.`);
     });
@@ -165,7 +165,8 @@ export class NativeExecutor implements Executor {
   #settle<T>(work: () => T): Promise<T> {
     return this.#pending.track(() => new Promise((resolve) => resolve(work())));
   }
-  #stateBytes(state: number): Uint8Array {
+  /** The memory of a state. */
+  stateBytes(state: number): Uint8Array {
     const states = this.#needStates();
     return new Uint8Array(this.#memory.view(states.addressOf(state), states.bytes));
   }
