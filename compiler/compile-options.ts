@@ -17,7 +17,7 @@ export interface CompileOptions {
   readonly out: string;
   /** Name of the package; default: the model's name. */
   readonly name?: string;
-  /** What the package runs on, `wasm`, `webgpu` and `cuda` in any order; default ['wasm']. The plan is that of the first, in this order. */
+  /** What the package runs on, `wasm`, `webgpu`, `cuda` and `native` in any order; default ['wasm']. The plan is that of the first, in this order. */
   readonly targets?: readonly string[];
   /** What both sides of products and of attention are multiplied as, for target `cuda` alone; sums are f32. Default f32. */
   readonly precision?: Precision;
