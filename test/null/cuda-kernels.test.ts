@@ -55,8 +55,10 @@ function registersAtMost(found: DistinctKernel): number {
       return 80;
   }
 }
-function productRegisters({ kind, schedule }: GemmKernel | BlockGemmKernel, threads: number): number {
-  if ('multiply' in schedule) return Math.min(255, (schedule.rowTile * schedule.columnTile) / threads + 128);
+function productRegisters({ kind, schedule, leftNorm }: GemmKernel | BlockGemmKernel, threads: number): number {
+  // On their way with the next tile of a left side that is normalised: four numbers of the weight of the norm, and of its bias.
+  const ofNorm = { none: 0, rms: 4, layer: 8 }[leftNorm?.norm ?? 'none'];
+  if ('multiply' in schedule) return Math.min(255, (schedule.rowTile * schedule.columnTile) / threads + 128 + ofNorm);
   if ('threadRows' in schedule) return schedule.threadRows * schedule.threadColumns + 80;
   return kind === 'gemm' ? 136 : 232;
 }

@@ -81,6 +81,23 @@ describe('work of kernels, by hand', () => {
     expect(work.rereadBytes).to.equal(4 * 4 * (128 * 2 + 192 * 1));
     expect(work.tileFill).to.equal(1);
   });
+  it('a product of [2, 4] and [3, 4] that normalises its left side and gathers statistics of its rows', () => {
+    const plain = workOf(gemm, numbers([2, 3, 4, 4, 3, 3]));
+    const leftNorm = { norm: 'layer', epsilon: 1e-5, statistics: 'gathered' } as const;
+    const work = workOf({ ...gemm, leftNorm, gathers: 'rms' }, numbers([2, 3, 4, 4, 3, 3, 2]));
+    expect(work.readBytes - plain.readBytes, 'weight and bias, and two numbers of two parts of two rows').to.equal(
+      4 * (2 * 4 + 8),
+    );
+    expect(work.writtenBytes - plain.writtenBytes, 'a sum of squares a row').to.equal(4 * 2);
+    expect(work.scalarFlops - plain.scalarFlops).to.equal(4 * 8 + 2 * 6);
+    const few: Kernel = { ...gemm, schedule: { rowTile: 2, columnTile: 1, threads: 32 }, epilogue: [] };
+    const norm = { norm: 'rms', epsilon: 1e-5, statistics: 'computed' } as const;
+    const reread = (kernel: Kernel): number => workOf(kernel, numbers([2, 3, 4, 4, 3])).rereadBytes;
+    expect(reread({ ...few, leftNorm: norm }) - reread(few), 'three thread blocks read the weight').to.equal(4 * 4 * 2);
+    expect(reread({ ...few, leftNorm: { ...norm, norm: 'layer' } }) - reread(few), 'and rows twice more').to.equal(
+      4 * (8 * 2 + 3 * 2 * 8),
+    );
+  });
   it('a product with blocks of 32: four bits, a scale and a minimum', () => {
     const format = { bits: 4, block: 32, minima: true } as never;
     const kernel: Kernel = { ...gemm, kind: 'block_gemm', format, epilogue: [] };
