@@ -91,10 +91,10 @@ describe('norms on CUDA', () => {
     const kinds = (root: (graph: NodeTable, sum: Node, normed: Node) => readonly Node[]): readonly string[] => {
       const make = new NodeTable();
       const parameter = (name: string, shape: readonly number[]): Node =>
-        make.make('parameter', { name, elementType: 'f32', shape }, []) as Node;
+        make.make('parameter', { name, elementType: 'f32', shape }, []);
       const x = make.make('input', { name: 'x', elementType: 'f32', shape: ['rows', 8] }, []) as Node;
       const product = (left: Node, name: string): Node =>
-        make.make('matmul', { transposeRight: true }, [left, parameter(name, [8, 8])]) as Node;
+        make.make('matmul', { transposeRight: true }, [left, parameter(name, [8, 8])]);
       const first = make.make('add', {}, [product(x, 'w'), x]) as Node;
       const normed = make.make('rms_norm', { epsilon: 1e-5 }, [first, parameter('g', [8])]) as Node;
       const outputs = root(make, product(normed, 'v'), normed).map((node, index) => ({ name: `y${index}`, node }));
@@ -108,11 +108,11 @@ describe('norms on CUDA', () => {
       const { list } = build(graph, { target: cudaTarget('f16'), verify: true, plan: densePlan });
       return list.dispatches.map(({ kernel }) => kernel.kind).filter((kind) => kind === 'norm');
     };
-    const add = (make: NodeTable, a: Node, b: Node): Node => make.make('add', {}, [a, b]) as Node;
+    const add = (make: NodeTable, a: Node, b: Node): Node => make.make('add', {}, [a, b]);
     expect(kinds((_, sum) => [sum])).to.deep.equal([]);
     expect(kinds((make, sum, normed) => [add(make, sum, normed)])).to.deep.equal([]);
     expect(kinds((make, sum, normed) => [add(make, add(make, sum, normed), normed)])).to.deep.equal(['norm']);
-    expect(kinds((make, sum, normed) => [sum, make.make('relu', {}, [normed]) as Node])).to.deep.equal(['norm']);
+    expect(kinds((make, sum, normed) => [sum, make.make('relu', {}, [normed])])).to.deep.equal(['norm']);
     expect(kinds((_, sum, normed) => [sum, normed])).to.deep.equal(['norm']);
   });
   it('other targets have none of it', async () => {
