@@ -2,7 +2,7 @@ import type { Precision } from '../../compiler/codegen/cuda/precision.ts';
 import { cudaTarget } from '../../compiler/codegen/cuda/target.ts';
 import type { AttentionKernel } from '../../compiler/kernel/kernel.ts';
 import type { AttentionBackend } from './attention-kernels.ts';
-import { runOnCuda } from './run-cuda-attention.ts';
+import { runOnCuda } from './run-cuda-kernels.ts';
 
 /**
  * Of results against float64, where values are at most 1 and scores a few units: those of sixteen bits are half a unit in the last
@@ -24,7 +24,7 @@ export function cudaAttention(precision: Precision): AttentionBackend {
     otherSchedule: otherSchedules[precision],
     async run({ kernel, operands, integers, results }) {
       const written = results.map((length) => new Float32Array(length).fill(NaN));
-      const runs = await runOnCuda({ kernel, operands: [...operands, ...written], written: written.length, integers }, 2);
+      const runs = await runOnCuda({ kernel, reads: operands, written, integers }, 2);
       return runs.map((found) => {
         const [result, logSumExp = new Float32Array()] = found as readonly [Float32Array, Float32Array?];
         return { result, logSumExp };

@@ -3,7 +3,7 @@ import { cudaCompilersAreThere } from '../cuda-compilers.ts';
 import { cudaIsThere } from '../cuda-device.ts';
 import { cudaAttention } from './cuda-attention.ts';
 import { modeKernels } from './mode-kernels.ts';
-import { runOnCuda } from './run-cuda-attention.ts';
+import { runOnCuda } from './run-cuda-kernels.ts';
 
 describe('CUDA', () => {
   before(function () {
@@ -14,7 +14,6 @@ describe('CUDA', () => {
     name: 'cuda',
     tolerance: 2e-6,
     attention: cudaAttention('f32'),
-    run: (kernel, inputs, results, integers) =>
-      runOnCuda({ kernel, operands: [...inputs, ...results], written: results.length, integers }, 2),
+    run: (kernel, inputs, results, integers) => runOnCuda({ kernel, reads: inputs, written: results, integers }, 2),
   });
 });

@@ -8,7 +8,7 @@ import { cudaIsThere, onHardware } from '../cuda-device.ts';
 import { requires } from '../requirements.ts';
 import { numbers, type Floats } from './products.ts';
 import { roundings } from './rounded.ts';
-import { cudaText, withCudaModule, type Launch } from './run-cuda-kernels.ts';
+import { cudaText, runCudaText } from './run-cuda-kernels.ts';
 
 const types = ['f16', 'bf16'] as const;
 const lanes = Array.from({ length: 32 }, (_, lane) => lane);
@@ -95,7 +95,7 @@ describe('tensor cores and asynchronous copies', function () {
     requires(this, 'cuda', cudaIsThere() && cudaCompilersAreThere());
   });
   const launched = (name: string, given: Floats, more: Floats, length: number): Promise<Float32Array> =>
-    withCudaModule(text, (launch: Launch) => launch(name, 1, [given, more], new Float32Array(length)));
+    runCudaText(text, name, [given, more], new Float32Array(length));
 
   for (const type of types) {
     const transpose = (values: Floats, rows: number): Floats =>

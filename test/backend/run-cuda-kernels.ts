@@ -1,4 +1,4 @@
-/** Runs kernels of CUDA on arrays, each in memory of its own, without a program around them. */
+/** Runs kernels of CUDA on arrays, without a program around them. Operands are bound as in programs: what is written lies in one buffer. */
 import { intrinsics } from '../../compiler/codegen/cuda/intrinsics.ts';
 import { prelude } from '../../compiler/codegen/cuda/prelude.ts';
 import { rendererOf } from '../../compiler/codegen/cuda/renderers.ts';
@@ -16,17 +16,28 @@ import { simulateModules } from '../cuda-device.ts';
 import { ptxFor, testDriver } from './cuda-backend.ts';
 import type { KernelArray } from './products.ts';
 
-export interface KernelRun {
+export type KernelTensor = Float32Array | Int32Array;
+/** A kernel, and its operands in the order of kernel.ts. */
+export interface BoundTensors {
   readonly kernel: Kernel;
-  readonly reads: readonly KernelArray[];
-  /** What the result holds before; the kernel writes into a copy. */
+  readonly reads: readonly (KernelArray | KernelTensor)[];
+  /** What the results hold before; the kernel writes into copies. */
+  readonly written: readonly KernelTensor[];
+  readonly integers: readonly number[];
+}
+export interface KernelRun extends Omit<BoundTensors, 'written'> {
   readonly result: Float32Array<ArrayBuffer>;
   /** A second result, after the first, which the kernel's values are put into. */
   readonly statistics?: Float32Array<ArrayBuffer>;
-  readonly integers: readonly number[];
 }
+const tensorsOf = ({ kernel, reads, result, statistics, integers }: KernelRun): BoundTensors => ({
+  kernel,
+  reads,
+  written: [result, ...(statistics ? [statistics] : [])],
+  integers,
+});
 
-function elementTypeOf(array: KernelArray): BufferElementType {
+function elementTypeOf(array: KernelArray | KernelTensor): BufferElementType {
   if (array instanceof Float32Array) return 'f32';
   if (array instanceof Int32Array) return 'i32';
   return array instanceof Uint16Array ? 'f16' : 'u8';
@@ -34,103 +45,171 @@ function elementTypeOf(array: KernelArray): BufferElementType {
 // How operands are bound does not depend on the precision.
 const { memory } = cudaTarget('f32');
 
-/** A kernel with each operand in a buffer of its own. */
-export function bindRun({ kernel, reads, result, statistics, integers }: KernelRun): BoundKernel {
-  if (memory.kind !== 'buffers') throw new TypeError('CUDA binds buffers.');
-  const range = (array: KernelArray): Dispatch['reads'][number] => ({
-    buffer: { name: '', class: 'workspace', elementType: elementTypeOf(array), elements: array.length, weight: null },
-    offset: 0,
-  });
-  const writes = [range(result), ...(statistics ? [range(statistics)] : [])];
-  const dispatch = { kernel, label: 'test', reads: reads.map(range), writes, integers } as unknown as Dispatch;
-  const devices = new Map(
-    [...dispatch.reads, ...dispatch.writes].map(({ buffer }, index) => [buffer, `buffer ${index}`] as const),
-  );
-  return { kernel, pattern: bindOperands(dispatch, memory, ({ buffer }) => ({ device: devices.get(buffer) ?? '', offset: 0 })) };
+/** Between results in their buffer, and behind the last: what a kernel writes beyond an end is seen. */
+const gap = 8;
+const untouched = 0x7f7f7f7f;
+/** Where each result begins in their buffer, in elements, and where the buffer ends. */
+function resultPlaces(written: readonly KernelTensor[]): readonly number[] {
+  const places = [0];
+  for (const { length } of written) places.push((places.at(-1) as number) + Math.ceil(length / 4) * 4 + gap);
+  return places;
 }
+
+/** Every operand that is read in a buffer of its own. Rows are loaded four elements at a time where the strides allow it. */
+function bind({ kernel, reads, written, integers }: BoundTensors): BoundKernel {
+  if (memory.kind !== 'buffers') throw new TypeError('CUDA binds buffers.');
+  const places = resultPlaces(written);
+  const range = (array: KernelArray | KernelTensor, name: string, offset: number): Dispatch['reads'][number] => ({
+    buffer: { name, class: 'workspace', elementType: elementTypeOf(array), elements: array.length, weight: null },
+    offset,
+  });
+  const dispatch = {
+    kernel,
+    label: 'test',
+    reads: reads.map((array, index) => range(array, `read ${index}`, 0)),
+    writes: written.map((array, index) => range(array, 'results', places[index] as number)),
+    integers,
+  } as unknown as Dispatch;
+  return { kernel, pattern: bindOperands(dispatch, memory, ({ buffer: { name } }) => ({ device: name, offset: 0 })) };
+}
+export const bindRun = (run: KernelRun): BoundKernel => bind(tensorsOf(run));
+
 /** A file of CUDA C++ with these kernels. */
 export const textOfKernels = (kernels: readonly BoundKernel[]): string =>
   cudaText(...nameKernels(kernels).named.map((kernel) => renderCuda(kernel)));
 export const cudaText = (...kernels: readonly string[]): string => [intrinsics, prelude, ...kernels].join('\n');
 
-/** Compiles the different kernels of the runs together, and runs them one after the other. */
+/** What a launch reads, in the order of the kernel's parameters, then what it reads and writes, then scratch memory. */
+interface LaunchMemory {
+  readonly reads: readonly Uint8Array[];
+  readonly written: Uint8Array;
+  readonly scratchBytes?: number;
+}
+/** Launches a kernel of so many blocks, and gives what is written afterwards. */
+type Launch = (name: string, blocks: number, memory: LaunchMemory) => Uint8Array<ArrayBuffer>;
+
+/** The modules of texts, on the device that tests have, for as long as the process runs. */
+const modules = new Map<string, Promise<Launch>>();
+function moduleOf(text: string): Promise<Launch> {
+  const loaded = modules.get(text) ?? loadModule(text);
+  modules.set(text, loaded);
+  return loaded;
+}
+async function loadModule(text: string): Promise<Launch> {
+  const ptx = await ptxFor(text);
+  await simulateModules(text, [ptx]);
+  const driver = await driverInUse();
+  const bytes = new TextEncoder().encode(ptx);
+  const { threads } = readPtx(bytes);
+  const module = driver.loadModule(bytes);
+  return (name, blocks, launched) => {
+    const kernel = driver.functionOf(module, name);
+    if (kernel === undefined) throw new RangeError(`The module has no kernel ${name}.`);
+    return launch(driver, { kernel, blocks, threads: threads.get(name) ?? 0 }, launched);
+  };
+}
+let inUse: Promise<CudaDriver> | undefined;
+function driverInUse(): Promise<CudaDriver> {
+  inUse ??= testDriver().then((driver) => {
+    driver.useContext(driver.retainContext(driver.deviceAt(0)));
+    return driver;
+  });
+  return inUse;
+}
+
+function launch(
+  driver: CudaDriver,
+  { kernel, blocks, threads }: { readonly kernel: Address; readonly blocks: number; readonly threads: number },
+  { reads, written, scratchBytes = 0 }: LaunchMemory,
+): Uint8Array<ArrayBuffer> {
+  const stream = driver.createStream();
+  const made: Address[] = [];
+  const allocate = (bytes: number): Address => {
+    // Halves and bytes are read as whole words.
+    const place = driver.allocate(Math.max(16, Math.ceil(bytes / 4) * 4));
+    made.push(place);
+    return place;
+  };
+  const upload = (bytes: Uint8Array): Address => {
+    const place = allocate(bytes.byteLength);
+    if (bytes.byteLength > 0) driver.copyToDevice(place, driver.addressOf(bytes), bytes.byteLength, stream);
+    return place;
+  };
+  try {
+    const [sizes, ...bindings] = [...reads, written].map(upload) as [Address, ...Address[]];
+    const scratch = scratchBytes > 0 ? [allocate(scratchBytes)] : [];
+    const parameters = new LaunchBuffer(driver);
+    parameters.fill(sizes, BigUint64Array.from([...bindings, ...scratch]));
+    driver.launch(kernel, blocks, threads, stream, parameters.extra);
+    const after = inPlace(new Uint8Array(written.byteLength));
+    driver.copyToHost(driver.addressOf(after), bindings.at(-1) as Address, after.byteLength, stream);
+    driver.synchronise();
+    return after;
+  } finally {
+    for (const place of made) driver.free(place);
+    driver.destroyStream(stream);
+  }
+}
+/** The same bytes in memory that the engine does not move, as it may small arrays. */
+function inPlace({ buffer, byteOffset, byteLength }: KernelArray | KernelTensor): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(new ArrayBuffer(byteLength));
+  bytes.set(new Uint8Array(buffer, byteOffset, byteLength));
+  return bytes;
+}
+
+/** Runs a kernel so many times, each from the same state, and gives what its results are after each. */
+function run(tensors: BoundTensors, launched: Launch, name: string, times = 1): readonly (readonly KernelTensor[])[] {
+  const { kernel, reads, written, integers } = tensors;
+  const renderer = rendererOf(kernel);
+  const places = resultPlaces(written);
+  const before = new Uint8Array(new ArrayBuffer((places.at(-1) as number) * 4)).fill(0x7f);
+  written.forEach((array, index) => before.set(inPlace(array), (places[index] as number) * 4));
+  const blocks = evaluateSize(renderer.items(kernel, integers), {});
+  const sizes = Int32Array.from([blocks, ...reads.map(() => 0), ...places.slice(0, -1), ...integers]);
+  const launchMemory: LaunchMemory = {
+    reads: [sizes, ...reads].map(inPlace),
+    written: before,
+    ...(renderer.scratch?.isUsed(kernel) ? { scratchBytes: evaluateSize(renderer.scratch.bytes(kernel, integers), {}) } : {}),
+  };
+  return Array.from({ length: times }, () => {
+    const after = launched(name, blocks, launchMemory);
+    return written.map((values, index) => {
+      const offset = places[index] as number;
+      const beyond = new Int32Array(after.buffer, (offset + values.length) * 4, gap);
+      if (beyond.some((element) => element !== untouched)) throw new Error(`${kernel.kind} wrote beyond result ${index}.`);
+      const place = [after.buffer, offset * 4, values.length] as const;
+      return values instanceof Float32Array ? new Float32Array(...place) : new Int32Array(...place);
+    });
+  });
+}
+
+/** Compiles the different kernels of the runs together, runs them one after the other, and gives the first result of each. */
 export async function runCudaKernels(runs: readonly KernelRun[]): Promise<readonly Float32Array[]> {
   const bound = runs.map(bindRun);
   const { nameOf } = nameKernels(bound);
-  return withCudaModule(textOfKernels(bound), (launch) =>
-    runs.map(({ kernel, reads, result, statistics, integers }, index) => {
-      const items = evaluateSize(rendererOf(kernel).items(kernel, integers), {});
-      const operands = [...reads, result, ...(statistics ? [statistics] : [])];
-      const sizes = Int32Array.from([items, ...operands.map(() => 0), ...integers]);
-      return launch(nameOf(bound[index] as BoundKernel), items, [sizes, ...reads], result, statistics);
-    }),
-  );
-}
-
-/**
- * Launches a kernel of so many blocks over arrays, in the order of its parameters, of which the result is the last; gives that. What the
- * kernel makes of a second result is put into it.
- */
-export type Launch = (
-  name: string,
-  blocks: number,
-  reads: readonly KernelArray[],
-  result: Float32Array,
-  second?: Float32Array<ArrayBuffer>,
-) => Float32Array;
-/** Compiles a file of CUDA C++ and loads it, on the device that tests have. */
-export async function withCudaModule<T>(text: string, use: (launch: Launch) => T): Promise<T> {
-  const [driver, ptx] = [await testDriver(), await ptxFor(text)];
-  await simulateModules(text, [ptx]);
-  const device = driver.deviceAt(0);
-  driver.useContext(driver.retainContext(device));
-  try {
-    const bytes = new TextEncoder().encode(ptx);
-    const { threads } = readPtx(bytes);
-    const module = driver.loadModule(bytes);
-    const value = use((name, blocks, reads, result, second) => {
-      const kernel = driver.functionOf(module, name);
-      if (kernel === undefined) throw new RangeError(`The module has no kernel ${name}.`);
-      return launchKernel(driver, { kernel, blocks, threads: threads.get(name) ?? 0 }, reads, result, second);
-    });
-    driver.unloadModule(module);
-    return value;
-  } finally {
-    driver.releaseContext(device);
+  const launched = await moduleOf(textOfKernels(bound));
+  const found: Float32Array[] = [];
+  for (const [index, each] of runs.entries()) {
+    const [results] = run(tensorsOf(each), launched, nameOf(bound[index] as BoundKernel));
+    const [first, second] = results as readonly [Float32Array, Float32Array?];
+    if (second) each.statistics?.set(second);
+    found.push(first);
   }
+  return found;
 }
-
-function launchKernel(
-  driver: CudaDriver,
-  { kernel, blocks, threads }: { readonly kernel: Address; readonly blocks: number; readonly threads: number },
+/** Runs one kernel so many times, each from the same state, and gives what is written after each. */
+export async function runOnCuda(tensors: BoundTensors, times: number): Promise<readonly (readonly KernelTensor[])[]> {
+  const { named, nameOf } = nameKernels([bind(tensors)]);
+  const bound = named[0] as BoundKernel;
+  return run(tensors, await moduleOf(textOfKernels([bound])), nameOf(bound), times);
+}
+/** Launches a block of a kernel that is not one of kernel.ts. */
+export async function runCudaText(
+  text: string,
+  name: string,
   reads: readonly KernelArray[],
   result: Float32Array,
-  second?: Float32Array<ArrayBuffer>,
-): Float32Array {
-  const stream = driver.createStream();
-  // In memory that the engine does not move, as it may small arrays.
-  const found = new Float32Array(new ArrayBuffer(result.byteLength));
-  found.set(result);
-  const arrays = [...reads, found, ...(second ? [second] : [])];
-  const addresses = arrays.map((array) => {
-    // Halves are read as words of two.
-    const address = driver.allocate(Math.max(4, Math.ceil(array.byteLength / 4) * 4));
-    const from = driver.addressOf(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
-    if (array.byteLength > 0) driver.copyToDevice(address, from, array.byteLength, stream);
-    return address;
-  });
-  const [sizes, ...bindings] = addresses as [Address, ...Address[]];
-  const parameters = new LaunchBuffer(driver);
-  parameters.fill(sizes, BigUint64Array.from(bindings));
-  driver.launch(kernel, blocks, threads, stream, parameters.extra);
-  driver.copyToHost(driver.addressOf(found), addresses[reads.length] as Address, found.byteLength, stream);
-  const behind = addresses[reads.length + 1];
-  // In memory that the engine does not move, as it may small arrays.
-  const copied = new Float32Array(new ArrayBuffer(second?.byteLength ?? 0));
-  if (behind !== undefined) driver.copyToHost(driver.addressOf(copied), behind, copied.byteLength, stream);
-  driver.synchronise();
-  second?.set(copied);
-  for (const address of addresses) driver.free(address);
-  driver.destroyStream(stream);
-  return found;
+): Promise<Float32Array> {
+  const after = (await moduleOf(text))(name, 1, { reads: reads.map(inPlace), written: inPlace(result) });
+  return new Float32Array(after.buffer);
 }
