@@ -4,6 +4,7 @@ import type { TargetName } from '../../runtime/format/manifest.ts';
 import type { WeightPacking } from '../../runtime/format/program.ts';
 import type { BindingPattern } from '../kernel/binding.ts';
 import type { Dispatch } from '../kernel/dispatch.ts';
+import type { LeftNorm, Norm } from '../kernel/row-norm.ts';
 import type { AttentionKernel, BlockGemmKernel, GemmKernel, Kernel, ScoreKeysKernel } from '../kernel/kernel.ts';
 
 export interface NamedKernel {
@@ -67,6 +68,11 @@ export interface Target {
   /** By the number of rows of the left side, of which decoding has few, of columns of the result, and the depth. */
   gemmSchedule(rows: Size, columns: number, depth: Size): GemmKernel['schedule'];
   blockGemmSchedule(rows: Size, columns: number, depth: Size): BlockGemmKernel['schedule'];
+  /**
+   * Whether a product normalises its left side while it reads it, where a norm is in between (compiler/kernel/plan-norms.ts), and how it
+   * comes by the statistics of the rows; null where it does not. Absent where no product does: a norm is a kernel of its own.
+   */
+  leftNorm?(norm: Norm, schedule: (GemmKernel | BlockGemmKernel)['schedule'], depth: Size): LeftNorm['statistics'] | null;
   /** FLOPs a second of one core on tiled kernels, for the cost model; measured, see docs/results.md. */
   readonly flopsPerSecond: number;
   /** The same where a kernel reads scattered keys one query at a time. */

@@ -1,5 +1,6 @@
 import type { Manifest, ManifestTarget, TargetName, Task } from '../../runtime/format/manifest.ts';
 import { evaluateExpression } from '../../runtime/format/expression.ts';
+import { lossLine } from '../quality/loss-words.ts';
 import { describePort } from './declarations.ts';
 import { ownApproximations } from './own-approximations.ts';
 
@@ -155,7 +156,8 @@ function attention(manifest: Manifest): string {
   const approximations =
     lines.length === 0 ? 'Nothing in this package is approximate.' : lines.map((line) => `- ${line}`).join('\n');
   const plan = rows.length === 0 ? '' : `\n\n${table(['layer', 'heads', 'mode', 'share of keys', 'measured share'], rows)}`;
-  return `${manifest.attention.reason}\n\n${approximations}${plan}`;
+  const { reason, loss } = manifest.attention;
+  return `${reason}\n\n${loss ? `${lossLine(loss)}\n\n` : ''}${approximations}${plan}`;
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

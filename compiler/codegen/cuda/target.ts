@@ -4,6 +4,7 @@ import { cudaDialect } from './dialect.ts';
 import { gemmSchedule } from './gemm-schedules.ts';
 import { cudaAttentionSchedule } from './kernels/attention.ts';
 import { intrinsics } from './intrinsics.ts';
+import { cudaLeftNorm } from './left-norms.ts';
 import { precisions, roundings, type Precision } from './precision.ts';
 import { prelude } from './prelude.ts';
 import { rendererOf } from './renderers.ts';
@@ -39,6 +40,7 @@ function createTarget(precision: Precision): Target {
     // A thread reads four or eight plain numbers of the right side at a time, or four words of quants: 16 elements or 32.
     gemmSchedule: (...shape) => gemmSchedule(precision, shape, { run: 8, depthTile: 16 }),
     blockGemmSchedule: (...shape) => gemmSchedule(precision, shape, { run: 32, depthTile: 32 }),
+    leftNorm: cudaLeftNorm,
     ...rates[precision === 'f32' ? 'cores' : 'tensorCores'],
     queriesPerChoice: 16,
     refusedModes: { svd: 'the eigenvectors of literal ATP are not safe in float32, and CUDA has no kernel for them in float64' },
