@@ -90,6 +90,7 @@ export const boundaryReasons: { readonly [K in Dispatch['boundary']]: string } =
   'table in blocks': 'It reads rows of a table in blocks, and gives them as plain numbers to what uses them.',
   'user moves data':
     'Its result is reshaped, transposed, sliced, joined or used as a table, which is free for values in memory and impossible inside a loop.',
+  'appended to a cache': 'Its result is rows of a cache, which this call and later ones read from memory.',
   reduction:
     'It ends a product, sum, maximum or norm: a kernel has at most one, and the loop that reads its result needs the finished value.',
   layout: 'A copy: the value lies in memory in an order that strides cannot turn into what its reader needs.',
@@ -101,6 +102,7 @@ export const kindWords: { readonly [K in StepKind]: string } = {
   block_gemm: 'matrix product with block-quantised weights',
   block_lookup: 'rows of a block-quantised table',
   map: 'loop',
+  maps: 'several loops, side by side',
   norm: 'normalisation of rows',
   attention: 'attention, online softmax',
   cluster: 'clusters of keys',

@@ -19,6 +19,7 @@ import { addSizes, ceilDivideSizes, minSize, multiplySizes, subtractSizes, type 
 import type { Group } from '../../passes/fuse/groups.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import type { Target } from '../codegen/target.ts';
+import type { Extent } from './append-rows.ts';
 import type { Dispatch, RepeatPlace } from './dispatch.ts';
 import type { AttentionKernelSegment, Kernel } from './kernel.ts';
 import type { NodeMemory } from './node-memory.ts';
@@ -29,8 +30,8 @@ export interface CacheLowering {
   readonly memory: NodeMemory;
   readonly target: Target;
   push(dispatch: CacheDispatch): void;
-  /** Copies values from one place to another. */
-  copy(node: Node, from: View, to: View, place: RepeatPlace | null): void;
+  /** Writes a part of a node's value to a place, whether or not it lies in memory. */
+  append(node: Node, part: readonly Extent[], to: View, place: RepeatPlace | null): void;
 }
 export interface CacheDispatch {
   readonly kernel: Kernel;
@@ -53,8 +54,6 @@ interface Site {
   readonly attention: Node<'cached_attention'> & Node;
   /** [1, heads, n, size]. */
   readonly query: View;
-  readonly key: View;
-  readonly value: View;
   readonly result: View;
   /** The tensors of the cache. */
   readonly states: readonly View[];
@@ -64,16 +63,14 @@ interface Site {
 
 export function lowerCachedAttention(group: Group, lowering: CacheLowering): void {
   const { memory } = lowering;
-  const attention = group.nodes[0] as Node;
+  const attention = group.root.inputs[0] as Node;
   if (!isOp(attention, 'cached_attention')) throw new AtpcError('ATPC-399', `Node %${attention.id} reads no cache.`);
-  const [query, key, value, ...states] = attention.inputs as [Node, Node, Node, ...Node[]];
+  const [query, , , ...states] = attention.inputs as [Node, Node, Node, ...Node[]];
   const site: Site = {
     lowering,
     group,
     attention,
     query: memory.heads(query),
-    key: memory.heads(key),
-    value: memory.heads(value),
     result: memory.result(group.root, true),
     states: states.map((state) => memory.viewOf(state)),
     past: attention.attributes.past,
@@ -207,21 +204,24 @@ function lowerStream(site: Site, cache: StreamCache): void {
   });
 }
 
-function sizesOf({ query, key, value }: Site): Readonly<Record<'heads' | 'kvHeads' | 'headSize' | 'valueSize', number>> {
+function sizesOf({ query, attention }: Site): Readonly<Record<'heads' | 'kvHeads' | 'headSize' | 'valueSize', number>> {
+  const [, key, value] = attention.inputs.map((input) => tensorOf(input).shape) as readonly (readonly Size[])[];
   return {
     heads: query.shape[1] as number,
-    kvHeads: key.shape[1] as number,
-    headSize: key.shape[3] as number,
-    valueSize: value.shape[3] as number,
+    kvHeads: key?.[1] as number,
+    headSize: key?.[3] as number,
+    valueSize: value?.[3] as number,
   };
 }
 
 /** Rows [from, from + count) of the call's keys and values go to the rows from `to` on of the cache. */
 function append(site: Site, repeat: RepeatPlace | null, from: Size, count: Size, to: Size): void {
-  const [, keyNode, valueNode] = site.attention.inputs as readonly [Node, Node, Node];
-  const { lowering, key, value, states } = site;
-  lowering.copy(keyNode, rowsOf(key, from, count), rowsOf(states[0] as View, to, count), repeat);
-  lowering.copy(valueNode, rowsOf(value, from, count), rowsOf(states[1] as View, to, count), repeat);
+  const [, ...appended] = site.attention.inputs as readonly [Node, Node, Node];
+  [0, 1].forEach((index) => {
+    const node = appended[index] as Node;
+    const part = tensorOf(node).shape.map((length, axis) => (axis === 2 ? { start: from, length: count } : { start: 0, length }));
+    site.lowering.append(node, part, rowsOf(site.states[index] as View, to, count), repeat);
+  });
 }
 
 interface CacheSegment {

@@ -23,6 +23,7 @@ function epilogueWords({ epilogue }: Pick<GemmKernel, 'epilogue'>): readonly str
 }
 const names: { readonly [K in KernelKind]: (kernel: Extract<Kernel, { kind: K }>) => string } = {
   map: (kernel) => [kernel.reduction ?? 'map', body(kernel.body)].join('_'),
+  maps: ({ parts }) => `maps_${[...new Set(parts.map((part) => opsOf(part.body).at(-1) ?? 'copy'))].join('_')}`,
   norm: (kernel) => `${kernel.norm}_norm`,
   gemm: (kernel) => ['gemm', ...epilogueWords(kernel)].join('_'),
   block_gemm: (kernel) => [`gemm_q${kernel.format.bits}`, ...epilogueWords(kernel)].join('_'),

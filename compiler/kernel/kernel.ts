@@ -13,6 +13,7 @@ import type { BlockFormat } from '../weights/block-format.ts';
 
 export type Kernel =
   | MapKernel
+  | MapsKernel
   | NormKernel
   | GemmKernel
   | BlockGemmKernel
@@ -88,6 +89,21 @@ export interface MapKernel {
   readonly body: Scalar;
   readonly epilogue: Scalar | null;
   readonly result: { readonly elementType: ElementType; readonly lastStride: 0 | 1 | 'any' };
+}
+
+/** A loop nest without a reduction. */
+export type ElementwiseMapKernel = MapKernel & { readonly reduction: null; readonly epilogue: null };
+
+/**
+ * Loop nests of which none reads or overwrites what another one writes, as one dispatch: the halves of a rotation, the rows that a
+ * call appends to a cache.
+ * operands: the loop operands of each part, part after part, then the result of each part.
+ * integers: those of each part (MapKernel), part after part.
+ * items: the sum of those of the parts; the items of a part come after those of the parts before it.
+ */
+export interface MapsKernel {
+  readonly kind: 'maps';
+  readonly parts: readonly ElementwiseMapKernel[];
 }
 
 /**

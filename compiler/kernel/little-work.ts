@@ -1,7 +1,8 @@
 /** Dispatches that are over before several lanes have met. */
-import type { Size } from '../../ir/size.ts';
+import { addSizes, elementCount, type Size } from '../../ir/size.ts';
 import type { Dispatch } from './dispatch.ts';
-import type { Kernel } from './kernel.ts';
+import type { Kernel, MapsKernel } from './kernel.ts';
+import { partsOf } from './map-parts.ts';
 
 /**
  * Elements that are computed in about the time that lanes need to meet. Decoding SmolLM2, 5 to 7 dispatches a layer have 192 to
@@ -13,6 +14,9 @@ type Extents = (kernel: never, integers: readonly Size[]) => readonly Size[];
 /** Extents of what a dispatch computes, from its integers; null for kernels that are never little. */
 const extentsOf: { readonly [K in Kernel['kind']]: Extents | null } = {
   map: ({ rank, reduction }: Extract<Kernel, { kind: 'map' }>, integers) => integers.slice(0, rank + (reduction ? 1 : 0)),
+  maps: (kernel: MapsKernel, integers) => [
+    addSizes(0, ...partsOf(kernel, integers).map(({ part, integers: own }) => elementCount(own.slice(0, part.rank)))),
+  ],
   norm: ({ rank }: Extract<Kernel, { kind: 'norm' }>, integers) => integers.slice(0, rank),
   gemm: null,
   block_gemm: null,

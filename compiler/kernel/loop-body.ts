@@ -1,5 +1,5 @@
 import { isOp, tensorOf, type Node } from '../../ir/graph.ts';
-import { addSizes, sizeKey, type Size } from '../../ir/size.ts';
+import { addSizes, multiplySizes, sizeKey, type Size } from '../../ir/size.ts';
 import type { ElementwiseOp, LoopOperand, Scalar } from './kernel.ts';
 import type { View } from './view.ts';
 
@@ -19,11 +19,22 @@ export class LoopBody {
   readonly #axes: number;
   readonly #members: ReadonlySet<Node>;
   readonly #viewOf: (node: Node) => View;
+  readonly #origin: readonly Size[];
   readonly #loads: Load[] = [];
 
-  /** `members` are the nodes that are computed in the nest; others are loaded. `reduced` adds an axis behind the rank. */
-  constructor(rank: number, reduced: boolean, members: readonly Node[], viewOf: (node: Node) => View) {
+  /**
+   * `members` are the nodes that are computed in the nest; others are loaded. `reduced` adds an axis behind the rank. `origin`: the
+   * index that the nest starts from, along each axis; 0 by default. A nest that starts elsewhere has no member that counts (`iota`).
+   */
+  constructor(
+    rank: number,
+    reduced: boolean,
+    members: readonly Node[],
+    viewOf: (node: Node) => View,
+    origin: readonly Size[] = [],
+  ) {
     this.#rank = rank;
+    this.#origin = origin;
     this.#axes = rank + (reduced ? 1 : 0);
     this.#members = new Set(members);
     this.#viewOf = viewOf;
@@ -49,12 +60,14 @@ export class LoopBody {
     indirect?: { readonly axis: number; readonly index: Scalar },
   ): Scalar {
     const strides: Size[] = Array.from({ length: this.#axes }, () => 0);
+    let { offset } = view;
     axes.forEach((axis, own) => {
       if (axis === null || view.shape[own] === 1) return;
       strides[axis] = addSizes(strides[axis] as Size, view.strides[own] as Size);
+      offset = addSizes(offset, multiplySizes(this.#origin[axis] ?? 0, view.strides[own] as Size));
     });
     const indirectStride = indirect ? (view.strides[indirect.axis] as Size) : null;
-    const candidate: Load = { view, strides, indirectStride, elementType };
+    const candidate: Load = { view: { ...view, offset }, strides, indirectStride, elementType };
     let operand = this.#loads.findIndex((load) => sameLoad(load, candidate));
     if (operand < 0) operand = this.#loads.push(candidate) - 1;
     return { kind: 'load', type: elementType, operand, ...(indirect ? { indirect: indirect.index } : {}) };

@@ -7,11 +7,13 @@ import type { Stage } from '../../passes/pass.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import type { Target } from '../codegen/target.ts';
 import type { BlockFormat } from '../weights/block-format.ts';
+import { appendRows, type Extent } from './append-rows.ts';
 import { kernelSegments, type SegmentOperand } from './attention-segments.ts';
 import { lowerCachedAttention } from './cached-attention.ts';
 import type { BufferRange, Dispatch, DispatchList, Port, RepeatPlace } from './dispatch.ts';
 import type { EpilogueStep, Kernel } from './kernel.ts';
 import { broadcastAxes, lastStride, LoopBody, type AxisMap } from './loop-body.ts';
+import { mergeMaps } from './merge-maps.ts';
 import { neededFrom } from './needed-from.ts';
 import { NodeMemory, type MatrixPart, type Writer } from './node-memory.ts';
 import { reshapeView, sliceView, type View } from './view.ts';
@@ -75,7 +77,7 @@ class Lowering {
     const inputs = graph.inputs.map((node) => port(node.attributes.name, this.#memory.input(node)));
     for (const group of fusion?.groups ?? []) this.#emit[group.kind](group);
     const outputs = graph.outputs.map(({ name, node }) => port(name, this.#memory.output(name, node)));
-    return { dispatches: this.#dispatches, buffers: this.#memory.buffers, inputs, outputs };
+    return { dispatches: mergeMaps(this.#dispatches, this.#target.memory), buffers: this.#memory.buffers, inputs, outputs };
   }
 
   #emitCopy(node: Node, from: View, to: View, repeat: RepeatPlace | null = null): void {
@@ -134,12 +136,28 @@ class Lowering {
             integers,
             items,
           ),
-        copy: (node, from, to, repeat) => this.#emitCopy(node, from, to, repeat),
+        append: (node, part, to, repeat) => this.#appendRows(group, node, { part, to, repeat }),
       }),
     cluster: (group) => this.#emitMode(group),
     segment_means: (group) => this.#emitMode(group),
     principal_rows: (group) => this.#emitPrincipalRows(group),
   };
+  #appendRows(
+    { nodes }: Group,
+    appended: Node,
+    { part, to, repeat }: { readonly part: readonly Extent[]; readonly to: View; readonly repeat: RepeatPlace | null },
+  ): void {
+    appendRows(appended, part, to, {
+      unwritten: new Set(nodes),
+      viewOf: (node) => this.#memory.viewOf(node),
+      copy: (node, from, place) => this.#emitCopy(node, from, place, repeat),
+      compute: (node, body, members, place) => {
+        const scalar = body.scalar(node, identityAxes(place.shape.length));
+        const origin: Origin = { nodes: members, boundary: 'appended to a cache', repeat };
+        this.#emitLoop(body, scalar, null, place.shape, place, tensorOf(node), origin);
+      },
+    });
+  }
   #emitMap(group: Group, result: View): void {
     const { root } = group;
     const type = tensorOf(root);

@@ -56,7 +56,7 @@ export const oneMemoryPlacer: BufferPlacer = {
 };
 
 /**
- * Slots of a device. What one dispatch writes together (the clusters of a mode, the tensors of a cache) lies in one slot, since it
+ * Slots of a device. What one kernel writes together (the clusters of a mode, the tensors of a cache) lies in one slot, since it
  * is read together too, and a kernel has few bindings. Whatever else a dispatch touches lives at the same time, and so has slots of
  * its own: nothing is read and written through two bindings of one buffer. Entry points run one at a time and share the slots of
  * the workspace.
@@ -107,14 +107,15 @@ interface BufferGroup {
   readonly offsets: readonly Size[];
   readonly bytes: Size;
 }
-/** Which buffers some dispatch writes together. */
+/** Which buffers some kernel writes together; loops side by side only happen to. */
 class BufferGroups {
   readonly #parents = new Map<unknown, unknown>();
   readonly #keyOf: (buffer: Buffer) => unknown;
 
   constructor(dispatches: readonly Dispatch[], keyOf: (buffer: Buffer) => unknown) {
     this.#keyOf = keyOf;
-    for (const { writes } of dispatches) {
+    for (const { kernel, writes } of dispatches) {
+      if (kernel.kind === 'maps') continue;
       const [first, ...others] = writes.map(({ buffer }) => buffer).filter((buffer) => buffer.class !== 'io');
       for (const other of others)
         if (other.class === first?.class) this.#parents.set(this.#rootOf(keyOf(other)), this.#rootOf(keyOf(first)));

@@ -44,6 +44,7 @@ export function footprintOf(named: NamedKernel): Footprint {
 /** Registers of a thread where no compiler has said: near what ptxas 13.0 gives for sm_90, for the kernels of small models. */
 const registersOfKind: { readonly [K in KernelKind]: number } = {
   map: 32,
+  maps: 40,
   norm: 40,
   gemm: 96,
   block_gemm: 96,

@@ -8,7 +8,7 @@ import { evaluateExpression } from '../../runtime/format/expression.ts';
 import type { EpilogueStep, GemmKernel, Kernel, KernelKind } from '../kernel/kernel.ts';
 import { attentionWork, causalPairs } from './attention-work.ts';
 import { elementwiseWork } from './elementwise-work.ts';
-import { mapWork, normWork } from './loop-work.ts';
+import { mapsWork, mapWork, normWork } from './loop-work.ts';
 import { addWork, noWork, type KernelWork } from './work.ts';
 
 type KernelOf<K extends KernelKind> = Extract<Kernel, { kind: K }>;
@@ -69,6 +69,7 @@ function clusteringFlops(
 }
 const rows: { readonly [K in KernelKind]: WorkOf<K> } = {
   map: mapWork,
+  maps: mapsWork,
   norm: normWork,
   gemm: (kernel, { integers }) => {
     const [, columns = 0, depth = 0] = integers;

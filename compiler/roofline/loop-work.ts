@@ -1,8 +1,9 @@
 /** Work of loop nests: an expression at every index, and of each operand the elements that its strides tell apart. */
 import type { Kernel, LoopOperand, Scalar } from '../kernel/kernel.ts';
 import { expressionWork } from './elementwise-work.ts';
+import { partsOf } from '../kernel/map-parts.ts';
 import type { DispatchNumbers } from './kernel-work.ts';
-import { noWork, type KernelWork } from './work.ts';
+import { addWork, noWork, type KernelWork } from './work.ts';
 
 const product = (sizes: readonly number[]): number => sizes.reduce((whole, size) => whole * size, 1);
 
@@ -62,6 +63,16 @@ export function mapWork(
     readBytes: operandBytes(operands, body, extents, integers, elementBytes),
     writtenBytes: 4 * results,
   };
+}
+
+export function mapsWork(kernel: Extract<Kernel, { kind: 'maps' }>, { integers, elementBytes }: DispatchNumbers): KernelWork {
+  let first = 0;
+  const works = partsOf(kernel, integers).map(({ part, integers: own }) => {
+    const bytes = elementBytes.slice(first, first + part.operands.length);
+    first += part.operands.length;
+    return mapWork(part, { integers: own, elementBytes: bytes });
+  });
+  return works.reduce(addWork, noWork);
 }
 
 /** FLOPs a value, as the ops say (ir/ops/norm.ts). */

@@ -18,13 +18,17 @@ export type Boundary =
   | 'user is a mode kernel'
   | 'table in blocks' // rows of a block-quantised table: a kernel of its own reads blocks
   | 'user moves data' // reshape, transpose, slice or concat of a computed value: the view needs memory to look at
+  | 'appended to a cache'
   | 'reduction';
 
 export interface Group {
   readonly kind: GroupKind;
   /** The node whose value the kernel writes (a tuple for the mode kernels). */
   readonly root: Node;
-  /** All nodes that the kernel computes, inputs before users. */
+  /**
+   * All nodes that the kernel computes, inputs before users. Of attention over a cache: what is computed where it is appended, then
+   * the attention and its result.
+   */
   readonly nodes: readonly Node[];
   readonly boundary: Boundary;
 }
@@ -137,6 +141,11 @@ function isCachedResult(node: Node): boolean {
   return isOp(node, 'get') && node.attributes.index === 0 && node.inputs[0]?.op === 'cached_attention';
 }
 
+/** Joins or cuts [b, heads, n, size] along another axis than that of the rows. */
+export function isHeadView(node: Node): node is (Node<'concat'> | Node<'slice'>) & Node {
+  return (isOp(node, 'concat') || isOp(node, 'slice')) && tensorOf(node).shape.length === 4 && node.attributes.axis !== 2;
+}
+
 /** Rows of a table [N, K] in blocks by ids of any shape: an embedding. */
 function isLookup(node: Node, storageOf: NonNullable<PassContext['storageOf']>): boolean {
   if (!isOp(node, 'gather') || node.attributes.batchAxes !== 0) return false;
@@ -195,6 +204,25 @@ function planGroups(graph: Graph, storageOf: NonNullable<PassContext['storageOf'
     visit(root);
     return members;
   };
+  /** Whether all that becomes of a value are rows of caches. */
+  const isAppended = (node: Node): boolean => {
+    const readers = users.get(node) ?? [];
+    const isAppendedBy = (user: Node): boolean => {
+      if (isHeadView(user)) return isAppended(user);
+      return isOp(user, 'cached_attention') && user.inputs.every((input, index) => input !== node || index === 1 || index === 2);
+    };
+    return !outputs.has(node) && readers.length > 0 && readers.every(isAppendedBy);
+  };
+  /** A loop that no kernel runs by itself: who appends the value computes it in its place, from any row on. */
+  const isComputedInPlace = (node: Node): boolean =>
+    role(node) === 'loop' && !inGemm.has(node) && isAppended(node) && !inlined(node).some((member) => member.op === 'iota');
+  const appendedBy = (attention: Node): Node[] => {
+    const visit = (node: Node): Node[] => {
+      if (isHeadView(node)) return node.inputs.flatMap(visit);
+      return isComputedInPlace(node) ? inlined(node) : [];
+    };
+    return [...new Set(attention.inputs.slice(1, 3).flatMap(visit))];
+  };
   const insideAttention = (root: Node): Node[] => {
     const inside = root.inputs
       .map((input) => (input.op === 'get' ? (input.inputs[0] as Node) : input))
@@ -213,13 +241,14 @@ function planGroups(graph: Graph, storageOf: NonNullable<PassContext['storageOf'
       if (is === 'attention') groups.push({ kind: is, root: node, nodes: insideAttention(node), boundary });
       else if (is === 'lookup') groups.push({ kind: is, root: node, nodes: [node], boundary });
       else if (isCachedResult(node)) {
-        groups.push({ kind: 'cached_attention', root: node, nodes: [node.inputs[0] as Node, node], boundary });
+        const attention = node.inputs[0] as Node;
+        groups.push({ kind: 'cached_attention', root: node, nodes: [...appendedBy(attention), attention, node], boundary });
       } else if (is === 'cluster' || is === 'segment_means' || is === 'principal_rows') {
         groups.push({ kind: is, root: node, nodes: [node], boundary: 'user is a mode kernel' });
       } else if (is === 'norm') groups.push({ kind: is, root: node, nodes: inlined(node), boundary });
       else if (is === 'matmul') groups.push({ kind: 'map', root: node, nodes: [node], boundary });
       else if (is === 'reduction') groups.push({ kind: 'map', root: node, nodes: inlined(node), boundary });
-      else if (is === 'loop' && boundaryOf(node) !== null)
+      else if (is === 'loop' && boundaryOf(node) !== null && !isComputedInPlace(node))
         groups.push({ kind: 'map', root: node, nodes: inlined(node), boundary });
     }
   }

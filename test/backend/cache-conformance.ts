@@ -5,14 +5,26 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
-import { buildEntries, emit } from '../../compiler/build.ts';
+import { buildEntries, emit, type Built } from '../../compiler/build.ts';
+import { Parameters } from '../../compiler/program/parameters.ts';
+import { memorySource } from '../../compiler/weights/tensor-source.ts';
 import type { CacheSpec } from '../../ir/cache.ts';
+import type { Graph } from '../../ir/graph.ts';
 import type { Tensor } from '../../ir/ops/definition.ts';
 import { densePlan } from '../../passes/atp/plan.ts';
 import { bindDim } from '../../passes/entry-points.ts';
 import { requires } from '../requirements.ts';
 import { readTensors, sharedFile } from '../shared-data.ts';
-import { cachedGraph, joinRows, runCached, tokenRows, type CachedShape, type CachedText } from '../ref/cached-attention.ts';
+import {
+  callInputs,
+  cachedGraph,
+  joinRows,
+  rotatedGraph,
+  runCached,
+  tokenRows,
+  type CachedShape,
+  type CachedText,
+} from '../ref/cached-attention.ts';
 import { goldenCaches, goldenSizes } from '../ref/golden-caches.ts';
 import { expectClose, randomNumbers, randomTensor } from '../ref/tensors.ts';
 import { asRunInputs, type Backend, type BackendProgram } from './conformance.ts';
@@ -20,18 +32,29 @@ import { asRunInputs, type Backend, type BackendProgram } from './conformance.ts
 const tolerance = 1e-4;
 
 /** The entry points of one cache: `score` for several tokens, `decode` for one. */
-async function compileCache(backend: Backend, cache: CacheSpec, shape: CachedShape): Promise<BackendProgram> {
-  const graph = cachedGraph(cache, shape);
+async function compileCache(backend: Backend, cache: CacheSpec, shape: CachedShape): Promise<CompiledGraph> {
+  return compileGraph(backend, cachedGraph(cache, shape));
+}
+interface CompiledGraph {
+  readonly graph: Graph;
+  readonly built: Built;
+  readonly program: BackendProgram;
+}
+async function compileGraph(backend: Backend, graph: Graph): Promise<CompiledGraph> {
   const entries = [
     { name: 'prefill', graph },
     { name: 'decode', graph: bindDim(graph, 'seq', 1) },
   ] as const;
   const built = buildEntries(graph.name, entries, densePlan, { target: backend.target, verify: true });
   const { files } = await emit(built, backend.target, { build: backend.build });
-  return backend.instantiate(built.program, files, (name) => Promise.reject(new Error(`There is no parameter ${name}.`)));
+  // The graphs have no parameters but the tables of a rotation.
+  const { derived } = built.stage;
+  const parameters = new Parameters({ source: memorySource({}), derived, computed: {}, storage: null, formats: built.formats });
+  const program = await backend.instantiate(built.program, files, (name) => parameters.readTensor(name));
+  return { graph, built, program };
 }
 async function runOn(
-  program: BackendProgram,
+  { graph, program }: CompiledGraph,
   text: CachedText,
   calls: readonly number[],
   atEnd?: (state: number) => void | Promise<void>,
@@ -40,9 +63,7 @@ async function runOn(
   let past = 0;
   const results: Tensor[] = [];
   for (const seq of calls) {
-    const inputs = Object.fromEntries(
-      Object.entries(text).map(([name, tensor]) => [name, tokenRows(tensor as Tensor, past, past + seq)]),
-    );
+    const inputs = callInputs(graph, text, past, seq);
     const entry = seq === 1 ? 'decode' : 'prefill';
     const dims: Readonly<Record<string, number>> = seq === 1 ? { past } : { seq, past };
     const { result } = await program.run(dims, asRunInputs(inputs), { entry, state });
@@ -128,13 +149,28 @@ export function cacheConformance(backend: Backend): void {
         );
       });
     }
+    it('keys are rotated on their way into caches of every kind: gives what the interpreter gives, however the text is cut', async () => {
+      const kinds = [caches['dense'], caches['expand, 3 clusters'], caches['stream']] as readonly CacheSpec[];
+      const rotated: CachedShape = { ...shape, kvHeads: kinds.length, tokens: 130 };
+      const compiled = await compileGraph(backend, rotatedGraph(kinds, rotated));
+      // In workspace lie rows of the two tables and the rotated queries: keys go where they stay, and so do values.
+      for (const { list } of compiled.built.entries) {
+        const written = list.dispatches.flatMap(({ kernel, writes }) => (kernel.kind.startsWith('map') ? writes : []));
+        const kept = written.filter(({ buffer }) => buffer.class === 'workspace').map(({ buffer }) => buffer);
+        expect(new Set(kept).size).to.equal(3);
+      }
+      const text = randomText(17, rotated);
+      const expected = runCached(compiled.graph, text, [130]).result;
+      expectClose(await runOn(compiled, text, [130]), expected, tolerance);
+      expectClose(await runOn(compiled, text, [1, 30, 1, 1, 60, 1, 36]), expected, tolerance);
+    });
     it('stream keeps the same tokens, however the text is cut', async () => {
-      const program = await compileCache(backend, caches['stream'] as CacheSpec, shape);
+      const compiled = await compileCache(backend, caches['stream'] as CacheSpec, shape);
       const text = randomText(16, shape);
       const kept = async (calls: readonly number[]): Promise<readonly number[]> => {
         let positions: readonly number[] = [];
-        await runOn(program, text, calls, async (state) => {
-          positions = [...(await program.readState(state, 'position'))];
+        await runOn(compiled, text, calls, async (state) => {
+          positions = [...(await compiled.program.readState(state, 'position'))];
         });
         return positions;
       };
@@ -173,7 +209,7 @@ export function cacheConformance(backend: Backend): void {
         const golden = readTensors(sharedFile(this, 'golden', 'modes.safetensors'));
         const rows = (of: string, heads: number): Tensor => ({ ...(golden.get(of) as Tensor), shape: [1, heads, 200, 16] });
         const text = { query: rows('lm_q', 2), key: rows('lm_k', 1), value: rows('lm_v', 1) };
-        const program = await compileCache(backend, goldenCaches['lm_stream_r12'] as CacheSpec, goldenSizes);
+        const { program } = await compileCache(backend, goldenCaches['lm_stream_r12'] as CacheSpec, goldenSizes);
         const state = await program.openState();
         for (const [block, kept] of causal.lm_stream_r12.kept_after_each_block.entries()) {
           const [from, to] = [block * 16, Math.min(200, block * 16 + 16)];

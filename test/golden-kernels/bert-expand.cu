@@ -987,56 +987,94 @@ extern "C" __global__ void __launch_bounds__(128, 1) cluster(
 }
 }
 
-// === kernel map_gather ===
-// map_gather
-// One element a thread.
+// === kernel maps_gather ===
+// maps_gather
+// One element a thread, of one of 2 loops.
 
-namespace map_gather_kernel {
+namespace maps_gather_kernel {
 struct Sizes {
   i32 items;
-  i32 x0_offset;
-  i32 x1_offset;
-  i32 result_offset;
-  i32 extent_0;
-  i32 extent_1;
-  i32 extent_2;
-  i32 extent_3;
-  i32 x0_stride_0;
-  i32 x0_stride_1;
-  i32 x0_stride_2;
-  i32 x0_stride_3;
-  i32 x1_stride_0;
-  i32 x1_stride_1;
-  i32 x1_stride_2;
-  i32 x1_stride_3;
-  i32 x1_stride_indirect;
-  i32 result_stride_0;
-  i32 result_stride_1;
-  i32 result_stride_2;
-  i32 result_stride_3;
+  i32 part_0_x0_offset;
+  i32 part_0_x1_offset;
+  i32 part_1_x0_offset;
+  i32 part_1_x1_offset;
+  i32 part_0_result_offset;
+  i32 part_1_result_offset;
+  i32 part_0_extent_0;
+  i32 part_0_extent_1;
+  i32 part_0_extent_2;
+  i32 part_0_extent_3;
+  i32 part_0_x0_stride_0;
+  i32 part_0_x0_stride_1;
+  i32 part_0_x0_stride_2;
+  i32 part_0_x0_stride_3;
+  i32 part_0_x1_stride_0;
+  i32 part_0_x1_stride_1;
+  i32 part_0_x1_stride_2;
+  i32 part_0_x1_stride_3;
+  i32 part_0_x1_stride_indirect;
+  i32 part_0_result_stride_0;
+  i32 part_0_result_stride_1;
+  i32 part_0_result_stride_2;
+  i32 part_0_result_stride_3;
+  i32 part_1_extent_0;
+  i32 part_1_extent_1;
+  i32 part_1_extent_2;
+  i32 part_1_extent_3;
+  i32 part_1_x0_stride_0;
+  i32 part_1_x0_stride_1;
+  i32 part_1_x0_stride_2;
+  i32 part_1_x0_stride_3;
+  i32 part_1_x1_stride_0;
+  i32 part_1_x1_stride_1;
+  i32 part_1_x1_stride_2;
+  i32 part_1_x1_stride_3;
+  i32 part_1_x1_stride_indirect;
+  i32 part_1_result_stride_0;
+  i32 part_1_result_stride_1;
+  i32 part_1_result_stride_2;
+  i32 part_1_result_stride_3;
 };
 
-extern "C" __global__ void __launch_bounds__(64, 1) map_gather(
+extern "C" __global__ void __launch_bounds__(64, 1) maps_gather(
   const Sizes *__restrict__ sizes,
-  const i32 *__restrict__ x0_buffer,
-  const f32 *__restrict__ x1_buffer,
-  f32 *__restrict__ result_buffer
+  const i32 *__restrict__ part_0_x0_part_1_x0_buffer,
+  const f32 *__restrict__ part_0_x1_part_1_x1_buffer,
+  f32 *__restrict__ part_0_result_buffer,
+  f32 *__restrict__ part_1_result_buffer
 ) {
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
     return;
   }
-  const i32 element = item * 64 + thread;
-  const i32 index_3 = element % sizes->extent_3;
-  const i32 rest = element / sizes->extent_3;
-  const i32 index_2 = rest % sizes->extent_2;
-  const i32 rest_2 = rest / sizes->extent_2;
-  const i32 index_1 = rest_2 % sizes->extent_1;
-  const i32 rest_3 = rest_2 / sizes->extent_1;
-  const i32 index_0 = rest_3;
-  if (index_0 < sizes->extent_0) {
-    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2 * sizes->result_stride_2 + index_3] = x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 * sizes->x1_stride_1 + index_2 * sizes->x1_stride_2 + index_3 + x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + index_2 * sizes->x0_stride_2] * sizes->x1_stride_indirect];
+  const i32 part_0_end = (sizes->part_0_extent_0 * sizes->part_0_extent_1 * sizes->part_0_extent_2 * sizes->part_0_extent_3 + 63) / 64;
+  if (item < part_0_end) {
+    const i32 element = item * 64 + thread;
+    const i32 index_3 = element % sizes->part_0_extent_3;
+    const i32 rest = element / sizes->part_0_extent_3;
+    const i32 index_2 = rest % sizes->part_0_extent_2;
+    const i32 rest_2 = rest / sizes->part_0_extent_2;
+    const i32 index_1 = rest_2 % sizes->part_0_extent_1;
+    const i32 rest_3 = rest_2 / sizes->part_0_extent_1;
+    const i32 index_0 = rest_3;
+    if (index_0 < sizes->part_0_extent_0) {
+      part_0_result_buffer[sizes->part_0_result_offset + index_0 * sizes->part_0_result_stride_0 + index_1 * sizes->part_0_result_stride_1 + index_2 * sizes->part_0_result_stride_2 + index_3] = part_0_x1_part_1_x1_buffer[sizes->part_0_x1_offset + index_0 * sizes->part_0_x1_stride_0 + index_1 * sizes->part_0_x1_stride_1 + index_2 * sizes->part_0_x1_stride_2 + index_3 + part_0_x0_part_1_x0_buffer[sizes->part_0_x0_offset + index_0 * sizes->part_0_x0_stride_0 + index_1 * sizes->part_0_x0_stride_1 + index_2 * sizes->part_0_x0_stride_2] * sizes->part_0_x1_stride_indirect];
+    }
+  }
+  const i32 part_1_end = part_0_end + (sizes->part_1_extent_0 * sizes->part_1_extent_1 * sizes->part_1_extent_2 * sizes->part_1_extent_3 + 63) / 64;
+  if (item >= part_0_end && item < part_1_end) {
+    const i32 element_2 = (item - part_0_end) * 64 + thread;
+    const i32 index_3_2 = element_2 % sizes->part_1_extent_3;
+    const i32 rest_4 = element_2 / sizes->part_1_extent_3;
+    const i32 index_2_2 = rest_4 % sizes->part_1_extent_2;
+    const i32 rest_5 = rest_4 / sizes->part_1_extent_2;
+    const i32 index_1_2 = rest_5 % sizes->part_1_extent_1;
+    const i32 rest_6 = rest_5 / sizes->part_1_extent_1;
+    const i32 index_0_2 = rest_6;
+    if (index_0_2 < sizes->part_1_extent_0) {
+      part_1_result_buffer[sizes->part_1_result_offset + index_0_2 * sizes->part_1_result_stride_0 + index_1_2 * sizes->part_1_result_stride_1 + index_2_2 * sizes->part_1_result_stride_2 + index_3_2] = part_0_x1_part_1_x1_buffer[sizes->part_1_x1_offset + index_0_2 * sizes->part_1_x1_stride_0 + index_1_2 * sizes->part_1_x1_stride_1 + index_2_2 * sizes->part_1_x1_stride_2 + index_3_2 + part_0_x0_part_1_x0_buffer[sizes->part_1_x0_offset + index_0_2 * sizes->part_1_x0_stride_0 + index_1_2 * sizes->part_1_x0_stride_1 + index_2_2 * sizes->part_1_x0_stride_2] * sizes->part_1_x1_stride_indirect];
+    }
   }
 }
 }

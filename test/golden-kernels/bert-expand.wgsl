@@ -777,38 +777,59 @@ fn main(
   }
 }
 
-// === kernel map_gather ===
-// map_gather
-// One element a thread.
+// === kernel maps_gather ===
+// maps_gather
+// One element a thread, of one of 2 loops.
 
 struct Sizes {
   items: i32,
-  x0_offset: i32,
-  x1_offset: i32,
-  result_offset: i32,
-  extent_0: i32,
-  extent_1: i32,
-  extent_2: i32,
-  extent_3: i32,
-  x0_stride_0: i32,
-  x0_stride_1: i32,
-  x0_stride_2: i32,
-  x0_stride_3: i32,
-  x1_stride_0: i32,
-  x1_stride_1: i32,
-  x1_stride_2: i32,
-  x1_stride_3: i32,
-  x1_stride_indirect: i32,
-  result_stride_0: i32,
-  result_stride_1: i32,
-  result_stride_2: i32,
-  result_stride_3: i32,
+  part_0_x0_offset: i32,
+  part_0_x1_offset: i32,
+  part_1_x0_offset: i32,
+  part_1_x1_offset: i32,
+  part_0_result_offset: i32,
+  part_1_result_offset: i32,
+  part_0_extent_0: i32,
+  part_0_extent_1: i32,
+  part_0_extent_2: i32,
+  part_0_extent_3: i32,
+  part_0_x0_stride_0: i32,
+  part_0_x0_stride_1: i32,
+  part_0_x0_stride_2: i32,
+  part_0_x0_stride_3: i32,
+  part_0_x1_stride_0: i32,
+  part_0_x1_stride_1: i32,
+  part_0_x1_stride_2: i32,
+  part_0_x1_stride_3: i32,
+  part_0_x1_stride_indirect: i32,
+  part_0_result_stride_0: i32,
+  part_0_result_stride_1: i32,
+  part_0_result_stride_2: i32,
+  part_0_result_stride_3: i32,
+  part_1_extent_0: i32,
+  part_1_extent_1: i32,
+  part_1_extent_2: i32,
+  part_1_extent_3: i32,
+  part_1_x0_stride_0: i32,
+  part_1_x0_stride_1: i32,
+  part_1_x0_stride_2: i32,
+  part_1_x0_stride_3: i32,
+  part_1_x1_stride_0: i32,
+  part_1_x1_stride_1: i32,
+  part_1_x1_stride_2: i32,
+  part_1_x1_stride_3: i32,
+  part_1_x1_stride_indirect: i32,
+  part_1_result_stride_0: i32,
+  part_1_result_stride_1: i32,
+  part_1_result_stride_2: i32,
+  part_1_result_stride_3: i32,
 }
 
 @group(0) @binding(0) var<uniform> sizes: Sizes;
-@group(0) @binding(1) var<storage, read> x0_buffer: array<i32>;
-@group(0) @binding(2) var<storage, read> x1_buffer: array<f32>;
-@group(0) @binding(3) var<storage, read_write> result_buffer: array<f32>;
+@group(0) @binding(1) var<storage, read> part_0_x0_part_1_x0_buffer: array<i32>;
+@group(0) @binding(2) var<storage, read> part_0_x1_part_1_x1_buffer: array<f32>;
+@group(0) @binding(3) var<storage, read_write> part_0_result_buffer: array<f32>;
+@group(0) @binding(4) var<storage, read_write> part_1_result_buffer: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -821,16 +842,33 @@ fn main(
   if (item >= sizes.items) {
     return;
   }
-  let element: i32 = item * 64 + thread;
-  let index_3: i32 = element % sizes.extent_3;
-  let rest: i32 = element / sizes.extent_3;
-  let index_2: i32 = rest % sizes.extent_2;
-  let rest_2: i32 = rest / sizes.extent_2;
-  let index_1: i32 = rest_2 % sizes.extent_1;
-  let rest_3: i32 = rest_2 / sizes.extent_1;
-  let index_0: i32 = rest_3;
-  if (index_0 < sizes.extent_0) {
-    result_buffer[sizes.result_offset + index_0 * sizes.result_stride_0 + index_1 * sizes.result_stride_1 + index_2 * sizes.result_stride_2 + index_3] = x1_buffer[sizes.x1_offset + index_0 * sizes.x1_stride_0 + index_1 * sizes.x1_stride_1 + index_2 * sizes.x1_stride_2 + index_3 + x0_buffer[sizes.x0_offset + index_0 * sizes.x0_stride_0 + index_1 * sizes.x0_stride_1 + index_2 * sizes.x0_stride_2] * sizes.x1_stride_indirect];
+  let part_0_end: i32 = (sizes.part_0_extent_0 * sizes.part_0_extent_1 * sizes.part_0_extent_2 * sizes.part_0_extent_3 + 63) / 64;
+  if (item < part_0_end) {
+    let element: i32 = item * 64 + thread;
+    let index_3: i32 = element % sizes.part_0_extent_3;
+    let rest: i32 = element / sizes.part_0_extent_3;
+    let index_2: i32 = rest % sizes.part_0_extent_2;
+    let rest_2: i32 = rest / sizes.part_0_extent_2;
+    let index_1: i32 = rest_2 % sizes.part_0_extent_1;
+    let rest_3: i32 = rest_2 / sizes.part_0_extent_1;
+    let index_0: i32 = rest_3;
+    if (index_0 < sizes.part_0_extent_0) {
+      part_0_result_buffer[sizes.part_0_result_offset + index_0 * sizes.part_0_result_stride_0 + index_1 * sizes.part_0_result_stride_1 + index_2 * sizes.part_0_result_stride_2 + index_3] = part_0_x1_part_1_x1_buffer[sizes.part_0_x1_offset + index_0 * sizes.part_0_x1_stride_0 + index_1 * sizes.part_0_x1_stride_1 + index_2 * sizes.part_0_x1_stride_2 + index_3 + part_0_x0_part_1_x0_buffer[sizes.part_0_x0_offset + index_0 * sizes.part_0_x0_stride_0 + index_1 * sizes.part_0_x0_stride_1 + index_2 * sizes.part_0_x0_stride_2] * sizes.part_0_x1_stride_indirect];
+    }
+  }
+  let part_1_end: i32 = part_0_end + (sizes.part_1_extent_0 * sizes.part_1_extent_1 * sizes.part_1_extent_2 * sizes.part_1_extent_3 + 63) / 64;
+  if (item >= part_0_end && item < part_1_end) {
+    let element_2: i32 = (item - part_0_end) * 64 + thread;
+    let index_3_2: i32 = element_2 % sizes.part_1_extent_3;
+    let rest_4: i32 = element_2 / sizes.part_1_extent_3;
+    let index_2_2: i32 = rest_4 % sizes.part_1_extent_2;
+    let rest_5: i32 = rest_4 / sizes.part_1_extent_2;
+    let index_1_2: i32 = rest_5 % sizes.part_1_extent_1;
+    let rest_6: i32 = rest_5 / sizes.part_1_extent_1;
+    let index_0_2: i32 = rest_6;
+    if (index_0_2 < sizes.part_1_extent_0) {
+      part_1_result_buffer[sizes.part_1_result_offset + index_0_2 * sizes.part_1_result_stride_0 + index_1_2 * sizes.part_1_result_stride_1 + index_2_2 * sizes.part_1_result_stride_2 + index_3_2] = part_0_x1_part_1_x1_buffer[sizes.part_1_x1_offset + index_0_2 * sizes.part_1_x1_stride_0 + index_1_2 * sizes.part_1_x1_stride_1 + index_2_2 * sizes.part_1_x1_stride_2 + index_3_2 + part_0_x0_part_1_x0_buffer[sizes.part_1_x0_offset + index_0_2 * sizes.part_1_x0_stride_0 + index_1_2 * sizes.part_1_x0_stride_1 + index_2_2 * sizes.part_1_x0_stride_2] * sizes.part_1_x1_stride_indirect];
+    }
   }
 }
 

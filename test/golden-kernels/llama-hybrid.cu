@@ -168,50 +168,102 @@ template <class T> static __device__ inline T uniform_load(const T &place) {
   return value;
 }
 
-// === kernel map_gather ===
-// map_gather
-// One element a thread.
+// === kernel maps_gather ===
+// maps_gather
+// One element a thread, of one of 3 loops.
 
-namespace map_gather_kernel {
+namespace maps_gather_kernel {
 struct Sizes {
   i32 items;
-  i32 x0_offset;
-  i32 x1_offset;
-  i32 result_offset;
-  i32 extent_0;
-  i32 extent_1;
-  i32 extent_2;
-  i32 x0_stride_0;
-  i32 x0_stride_1;
-  i32 x0_stride_2;
-  i32 x1_stride_0;
-  i32 x1_stride_1;
-  i32 x1_stride_2;
-  i32 x1_stride_indirect;
-  i32 result_stride_0;
-  i32 result_stride_1;
-  i32 result_stride_2;
+  i32 part_0_x0_offset;
+  i32 part_0_x1_offset;
+  i32 part_1_x0_offset;
+  i32 part_1_x1_offset;
+  i32 part_2_x0_offset;
+  i32 part_2_x1_offset;
+  i32 part_0_result_offset;
+  i32 part_1_result_offset;
+  i32 part_2_result_offset;
+  i32 part_0_extent_0;
+  i32 part_0_extent_1;
+  i32 part_0_extent_2;
+  i32 part_0_x0_stride_0;
+  i32 part_0_x0_stride_1;
+  i32 part_0_x0_stride_2;
+  i32 part_0_x1_stride_0;
+  i32 part_0_x1_stride_1;
+  i32 part_0_x1_stride_2;
+  i32 part_0_x1_stride_indirect;
+  i32 part_0_result_stride_0;
+  i32 part_0_result_stride_1;
+  i32 part_0_result_stride_2;
+  i32 part_1_extent_0;
+  i32 part_1_extent_1;
+  i32 part_1_x0_stride_0;
+  i32 part_1_x0_stride_1;
+  i32 part_1_x1_stride_0;
+  i32 part_1_x1_stride_1;
+  i32 part_1_x1_stride_indirect;
+  i32 part_1_result_stride_0;
+  i32 part_1_result_stride_1;
+  i32 part_2_extent_0;
+  i32 part_2_extent_1;
+  i32 part_2_x0_stride_0;
+  i32 part_2_x0_stride_1;
+  i32 part_2_x1_stride_0;
+  i32 part_2_x1_stride_1;
+  i32 part_2_x1_stride_indirect;
+  i32 part_2_result_stride_0;
+  i32 part_2_result_stride_1;
 };
 
-extern "C" __global__ void __launch_bounds__(64, 1) map_gather(
+extern "C" __global__ void __launch_bounds__(64, 1) maps_gather(
   const Sizes *__restrict__ sizes,
-  const i32 *__restrict__ x0_buffer,
-  const f32 *__restrict__ x1_buffer,
-  f32 *__restrict__ result_buffer
+  const i32 *__restrict__ part_0_x0_buffer,
+  const f32 *__restrict__ part_0_x1_buffer,
+  const i32 *__restrict__ part_1_x0_part_2_x0_buffer,
+  const f32 *__restrict__ part_1_x1_buffer,
+  const f32 *__restrict__ part_2_x1_buffer,
+  f32 *__restrict__ part_0_result_buffer,
+  f32 *__restrict__ part_1_result_buffer,
+  f32 *__restrict__ part_2_result_buffer
 ) {
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
     return;
   }
-  const i32 element = item * 64 + thread;
-  const i32 index_2 = element % sizes->extent_2;
-  const i32 rest = element / sizes->extent_2;
-  const i32 index_1 = rest % sizes->extent_1;
-  const i32 rest_2 = rest / sizes->extent_1;
-  const i32 index_0 = rest_2;
-  if (index_0 < sizes->extent_0) {
-    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2] = x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 * sizes->x1_stride_1 + index_2 + x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1] * sizes->x1_stride_indirect];
+  const i32 part_0_end = (sizes->part_0_extent_0 * sizes->part_0_extent_1 * sizes->part_0_extent_2 + 63) / 64;
+  if (item < part_0_end) {
+    const i32 element = item * 64 + thread;
+    const i32 index_2 = element % sizes->part_0_extent_2;
+    const i32 rest = element / sizes->part_0_extent_2;
+    const i32 index_1 = rest % sizes->part_0_extent_1;
+    const i32 rest_2 = rest / sizes->part_0_extent_1;
+    const i32 index_0 = rest_2;
+    if (index_0 < sizes->part_0_extent_0) {
+      part_0_result_buffer[sizes->part_0_result_offset + index_0 * sizes->part_0_result_stride_0 + index_1 * sizes->part_0_result_stride_1 + index_2] = part_0_x1_buffer[sizes->part_0_x1_offset + index_0 * sizes->part_0_x1_stride_0 + index_1 * sizes->part_0_x1_stride_1 + index_2 + part_0_x0_buffer[sizes->part_0_x0_offset + index_0 * sizes->part_0_x0_stride_0 + index_1 * sizes->part_0_x0_stride_1] * sizes->part_0_x1_stride_indirect];
+    }
+  }
+  const i32 part_1_end = part_0_end + (sizes->part_1_extent_0 * sizes->part_1_extent_1 + 63) / 64;
+  if (item >= part_0_end && item < part_1_end) {
+    const i32 element_2 = (item - part_0_end) * 64 + thread;
+    const i32 index_1_2 = element_2 % sizes->part_1_extent_1;
+    const i32 rest_3 = element_2 / sizes->part_1_extent_1;
+    const i32 index_0_2 = rest_3;
+    if (index_0_2 < sizes->part_1_extent_0) {
+      part_1_result_buffer[sizes->part_1_result_offset + index_0_2 * sizes->part_1_result_stride_0 + index_1_2] = part_1_x1_buffer[sizes->part_1_x1_offset + index_0_2 * sizes->part_1_x1_stride_0 + index_1_2 + part_1_x0_part_2_x0_buffer[sizes->part_1_x0_offset + index_0_2 * sizes->part_1_x0_stride_0] * sizes->part_1_x1_stride_indirect];
+    }
+  }
+  const i32 part_2_end = part_1_end + (sizes->part_2_extent_0 * sizes->part_2_extent_1 + 63) / 64;
+  if (item >= part_1_end && item < part_2_end) {
+    const i32 element_3 = (item - part_1_end) * 64 + thread;
+    const i32 index_1_3 = element_3 % sizes->part_2_extent_1;
+    const i32 rest_4 = element_3 / sizes->part_2_extent_1;
+    const i32 index_0_3 = rest_4;
+    if (index_0_3 < sizes->part_2_extent_0) {
+      part_2_result_buffer[sizes->part_2_result_offset + index_0_3 * sizes->part_2_result_stride_0 + index_1_3] = part_2_x1_buffer[sizes->part_2_x1_offset + index_0_3 * sizes->part_2_x1_stride_0 + index_1_3 + part_1_x0_part_2_x0_buffer[sizes->part_2_x0_offset + index_0_3 * sizes->part_2_x0_stride_0] * sizes->part_2_x1_stride_indirect];
+    }
   }
 }
 }
@@ -538,219 +590,228 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm(
 }
 }
 
-// === kernel map_gather_2 ===
-// map_gather_2
-// One element a thread.
+// === kernel maps_subtract_add_copy ===
+// maps_subtract_add_copy
+// One element a thread, of one of 5 loops.
 
-namespace map_gather_2_kernel {
+namespace maps_subtract_add_copy_kernel {
 struct Sizes {
   i32 items;
-  i32 x0_offset;
-  i32 x1_offset;
-  i32 result_offset;
-  i32 extent_0;
-  i32 extent_1;
-  i32 x0_stride_0;
-  i32 x0_stride_1;
-  i32 x1_stride_0;
-  i32 x1_stride_1;
-  i32 x1_stride_indirect;
-  i32 result_stride_0;
-  i32 result_stride_1;
+  i32 part_0_x0_offset;
+  i32 part_0_x1_offset;
+  i32 part_0_x2_offset;
+  i32 part_0_x3_offset;
+  i32 part_1_x0_offset;
+  i32 part_1_x1_offset;
+  i32 part_1_x2_offset;
+  i32 part_1_x3_offset;
+  i32 part_2_x0_offset;
+  i32 part_2_x1_offset;
+  i32 part_2_x2_offset;
+  i32 part_2_x3_offset;
+  i32 part_3_x0_offset;
+  i32 part_3_x1_offset;
+  i32 part_3_x2_offset;
+  i32 part_3_x3_offset;
+  i32 part_4_x0_offset;
+  i32 part_0_result_offset;
+  i32 part_1_result_offset;
+  i32 part_2_result_offset;
+  i32 part_3_result_offset;
+  i32 part_4_result_offset;
+  i32 part_0_extent_0;
+  i32 part_0_extent_1;
+  i32 part_0_extent_2;
+  i32 part_0_extent_3;
+  i32 part_0_x0_stride_0;
+  i32 part_0_x0_stride_1;
+  i32 part_0_x0_stride_2;
+  i32 part_0_x0_stride_3;
+  i32 part_0_x1_stride_0;
+  i32 part_0_x1_stride_1;
+  i32 part_0_x1_stride_2;
+  i32 part_0_x1_stride_3;
+  i32 part_0_x2_stride_0;
+  i32 part_0_x2_stride_1;
+  i32 part_0_x2_stride_2;
+  i32 part_0_x2_stride_3;
+  i32 part_0_x3_stride_0;
+  i32 part_0_x3_stride_1;
+  i32 part_0_x3_stride_2;
+  i32 part_0_x3_stride_3;
+  i32 part_0_result_stride_0;
+  i32 part_0_result_stride_1;
+  i32 part_0_result_stride_2;
+  i32 part_0_result_stride_3;
+  i32 part_1_extent_0;
+  i32 part_1_extent_1;
+  i32 part_1_extent_2;
+  i32 part_1_extent_3;
+  i32 part_1_x0_stride_0;
+  i32 part_1_x0_stride_1;
+  i32 part_1_x0_stride_2;
+  i32 part_1_x0_stride_3;
+  i32 part_1_x1_stride_0;
+  i32 part_1_x1_stride_1;
+  i32 part_1_x1_stride_2;
+  i32 part_1_x1_stride_3;
+  i32 part_1_x2_stride_0;
+  i32 part_1_x2_stride_1;
+  i32 part_1_x2_stride_2;
+  i32 part_1_x2_stride_3;
+  i32 part_1_x3_stride_0;
+  i32 part_1_x3_stride_1;
+  i32 part_1_x3_stride_2;
+  i32 part_1_x3_stride_3;
+  i32 part_1_result_stride_0;
+  i32 part_1_result_stride_1;
+  i32 part_1_result_stride_2;
+  i32 part_1_result_stride_3;
+  i32 part_2_extent_0;
+  i32 part_2_extent_1;
+  i32 part_2_extent_2;
+  i32 part_2_extent_3;
+  i32 part_2_x0_stride_0;
+  i32 part_2_x0_stride_1;
+  i32 part_2_x0_stride_2;
+  i32 part_2_x0_stride_3;
+  i32 part_2_x1_stride_0;
+  i32 part_2_x1_stride_1;
+  i32 part_2_x1_stride_2;
+  i32 part_2_x1_stride_3;
+  i32 part_2_x2_stride_0;
+  i32 part_2_x2_stride_1;
+  i32 part_2_x2_stride_2;
+  i32 part_2_x2_stride_3;
+  i32 part_2_x3_stride_0;
+  i32 part_2_x3_stride_1;
+  i32 part_2_x3_stride_2;
+  i32 part_2_x3_stride_3;
+  i32 part_2_result_stride_0;
+  i32 part_2_result_stride_1;
+  i32 part_2_result_stride_2;
+  i32 part_2_result_stride_3;
+  i32 part_3_extent_0;
+  i32 part_3_extent_1;
+  i32 part_3_extent_2;
+  i32 part_3_extent_3;
+  i32 part_3_x0_stride_0;
+  i32 part_3_x0_stride_1;
+  i32 part_3_x0_stride_2;
+  i32 part_3_x0_stride_3;
+  i32 part_3_x1_stride_0;
+  i32 part_3_x1_stride_1;
+  i32 part_3_x1_stride_2;
+  i32 part_3_x1_stride_3;
+  i32 part_3_x2_stride_0;
+  i32 part_3_x2_stride_1;
+  i32 part_3_x2_stride_2;
+  i32 part_3_x2_stride_3;
+  i32 part_3_x3_stride_0;
+  i32 part_3_x3_stride_1;
+  i32 part_3_x3_stride_2;
+  i32 part_3_x3_stride_3;
+  i32 part_3_result_stride_0;
+  i32 part_3_result_stride_1;
+  i32 part_3_result_stride_2;
+  i32 part_3_result_stride_3;
+  i32 part_4_extent_0;
+  i32 part_4_extent_1;
+  i32 part_4_extent_2;
+  i32 part_4_extent_3;
+  i32 part_4_x0_stride_0;
+  i32 part_4_x0_stride_1;
+  i32 part_4_x0_stride_2;
+  i32 part_4_x0_stride_3;
+  i32 part_4_result_stride_0;
+  i32 part_4_result_stride_1;
+  i32 part_4_result_stride_2;
+  i32 part_4_result_stride_3;
 };
 
-extern "C" __global__ void __launch_bounds__(64, 1) map_gather_2(
+extern "C" __global__ void __launch_bounds__(64, 1) maps_subtract_add_copy(
   const Sizes *__restrict__ sizes,
-  const i32 *__restrict__ x0_buffer,
-  const f32 *__restrict__ x1_buffer,
-  f32 *__restrict__ result_buffer
+  const f32 *__restrict__ part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer,
+  const f32 *__restrict__ part_0_x1_part_1_x1_part_2_x1_part_3_x1_buffer,
+  const f32 *__restrict__ part_0_x3_part_1_x3_part_2_x3_part_3_x3_buffer,
+  f32 *__restrict__ part_0_result_part_1_result_buffer,
+  f32 *__restrict__ part_2_result_part_3_result_buffer,
+  f32 *__restrict__ part_4_result_buffer
 ) {
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
     return;
   }
-  const i32 element = item * 64 + thread;
-  const i32 index_1 = element % sizes->extent_1;
-  const i32 rest = element / sizes->extent_1;
-  const i32 index_0 = rest;
-  if (index_0 < sizes->extent_0) {
-    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1] = x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 + x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0] * sizes->x1_stride_indirect];
+  const i32 part_0_end = (sizes->part_0_extent_0 * sizes->part_0_extent_1 * sizes->part_0_extent_2 * sizes->part_0_extent_3 + 63) / 64;
+  if (item < part_0_end) {
+    const i32 element = item * 64 + thread;
+    const i32 index_3 = element % sizes->part_0_extent_3;
+    const i32 rest = element / sizes->part_0_extent_3;
+    const i32 index_2 = rest % sizes->part_0_extent_2;
+    const i32 rest_2 = rest / sizes->part_0_extent_2;
+    const i32 index_1 = rest_2 % sizes->part_0_extent_1;
+    const i32 rest_3 = rest_2 / sizes->part_0_extent_1;
+    const i32 index_0 = rest_3;
+    if (index_0 < sizes->part_0_extent_0) {
+      part_0_result_part_1_result_buffer[sizes->part_0_result_offset + index_0 * sizes->part_0_result_stride_0 + index_1 * sizes->part_0_result_stride_1 + index_2 * sizes->part_0_result_stride_2 + index_3] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes->part_0_x0_offset + index_0 * sizes->part_0_x0_stride_0 + index_1 * sizes->part_0_x0_stride_1 + index_2 * sizes->part_0_x0_stride_2 + index_3] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_buffer[sizes->part_0_x1_offset + index_0 * sizes->part_0_x1_stride_0 + index_1 * sizes->part_0_x1_stride_1 + index_2 * sizes->part_0_x1_stride_2 + index_3]) - (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes->part_0_x2_offset + index_0 * sizes->part_0_x2_stride_0 + index_1 * sizes->part_0_x2_stride_1 + index_2 * sizes->part_0_x2_stride_2 + index_3] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_buffer[sizes->part_0_x3_offset + index_0 * sizes->part_0_x3_stride_0 + index_1 * sizes->part_0_x3_stride_1 + index_2 * sizes->part_0_x3_stride_2 + index_3]));
+    }
   }
-}
-}
-
-// === kernel map_multiply_multiply_subtract ===
-// map_multiply_multiply_subtract
-// One element a thread.
-
-namespace map_multiply_multiply_subtract_kernel {
-struct Sizes {
-  i32 items;
-  i32 x0_offset;
-  i32 x1_offset;
-  i32 x2_offset;
-  i32 x3_offset;
-  i32 result_offset;
-  i32 extent_0;
-  i32 extent_1;
-  i32 extent_2;
-  i32 extent_3;
-  i32 x0_stride_0;
-  i32 x0_stride_1;
-  i32 x0_stride_2;
-  i32 x0_stride_3;
-  i32 x1_stride_0;
-  i32 x1_stride_1;
-  i32 x1_stride_2;
-  i32 x1_stride_3;
-  i32 x2_stride_0;
-  i32 x2_stride_1;
-  i32 x2_stride_2;
-  i32 x2_stride_3;
-  i32 x3_stride_0;
-  i32 x3_stride_1;
-  i32 x3_stride_2;
-  i32 x3_stride_3;
-  i32 result_stride_0;
-  i32 result_stride_1;
-  i32 result_stride_2;
-  i32 result_stride_3;
-};
-
-extern "C" __global__ void __launch_bounds__(64, 1) map_multiply_multiply_subtract(
-  const Sizes *__restrict__ sizes,
-  const f32 *__restrict__ x0_x2_buffer,
-  const f32 *__restrict__ x1_buffer,
-  const f32 *__restrict__ x3_buffer,
-  f32 *__restrict__ result_buffer
-) {
-  const i32 thread = threadIdx.x;
-  const i32 item = blockIdx.x;
-  if (item >= sizes->items) {
-    return;
+  const i32 part_1_end = part_0_end + (sizes->part_1_extent_0 * sizes->part_1_extent_1 * sizes->part_1_extent_2 * sizes->part_1_extent_3 + 63) / 64;
+  if (item >= part_0_end && item < part_1_end) {
+    const i32 element_2 = (item - part_0_end) * 64 + thread;
+    const i32 index_3_2 = element_2 % sizes->part_1_extent_3;
+    const i32 rest_4 = element_2 / sizes->part_1_extent_3;
+    const i32 index_2_2 = rest_4 % sizes->part_1_extent_2;
+    const i32 rest_5 = rest_4 / sizes->part_1_extent_2;
+    const i32 index_1_2 = rest_5 % sizes->part_1_extent_1;
+    const i32 rest_6 = rest_5 / sizes->part_1_extent_1;
+    const i32 index_0_2 = rest_6;
+    if (index_0_2 < sizes->part_1_extent_0) {
+      part_0_result_part_1_result_buffer[sizes->part_1_result_offset + index_0_2 * sizes->part_1_result_stride_0 + index_1_2 * sizes->part_1_result_stride_1 + index_2_2 * sizes->part_1_result_stride_2 + index_3_2] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes->part_1_x0_offset + index_0_2 * sizes->part_1_x0_stride_0 + index_1_2 * sizes->part_1_x0_stride_1 + index_2_2 * sizes->part_1_x0_stride_2 + index_3_2] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_buffer[sizes->part_1_x1_offset + index_0_2 * sizes->part_1_x1_stride_0 + index_1_2 * sizes->part_1_x1_stride_1 + index_2_2 * sizes->part_1_x1_stride_2 + index_3_2]) + (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes->part_1_x2_offset + index_0_2 * sizes->part_1_x2_stride_0 + index_1_2 * sizes->part_1_x2_stride_1 + index_2_2 * sizes->part_1_x2_stride_2 + index_3_2] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_buffer[sizes->part_1_x3_offset + index_0_2 * sizes->part_1_x3_stride_0 + index_1_2 * sizes->part_1_x3_stride_1 + index_2_2 * sizes->part_1_x3_stride_2 + index_3_2]));
+    }
   }
-  const i32 element = item * 64 + thread;
-  const i32 index_3 = element % sizes->extent_3;
-  const i32 rest = element / sizes->extent_3;
-  const i32 index_2 = rest % sizes->extent_2;
-  const i32 rest_2 = rest / sizes->extent_2;
-  const i32 index_1 = rest_2 % sizes->extent_1;
-  const i32 rest_3 = rest_2 / sizes->extent_1;
-  const i32 index_0 = rest_3;
-  if (index_0 < sizes->extent_0) {
-    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2 * sizes->result_stride_2 + index_3] = ((x0_x2_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + index_2 * sizes->x0_stride_2 + index_3] * x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 * sizes->x1_stride_1 + index_2 * sizes->x1_stride_2 + index_3]) - (x0_x2_buffer[sizes->x2_offset + index_0 * sizes->x2_stride_0 + index_1 * sizes->x2_stride_1 + index_2 * sizes->x2_stride_2 + index_3] * x3_buffer[sizes->x3_offset + index_0 * sizes->x3_stride_0 + index_1 * sizes->x3_stride_1 + index_2 * sizes->x3_stride_2 + index_3]));
+  const i32 part_2_end = part_1_end + (sizes->part_2_extent_0 * sizes->part_2_extent_1 * sizes->part_2_extent_2 * sizes->part_2_extent_3 + 63) / 64;
+  if (item >= part_1_end && item < part_2_end) {
+    const i32 element_3 = (item - part_1_end) * 64 + thread;
+    const i32 index_3_3 = element_3 % sizes->part_2_extent_3;
+    const i32 rest_7 = element_3 / sizes->part_2_extent_3;
+    const i32 index_2_3 = rest_7 % sizes->part_2_extent_2;
+    const i32 rest_8 = rest_7 / sizes->part_2_extent_2;
+    const i32 index_1_3 = rest_8 % sizes->part_2_extent_1;
+    const i32 rest_9 = rest_8 / sizes->part_2_extent_1;
+    const i32 index_0_3 = rest_9;
+    if (index_0_3 < sizes->part_2_extent_0) {
+      part_2_result_part_3_result_buffer[sizes->part_2_result_offset + index_0_3 * sizes->part_2_result_stride_0 + index_1_3 * sizes->part_2_result_stride_1 + index_2_3 * sizes->part_2_result_stride_2 + index_3_3] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes->part_2_x0_offset + index_0_3 * sizes->part_2_x0_stride_0 + index_1_3 * sizes->part_2_x0_stride_1 + index_2_3 * sizes->part_2_x0_stride_2 + index_3_3] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_buffer[sizes->part_2_x1_offset + index_0_3 * sizes->part_2_x1_stride_0 + index_1_3 * sizes->part_2_x1_stride_1 + index_2_3 * sizes->part_2_x1_stride_2 + index_3_3]) - (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes->part_2_x2_offset + index_0_3 * sizes->part_2_x2_stride_0 + index_1_3 * sizes->part_2_x2_stride_1 + index_2_3 * sizes->part_2_x2_stride_2 + index_3_3] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_buffer[sizes->part_2_x3_offset + index_0_3 * sizes->part_2_x3_stride_0 + index_1_3 * sizes->part_2_x3_stride_1 + index_2_3 * sizes->part_2_x3_stride_2 + index_3_3]));
+    }
   }
-}
-}
-
-// === kernel map_multiply_multiply_add ===
-// map_multiply_multiply_add
-// One element a thread.
-
-namespace map_multiply_multiply_add_kernel {
-struct Sizes {
-  i32 items;
-  i32 x0_offset;
-  i32 x1_offset;
-  i32 x2_offset;
-  i32 x3_offset;
-  i32 result_offset;
-  i32 extent_0;
-  i32 extent_1;
-  i32 extent_2;
-  i32 extent_3;
-  i32 x0_stride_0;
-  i32 x0_stride_1;
-  i32 x0_stride_2;
-  i32 x0_stride_3;
-  i32 x1_stride_0;
-  i32 x1_stride_1;
-  i32 x1_stride_2;
-  i32 x1_stride_3;
-  i32 x2_stride_0;
-  i32 x2_stride_1;
-  i32 x2_stride_2;
-  i32 x2_stride_3;
-  i32 x3_stride_0;
-  i32 x3_stride_1;
-  i32 x3_stride_2;
-  i32 x3_stride_3;
-  i32 result_stride_0;
-  i32 result_stride_1;
-  i32 result_stride_2;
-  i32 result_stride_3;
-};
-
-extern "C" __global__ void __launch_bounds__(64, 1) map_multiply_multiply_add(
-  const Sizes *__restrict__ sizes,
-  const f32 *__restrict__ x0_x2_buffer,
-  const f32 *__restrict__ x1_buffer,
-  const f32 *__restrict__ x3_buffer,
-  f32 *__restrict__ result_buffer
-) {
-  const i32 thread = threadIdx.x;
-  const i32 item = blockIdx.x;
-  if (item >= sizes->items) {
-    return;
+  const i32 part_3_end = part_2_end + (sizes->part_3_extent_0 * sizes->part_3_extent_1 * sizes->part_3_extent_2 * sizes->part_3_extent_3 + 63) / 64;
+  if (item >= part_2_end && item < part_3_end) {
+    const i32 element_4 = (item - part_2_end) * 64 + thread;
+    const i32 index_3_4 = element_4 % sizes->part_3_extent_3;
+    const i32 rest_10 = element_4 / sizes->part_3_extent_3;
+    const i32 index_2_4 = rest_10 % sizes->part_3_extent_2;
+    const i32 rest_11 = rest_10 / sizes->part_3_extent_2;
+    const i32 index_1_4 = rest_11 % sizes->part_3_extent_1;
+    const i32 rest_12 = rest_11 / sizes->part_3_extent_1;
+    const i32 index_0_4 = rest_12;
+    if (index_0_4 < sizes->part_3_extent_0) {
+      part_2_result_part_3_result_buffer[sizes->part_3_result_offset + index_0_4 * sizes->part_3_result_stride_0 + index_1_4 * sizes->part_3_result_stride_1 + index_2_4 * sizes->part_3_result_stride_2 + index_3_4] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes->part_3_x0_offset + index_0_4 * sizes->part_3_x0_stride_0 + index_1_4 * sizes->part_3_x0_stride_1 + index_2_4 * sizes->part_3_x0_stride_2 + index_3_4] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_buffer[sizes->part_3_x1_offset + index_0_4 * sizes->part_3_x1_stride_0 + index_1_4 * sizes->part_3_x1_stride_1 + index_2_4 * sizes->part_3_x1_stride_2 + index_3_4]) + (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes->part_3_x2_offset + index_0_4 * sizes->part_3_x2_stride_0 + index_1_4 * sizes->part_3_x2_stride_1 + index_2_4 * sizes->part_3_x2_stride_2 + index_3_4] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_buffer[sizes->part_3_x3_offset + index_0_4 * sizes->part_3_x3_stride_0 + index_1_4 * sizes->part_3_x3_stride_1 + index_2_4 * sizes->part_3_x3_stride_2 + index_3_4]));
+    }
   }
-  const i32 element = item * 64 + thread;
-  const i32 index_3 = element % sizes->extent_3;
-  const i32 rest = element / sizes->extent_3;
-  const i32 index_2 = rest % sizes->extent_2;
-  const i32 rest_2 = rest / sizes->extent_2;
-  const i32 index_1 = rest_2 % sizes->extent_1;
-  const i32 rest_3 = rest_2 / sizes->extent_1;
-  const i32 index_0 = rest_3;
-  if (index_0 < sizes->extent_0) {
-    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2 * sizes->result_stride_2 + index_3] = ((x0_x2_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + index_2 * sizes->x0_stride_2 + index_3] * x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 * sizes->x1_stride_1 + index_2 * sizes->x1_stride_2 + index_3]) + (x0_x2_buffer[sizes->x2_offset + index_0 * sizes->x2_stride_0 + index_1 * sizes->x2_stride_1 + index_2 * sizes->x2_stride_2 + index_3] * x3_buffer[sizes->x3_offset + index_0 * sizes->x3_stride_0 + index_1 * sizes->x3_stride_1 + index_2 * sizes->x3_stride_2 + index_3]));
-  }
-}
-}
-
-// === kernel map_copy ===
-// map_copy
-// One element a thread.
-
-namespace map_copy_kernel {
-struct Sizes {
-  i32 items;
-  i32 x0_offset;
-  i32 result_offset;
-  i32 extent_0;
-  i32 extent_1;
-  i32 extent_2;
-  i32 extent_3;
-  i32 x0_stride_0;
-  i32 x0_stride_1;
-  i32 x0_stride_2;
-  i32 x0_stride_3;
-  i32 result_stride_0;
-  i32 result_stride_1;
-  i32 result_stride_2;
-  i32 result_stride_3;
-};
-
-extern "C" __global__ void __launch_bounds__(64, 1) map_copy(
-  const Sizes *__restrict__ sizes,
-  const f32 *__restrict__ x0_buffer,
-  f32 *__restrict__ result_buffer
-) {
-  const i32 thread = threadIdx.x;
-  const i32 item = blockIdx.x;
-  if (item >= sizes->items) {
-    return;
-  }
-  const i32 element = item * 64 + thread;
-  const i32 index_3 = element % sizes->extent_3;
-  const i32 rest = element / sizes->extent_3;
-  const i32 index_2 = rest % sizes->extent_2;
-  const i32 rest_2 = rest / sizes->extent_2;
-  const i32 index_1 = rest_2 % sizes->extent_1;
-  const i32 rest_3 = rest_2 / sizes->extent_1;
-  const i32 index_0 = rest_3;
-  if (index_0 < sizes->extent_0) {
-    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2 * sizes->result_stride_2 + index_3] = x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + index_2 * sizes->x0_stride_2 + index_3];
+  const i32 part_4_end = part_3_end + (sizes->part_4_extent_0 * sizes->part_4_extent_1 * sizes->part_4_extent_2 * sizes->part_4_extent_3 + 63) / 64;
+  if (item >= part_3_end && item < part_4_end) {
+    const i32 element_5 = (item - part_3_end) * 64 + thread;
+    const i32 index_3_5 = element_5 % sizes->part_4_extent_3;
+    const i32 rest_13 = element_5 / sizes->part_4_extent_3;
+    const i32 index_2_5 = rest_13 % sizes->part_4_extent_2;
+    const i32 rest_14 = rest_13 / sizes->part_4_extent_2;
+    const i32 index_1_5 = rest_14 % sizes->part_4_extent_1;
+    const i32 rest_15 = rest_14 / sizes->part_4_extent_1;
+    const i32 index_0_5 = rest_15;
+    if (index_0_5 < sizes->part_4_extent_0) {
+      part_4_result_buffer[sizes->part_4_result_offset + index_0_5 * sizes->part_4_result_stride_0 + index_1_5 * sizes->part_4_result_stride_1 + index_2_5 * sizes->part_4_result_stride_2 + index_3_5] = part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes->part_4_x0_offset + index_0_5 * sizes->part_4_x0_stride_0 + index_1_5 * sizes->part_4_x0_stride_1 + index_2_5 * sizes->part_4_x0_stride_2 + index_3_5];
+    }
   }
 }
 }
@@ -1324,6 +1385,144 @@ extern "C" __global__ void __launch_bounds__(256, 1) evict(
         key_value_score_position_buffer[sizes->position_offset + (first_row + 20 + (element_32 / 1)) * 1 + element_32 % 1] = bits_as<u32>::of(value_33);
       }
       __syncthreads();
+    }
+  }
+}
+}
+
+// === kernel maps_subtract_add_copy_2 ===
+// maps_subtract_add_copy_2
+// One element a thread, of one of 3 loops.
+
+namespace maps_subtract_add_copy_2_kernel {
+struct Sizes {
+  i32 items;
+  i32 part_0_x0_offset;
+  i32 part_0_x1_offset;
+  i32 part_0_x2_offset;
+  i32 part_0_x3_offset;
+  i32 part_1_x0_offset;
+  i32 part_1_x1_offset;
+  i32 part_1_x2_offset;
+  i32 part_1_x3_offset;
+  i32 part_2_x0_offset;
+  i32 part_0_result_offset;
+  i32 part_1_result_offset;
+  i32 part_2_result_offset;
+  i32 part_0_extent_0;
+  i32 part_0_extent_1;
+  i32 part_0_extent_2;
+  i32 part_0_extent_3;
+  i32 part_0_x0_stride_0;
+  i32 part_0_x0_stride_1;
+  i32 part_0_x0_stride_2;
+  i32 part_0_x0_stride_3;
+  i32 part_0_x1_stride_0;
+  i32 part_0_x1_stride_1;
+  i32 part_0_x1_stride_2;
+  i32 part_0_x1_stride_3;
+  i32 part_0_x2_stride_0;
+  i32 part_0_x2_stride_1;
+  i32 part_0_x2_stride_2;
+  i32 part_0_x2_stride_3;
+  i32 part_0_x3_stride_0;
+  i32 part_0_x3_stride_1;
+  i32 part_0_x3_stride_2;
+  i32 part_0_x3_stride_3;
+  i32 part_0_result_stride_0;
+  i32 part_0_result_stride_1;
+  i32 part_0_result_stride_2;
+  i32 part_0_result_stride_3;
+  i32 part_1_extent_0;
+  i32 part_1_extent_1;
+  i32 part_1_extent_2;
+  i32 part_1_extent_3;
+  i32 part_1_x0_stride_0;
+  i32 part_1_x0_stride_1;
+  i32 part_1_x0_stride_2;
+  i32 part_1_x0_stride_3;
+  i32 part_1_x1_stride_0;
+  i32 part_1_x1_stride_1;
+  i32 part_1_x1_stride_2;
+  i32 part_1_x1_stride_3;
+  i32 part_1_x2_stride_0;
+  i32 part_1_x2_stride_1;
+  i32 part_1_x2_stride_2;
+  i32 part_1_x2_stride_3;
+  i32 part_1_x3_stride_0;
+  i32 part_1_x3_stride_1;
+  i32 part_1_x3_stride_2;
+  i32 part_1_x3_stride_3;
+  i32 part_1_result_stride_0;
+  i32 part_1_result_stride_1;
+  i32 part_1_result_stride_2;
+  i32 part_1_result_stride_3;
+  i32 part_2_extent_0;
+  i32 part_2_extent_1;
+  i32 part_2_extent_2;
+  i32 part_2_extent_3;
+  i32 part_2_x0_stride_0;
+  i32 part_2_x0_stride_1;
+  i32 part_2_x0_stride_2;
+  i32 part_2_x0_stride_3;
+  i32 part_2_result_stride_0;
+  i32 part_2_result_stride_1;
+  i32 part_2_result_stride_2;
+  i32 part_2_result_stride_3;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) maps_subtract_add_copy_2(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_buffer,
+  const f32 *__restrict__ part_0_x1_part_1_x1_buffer,
+  const f32 *__restrict__ part_0_x3_part_1_x3_buffer,
+  f32 *__restrict__ part_0_result_part_1_result_part_2_result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 part_0_end = (sizes->part_0_extent_0 * sizes->part_0_extent_1 * sizes->part_0_extent_2 * sizes->part_0_extent_3 + 63) / 64;
+  if (item < part_0_end) {
+    const i32 element = item * 64 + thread;
+    const i32 index_3 = element % sizes->part_0_extent_3;
+    const i32 rest = element / sizes->part_0_extent_3;
+    const i32 index_2 = rest % sizes->part_0_extent_2;
+    const i32 rest_2 = rest / sizes->part_0_extent_2;
+    const i32 index_1 = rest_2 % sizes->part_0_extent_1;
+    const i32 rest_3 = rest_2 / sizes->part_0_extent_1;
+    const i32 index_0 = rest_3;
+    if (index_0 < sizes->part_0_extent_0) {
+      part_0_result_part_1_result_part_2_result_buffer[sizes->part_0_result_offset + index_0 * sizes->part_0_result_stride_0 + index_1 * sizes->part_0_result_stride_1 + index_2 * sizes->part_0_result_stride_2 + index_3] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_buffer[sizes->part_0_x0_offset + index_0 * sizes->part_0_x0_stride_0 + index_1 * sizes->part_0_x0_stride_1 + index_2 * sizes->part_0_x0_stride_2 + index_3] * part_0_x1_part_1_x1_buffer[sizes->part_0_x1_offset + index_0 * sizes->part_0_x1_stride_0 + index_1 * sizes->part_0_x1_stride_1 + index_2 * sizes->part_0_x1_stride_2 + index_3]) - (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_buffer[sizes->part_0_x2_offset + index_0 * sizes->part_0_x2_stride_0 + index_1 * sizes->part_0_x2_stride_1 + index_2 * sizes->part_0_x2_stride_2 + index_3] * part_0_x3_part_1_x3_buffer[sizes->part_0_x3_offset + index_0 * sizes->part_0_x3_stride_0 + index_1 * sizes->part_0_x3_stride_1 + index_2 * sizes->part_0_x3_stride_2 + index_3]));
+    }
+  }
+  const i32 part_1_end = part_0_end + (sizes->part_1_extent_0 * sizes->part_1_extent_1 * sizes->part_1_extent_2 * sizes->part_1_extent_3 + 63) / 64;
+  if (item >= part_0_end && item < part_1_end) {
+    const i32 element_2 = (item - part_0_end) * 64 + thread;
+    const i32 index_3_2 = element_2 % sizes->part_1_extent_3;
+    const i32 rest_4 = element_2 / sizes->part_1_extent_3;
+    const i32 index_2_2 = rest_4 % sizes->part_1_extent_2;
+    const i32 rest_5 = rest_4 / sizes->part_1_extent_2;
+    const i32 index_1_2 = rest_5 % sizes->part_1_extent_1;
+    const i32 rest_6 = rest_5 / sizes->part_1_extent_1;
+    const i32 index_0_2 = rest_6;
+    if (index_0_2 < sizes->part_1_extent_0) {
+      part_0_result_part_1_result_part_2_result_buffer[sizes->part_1_result_offset + index_0_2 * sizes->part_1_result_stride_0 + index_1_2 * sizes->part_1_result_stride_1 + index_2_2 * sizes->part_1_result_stride_2 + index_3_2] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_buffer[sizes->part_1_x0_offset + index_0_2 * sizes->part_1_x0_stride_0 + index_1_2 * sizes->part_1_x0_stride_1 + index_2_2 * sizes->part_1_x0_stride_2 + index_3_2] * part_0_x1_part_1_x1_buffer[sizes->part_1_x1_offset + index_0_2 * sizes->part_1_x1_stride_0 + index_1_2 * sizes->part_1_x1_stride_1 + index_2_2 * sizes->part_1_x1_stride_2 + index_3_2]) + (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_buffer[sizes->part_1_x2_offset + index_0_2 * sizes->part_1_x2_stride_0 + index_1_2 * sizes->part_1_x2_stride_1 + index_2_2 * sizes->part_1_x2_stride_2 + index_3_2] * part_0_x3_part_1_x3_buffer[sizes->part_1_x3_offset + index_0_2 * sizes->part_1_x3_stride_0 + index_1_2 * sizes->part_1_x3_stride_1 + index_2_2 * sizes->part_1_x3_stride_2 + index_3_2]));
+    }
+  }
+  const i32 part_2_end = part_1_end + (sizes->part_2_extent_0 * sizes->part_2_extent_1 * sizes->part_2_extent_2 * sizes->part_2_extent_3 + 63) / 64;
+  if (item >= part_1_end && item < part_2_end) {
+    const i32 element_3 = (item - part_1_end) * 64 + thread;
+    const i32 index_3_3 = element_3 % sizes->part_2_extent_3;
+    const i32 rest_7 = element_3 / sizes->part_2_extent_3;
+    const i32 index_2_3 = rest_7 % sizes->part_2_extent_2;
+    const i32 rest_8 = rest_7 / sizes->part_2_extent_2;
+    const i32 index_1_3 = rest_8 % sizes->part_2_extent_1;
+    const i32 rest_9 = rest_8 / sizes->part_2_extent_1;
+    const i32 index_0_3 = rest_9;
+    if (index_0_3 < sizes->part_2_extent_0) {
+      part_0_result_part_1_result_part_2_result_buffer[sizes->part_2_result_offset + index_0_3 * sizes->part_2_result_stride_0 + index_1_3 * sizes->part_2_result_stride_1 + index_2_3 * sizes->part_2_result_stride_2 + index_3_3] = part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_buffer[sizes->part_2_x0_offset + index_0_3 * sizes->part_2_x0_stride_0 + index_1_3 * sizes->part_2_x0_stride_1 + index_2_3 * sizes->part_2_x0_stride_2 + index_3_3];
     }
   }
 }
@@ -2149,6 +2348,85 @@ extern "C" __global__ void __launch_bounds__(64, 1) map_silu_multiply(
 }
 }
 
+// === kernel maps_copy ===
+// maps_copy
+// One element a thread, of one of 2 loops.
+
+namespace maps_copy_kernel {
+struct Sizes {
+  i32 items;
+  i32 part_0_x0_offset;
+  i32 part_1_x0_offset;
+  i32 part_0_result_offset;
+  i32 part_1_result_offset;
+  i32 part_0_extent_0;
+  i32 part_0_extent_1;
+  i32 part_0_extent_2;
+  i32 part_0_extent_3;
+  i32 part_0_x0_stride_0;
+  i32 part_0_x0_stride_1;
+  i32 part_0_x0_stride_2;
+  i32 part_0_x0_stride_3;
+  i32 part_0_result_stride_0;
+  i32 part_0_result_stride_1;
+  i32 part_0_result_stride_2;
+  i32 part_0_result_stride_3;
+  i32 part_1_extent_0;
+  i32 part_1_extent_1;
+  i32 part_1_extent_2;
+  i32 part_1_extent_3;
+  i32 part_1_x0_stride_0;
+  i32 part_1_x0_stride_1;
+  i32 part_1_x0_stride_2;
+  i32 part_1_x0_stride_3;
+  i32 part_1_result_stride_0;
+  i32 part_1_result_stride_1;
+  i32 part_1_result_stride_2;
+  i32 part_1_result_stride_3;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) maps_copy(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ part_0_x0_buffer,
+  const f32 *__restrict__ part_1_x0_buffer,
+  f32 *__restrict__ part_0_result_part_1_result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 part_0_end = (sizes->part_0_extent_0 * sizes->part_0_extent_1 * sizes->part_0_extent_2 * sizes->part_0_extent_3 + 63) / 64;
+  if (item < part_0_end) {
+    const i32 element = item * 64 + thread;
+    const i32 index_3 = element % sizes->part_0_extent_3;
+    const i32 rest = element / sizes->part_0_extent_3;
+    const i32 index_2 = rest % sizes->part_0_extent_2;
+    const i32 rest_2 = rest / sizes->part_0_extent_2;
+    const i32 index_1 = rest_2 % sizes->part_0_extent_1;
+    const i32 rest_3 = rest_2 / sizes->part_0_extent_1;
+    const i32 index_0 = rest_3;
+    if (index_0 < sizes->part_0_extent_0) {
+      part_0_result_part_1_result_buffer[sizes->part_0_result_offset + index_0 * sizes->part_0_result_stride_0 + index_1 * sizes->part_0_result_stride_1 + index_2 * sizes->part_0_result_stride_2 + index_3] = part_0_x0_buffer[sizes->part_0_x0_offset + index_0 * sizes->part_0_x0_stride_0 + index_1 * sizes->part_0_x0_stride_1 + index_2 * sizes->part_0_x0_stride_2 + index_3];
+    }
+  }
+  const i32 part_1_end = part_0_end + (sizes->part_1_extent_0 * sizes->part_1_extent_1 * sizes->part_1_extent_2 * sizes->part_1_extent_3 + 63) / 64;
+  if (item >= part_0_end && item < part_1_end) {
+    const i32 element_2 = (item - part_0_end) * 64 + thread;
+    const i32 index_3_2 = element_2 % sizes->part_1_extent_3;
+    const i32 rest_4 = element_2 / sizes->part_1_extent_3;
+    const i32 index_2_2 = rest_4 % sizes->part_1_extent_2;
+    const i32 rest_5 = rest_4 / sizes->part_1_extent_2;
+    const i32 index_1_2 = rest_5 % sizes->part_1_extent_1;
+    const i32 rest_6 = rest_5 / sizes->part_1_extent_1;
+    const i32 index_0_2 = rest_6;
+    if (index_0_2 < sizes->part_1_extent_0) {
+      part_0_result_part_1_result_buffer[sizes->part_1_result_offset + index_0_2 * sizes->part_1_result_stride_0 + index_1_2 * sizes->part_1_result_stride_1 + index_2_2 * sizes->part_1_result_stride_2 + index_3_2] = part_1_x0_buffer[sizes->part_1_x0_offset + index_0_2 * sizes->part_1_x0_stride_0 + index_1_2 * sizes->part_1_x0_stride_1 + index_2_2 * sizes->part_1_x0_stride_2 + index_3_2];
+    }
+  }
+}
+}
+
 // === kernel gemm_residual_2 ===
 // gemm_residual_2
 // left [rows, depth] x right [columns, depth]^T, the right side of f32.
@@ -2371,6 +2649,347 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_2(
   if (share == 3 && column_6 < sizes->columns) {
     if ((first_row + 0) < sizes->rows) {
       result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_6] = sum_0_3;
+    }
+  }
+}
+}
+
+// === kernel maps_subtract_add_copy_3 ===
+// maps_subtract_add_copy_3
+// One element a thread, of one of 8 loops.
+
+namespace maps_subtract_add_copy_3_kernel {
+struct Sizes {
+  i32 items;
+  i32 part_0_x0_offset;
+  i32 part_0_x1_offset;
+  i32 part_0_x2_offset;
+  i32 part_0_x3_offset;
+  i32 part_1_x0_offset;
+  i32 part_1_x1_offset;
+  i32 part_1_x2_offset;
+  i32 part_1_x3_offset;
+  i32 part_2_x0_offset;
+  i32 part_2_x1_offset;
+  i32 part_2_x2_offset;
+  i32 part_2_x3_offset;
+  i32 part_3_x0_offset;
+  i32 part_3_x1_offset;
+  i32 part_3_x2_offset;
+  i32 part_3_x3_offset;
+  i32 part_4_x0_offset;
+  i32 part_5_x0_offset;
+  i32 part_5_x1_offset;
+  i32 part_5_x2_offset;
+  i32 part_5_x3_offset;
+  i32 part_6_x0_offset;
+  i32 part_6_x1_offset;
+  i32 part_6_x2_offset;
+  i32 part_6_x3_offset;
+  i32 part_7_x0_offset;
+  i32 part_0_result_offset;
+  i32 part_1_result_offset;
+  i32 part_2_result_offset;
+  i32 part_3_result_offset;
+  i32 part_4_result_offset;
+  i32 part_5_result_offset;
+  i32 part_6_result_offset;
+  i32 part_7_result_offset;
+  i32 part_0_extent_0;
+  i32 part_0_extent_1;
+  i32 part_0_extent_2;
+  i32 part_0_extent_3;
+  i32 part_0_x0_stride_0;
+  i32 part_0_x0_stride_1;
+  i32 part_0_x0_stride_2;
+  i32 part_0_x0_stride_3;
+  i32 part_0_x1_stride_0;
+  i32 part_0_x1_stride_1;
+  i32 part_0_x1_stride_2;
+  i32 part_0_x1_stride_3;
+  i32 part_0_x2_stride_0;
+  i32 part_0_x2_stride_1;
+  i32 part_0_x2_stride_2;
+  i32 part_0_x2_stride_3;
+  i32 part_0_x3_stride_0;
+  i32 part_0_x3_stride_1;
+  i32 part_0_x3_stride_2;
+  i32 part_0_x3_stride_3;
+  i32 part_0_result_stride_0;
+  i32 part_0_result_stride_1;
+  i32 part_0_result_stride_2;
+  i32 part_0_result_stride_3;
+  i32 part_1_extent_0;
+  i32 part_1_extent_1;
+  i32 part_1_extent_2;
+  i32 part_1_extent_3;
+  i32 part_1_x0_stride_0;
+  i32 part_1_x0_stride_1;
+  i32 part_1_x0_stride_2;
+  i32 part_1_x0_stride_3;
+  i32 part_1_x1_stride_0;
+  i32 part_1_x1_stride_1;
+  i32 part_1_x1_stride_2;
+  i32 part_1_x1_stride_3;
+  i32 part_1_x2_stride_0;
+  i32 part_1_x2_stride_1;
+  i32 part_1_x2_stride_2;
+  i32 part_1_x2_stride_3;
+  i32 part_1_x3_stride_0;
+  i32 part_1_x3_stride_1;
+  i32 part_1_x3_stride_2;
+  i32 part_1_x3_stride_3;
+  i32 part_1_result_stride_0;
+  i32 part_1_result_stride_1;
+  i32 part_1_result_stride_2;
+  i32 part_1_result_stride_3;
+  i32 part_2_extent_0;
+  i32 part_2_extent_1;
+  i32 part_2_extent_2;
+  i32 part_2_extent_3;
+  i32 part_2_x0_stride_0;
+  i32 part_2_x0_stride_1;
+  i32 part_2_x0_stride_2;
+  i32 part_2_x0_stride_3;
+  i32 part_2_x1_stride_0;
+  i32 part_2_x1_stride_1;
+  i32 part_2_x1_stride_2;
+  i32 part_2_x1_stride_3;
+  i32 part_2_x2_stride_0;
+  i32 part_2_x2_stride_1;
+  i32 part_2_x2_stride_2;
+  i32 part_2_x2_stride_3;
+  i32 part_2_x3_stride_0;
+  i32 part_2_x3_stride_1;
+  i32 part_2_x3_stride_2;
+  i32 part_2_x3_stride_3;
+  i32 part_2_result_stride_0;
+  i32 part_2_result_stride_1;
+  i32 part_2_result_stride_2;
+  i32 part_2_result_stride_3;
+  i32 part_3_extent_0;
+  i32 part_3_extent_1;
+  i32 part_3_extent_2;
+  i32 part_3_extent_3;
+  i32 part_3_x0_stride_0;
+  i32 part_3_x0_stride_1;
+  i32 part_3_x0_stride_2;
+  i32 part_3_x0_stride_3;
+  i32 part_3_x1_stride_0;
+  i32 part_3_x1_stride_1;
+  i32 part_3_x1_stride_2;
+  i32 part_3_x1_stride_3;
+  i32 part_3_x2_stride_0;
+  i32 part_3_x2_stride_1;
+  i32 part_3_x2_stride_2;
+  i32 part_3_x2_stride_3;
+  i32 part_3_x3_stride_0;
+  i32 part_3_x3_stride_1;
+  i32 part_3_x3_stride_2;
+  i32 part_3_x3_stride_3;
+  i32 part_3_result_stride_0;
+  i32 part_3_result_stride_1;
+  i32 part_3_result_stride_2;
+  i32 part_3_result_stride_3;
+  i32 part_4_extent_0;
+  i32 part_4_extent_1;
+  i32 part_4_extent_2;
+  i32 part_4_extent_3;
+  i32 part_4_x0_stride_0;
+  i32 part_4_x0_stride_1;
+  i32 part_4_x0_stride_2;
+  i32 part_4_x0_stride_3;
+  i32 part_4_result_stride_0;
+  i32 part_4_result_stride_1;
+  i32 part_4_result_stride_2;
+  i32 part_4_result_stride_3;
+  i32 part_5_extent_0;
+  i32 part_5_extent_1;
+  i32 part_5_extent_2;
+  i32 part_5_extent_3;
+  i32 part_5_x0_stride_0;
+  i32 part_5_x0_stride_1;
+  i32 part_5_x0_stride_2;
+  i32 part_5_x0_stride_3;
+  i32 part_5_x1_stride_0;
+  i32 part_5_x1_stride_1;
+  i32 part_5_x1_stride_2;
+  i32 part_5_x1_stride_3;
+  i32 part_5_x2_stride_0;
+  i32 part_5_x2_stride_1;
+  i32 part_5_x2_stride_2;
+  i32 part_5_x2_stride_3;
+  i32 part_5_x3_stride_0;
+  i32 part_5_x3_stride_1;
+  i32 part_5_x3_stride_2;
+  i32 part_5_x3_stride_3;
+  i32 part_5_result_stride_0;
+  i32 part_5_result_stride_1;
+  i32 part_5_result_stride_2;
+  i32 part_5_result_stride_3;
+  i32 part_6_extent_0;
+  i32 part_6_extent_1;
+  i32 part_6_extent_2;
+  i32 part_6_extent_3;
+  i32 part_6_x0_stride_0;
+  i32 part_6_x0_stride_1;
+  i32 part_6_x0_stride_2;
+  i32 part_6_x0_stride_3;
+  i32 part_6_x1_stride_0;
+  i32 part_6_x1_stride_1;
+  i32 part_6_x1_stride_2;
+  i32 part_6_x1_stride_3;
+  i32 part_6_x2_stride_0;
+  i32 part_6_x2_stride_1;
+  i32 part_6_x2_stride_2;
+  i32 part_6_x2_stride_3;
+  i32 part_6_x3_stride_0;
+  i32 part_6_x3_stride_1;
+  i32 part_6_x3_stride_2;
+  i32 part_6_x3_stride_3;
+  i32 part_6_result_stride_0;
+  i32 part_6_result_stride_1;
+  i32 part_6_result_stride_2;
+  i32 part_6_result_stride_3;
+  i32 part_7_extent_0;
+  i32 part_7_extent_1;
+  i32 part_7_extent_2;
+  i32 part_7_extent_3;
+  i32 part_7_x0_stride_0;
+  i32 part_7_x0_stride_1;
+  i32 part_7_x0_stride_2;
+  i32 part_7_x0_stride_3;
+  i32 part_7_result_stride_0;
+  i32 part_7_result_stride_1;
+  i32 part_7_result_stride_2;
+  i32 part_7_result_stride_3;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) maps_subtract_add_copy_3(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer,
+  const f32 *__restrict__ part_0_x1_part_1_x1_part_2_x1_part_3_x1_part_5_x1_part_6_x1_buffer,
+  const f32 *__restrict__ part_0_x3_part_1_x3_part_2_x3_part_3_x3_part_5_x3_part_6_x3_buffer,
+  f32 *__restrict__ part_0_result_part_1_result_buffer,
+  f32 *__restrict__ part_2_result_part_3_result_buffer,
+  f32 *__restrict__ part_4_result_buffer,
+  f32 *__restrict__ part_5_result_part_6_result_part_7_result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 part_0_end = (sizes->part_0_extent_0 * sizes->part_0_extent_1 * sizes->part_0_extent_2 * sizes->part_0_extent_3 + 63) / 64;
+  if (item < part_0_end) {
+    const i32 element = item * 64 + thread;
+    const i32 index_3 = element % sizes->part_0_extent_3;
+    const i32 rest = element / sizes->part_0_extent_3;
+    const i32 index_2 = rest % sizes->part_0_extent_2;
+    const i32 rest_2 = rest / sizes->part_0_extent_2;
+    const i32 index_1 = rest_2 % sizes->part_0_extent_1;
+    const i32 rest_3 = rest_2 / sizes->part_0_extent_1;
+    const i32 index_0 = rest_3;
+    if (index_0 < sizes->part_0_extent_0) {
+      part_0_result_part_1_result_buffer[sizes->part_0_result_offset + index_0 * sizes->part_0_result_stride_0 + index_1 * sizes->part_0_result_stride_1 + index_2 * sizes->part_0_result_stride_2 + index_3] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes->part_0_x0_offset + index_0 * sizes->part_0_x0_stride_0 + index_1 * sizes->part_0_x0_stride_1 + index_2 * sizes->part_0_x0_stride_2 + index_3] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_part_5_x1_part_6_x1_buffer[sizes->part_0_x1_offset + index_0 * sizes->part_0_x1_stride_0 + index_1 * sizes->part_0_x1_stride_1 + index_2 * sizes->part_0_x1_stride_2 + index_3]) - (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes->part_0_x2_offset + index_0 * sizes->part_0_x2_stride_0 + index_1 * sizes->part_0_x2_stride_1 + index_2 * sizes->part_0_x2_stride_2 + index_3] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_part_5_x3_part_6_x3_buffer[sizes->part_0_x3_offset + index_0 * sizes->part_0_x3_stride_0 + index_1 * sizes->part_0_x3_stride_1 + index_2 * sizes->part_0_x3_stride_2 + index_3]));
+    }
+  }
+  const i32 part_1_end = part_0_end + (sizes->part_1_extent_0 * sizes->part_1_extent_1 * sizes->part_1_extent_2 * sizes->part_1_extent_3 + 63) / 64;
+  if (item >= part_0_end && item < part_1_end) {
+    const i32 element_2 = (item - part_0_end) * 64 + thread;
+    const i32 index_3_2 = element_2 % sizes->part_1_extent_3;
+    const i32 rest_4 = element_2 / sizes->part_1_extent_3;
+    const i32 index_2_2 = rest_4 % sizes->part_1_extent_2;
+    const i32 rest_5 = rest_4 / sizes->part_1_extent_2;
+    const i32 index_1_2 = rest_5 % sizes->part_1_extent_1;
+    const i32 rest_6 = rest_5 / sizes->part_1_extent_1;
+    const i32 index_0_2 = rest_6;
+    if (index_0_2 < sizes->part_1_extent_0) {
+      part_0_result_part_1_result_buffer[sizes->part_1_result_offset + index_0_2 * sizes->part_1_result_stride_0 + index_1_2 * sizes->part_1_result_stride_1 + index_2_2 * sizes->part_1_result_stride_2 + index_3_2] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes->part_1_x0_offset + index_0_2 * sizes->part_1_x0_stride_0 + index_1_2 * sizes->part_1_x0_stride_1 + index_2_2 * sizes->part_1_x0_stride_2 + index_3_2] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_part_5_x1_part_6_x1_buffer[sizes->part_1_x1_offset + index_0_2 * sizes->part_1_x1_stride_0 + index_1_2 * sizes->part_1_x1_stride_1 + index_2_2 * sizes->part_1_x1_stride_2 + index_3_2]) + (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes->part_1_x2_offset + index_0_2 * sizes->part_1_x2_stride_0 + index_1_2 * sizes->part_1_x2_stride_1 + index_2_2 * sizes->part_1_x2_stride_2 + index_3_2] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_part_5_x3_part_6_x3_buffer[sizes->part_1_x3_offset + index_0_2 * sizes->part_1_x3_stride_0 + index_1_2 * sizes->part_1_x3_stride_1 + index_2_2 * sizes->part_1_x3_stride_2 + index_3_2]));
+    }
+  }
+  const i32 part_2_end = part_1_end + (sizes->part_2_extent_0 * sizes->part_2_extent_1 * sizes->part_2_extent_2 * sizes->part_2_extent_3 + 63) / 64;
+  if (item >= part_1_end && item < part_2_end) {
+    const i32 element_3 = (item - part_1_end) * 64 + thread;
+    const i32 index_3_3 = element_3 % sizes->part_2_extent_3;
+    const i32 rest_7 = element_3 / sizes->part_2_extent_3;
+    const i32 index_2_3 = rest_7 % sizes->part_2_extent_2;
+    const i32 rest_8 = rest_7 / sizes->part_2_extent_2;
+    const i32 index_1_3 = rest_8 % sizes->part_2_extent_1;
+    const i32 rest_9 = rest_8 / sizes->part_2_extent_1;
+    const i32 index_0_3 = rest_9;
+    if (index_0_3 < sizes->part_2_extent_0) {
+      part_2_result_part_3_result_buffer[sizes->part_2_result_offset + index_0_3 * sizes->part_2_result_stride_0 + index_1_3 * sizes->part_2_result_stride_1 + index_2_3 * sizes->part_2_result_stride_2 + index_3_3] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes->part_2_x0_offset + index_0_3 * sizes->part_2_x0_stride_0 + index_1_3 * sizes->part_2_x0_stride_1 + index_2_3 * sizes->part_2_x0_stride_2 + index_3_3] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_part_5_x1_part_6_x1_buffer[sizes->part_2_x1_offset + index_0_3 * sizes->part_2_x1_stride_0 + index_1_3 * sizes->part_2_x1_stride_1 + index_2_3 * sizes->part_2_x1_stride_2 + index_3_3]) - (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes->part_2_x2_offset + index_0_3 * sizes->part_2_x2_stride_0 + index_1_3 * sizes->part_2_x2_stride_1 + index_2_3 * sizes->part_2_x2_stride_2 + index_3_3] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_part_5_x3_part_6_x3_buffer[sizes->part_2_x3_offset + index_0_3 * sizes->part_2_x3_stride_0 + index_1_3 * sizes->part_2_x3_stride_1 + index_2_3 * sizes->part_2_x3_stride_2 + index_3_3]));
+    }
+  }
+  const i32 part_3_end = part_2_end + (sizes->part_3_extent_0 * sizes->part_3_extent_1 * sizes->part_3_extent_2 * sizes->part_3_extent_3 + 63) / 64;
+  if (item >= part_2_end && item < part_3_end) {
+    const i32 element_4 = (item - part_2_end) * 64 + thread;
+    const i32 index_3_4 = element_4 % sizes->part_3_extent_3;
+    const i32 rest_10 = element_4 / sizes->part_3_extent_3;
+    const i32 index_2_4 = rest_10 % sizes->part_3_extent_2;
+    const i32 rest_11 = rest_10 / sizes->part_3_extent_2;
+    const i32 index_1_4 = rest_11 % sizes->part_3_extent_1;
+    const i32 rest_12 = rest_11 / sizes->part_3_extent_1;
+    const i32 index_0_4 = rest_12;
+    if (index_0_4 < sizes->part_3_extent_0) {
+      part_2_result_part_3_result_buffer[sizes->part_3_result_offset + index_0_4 * sizes->part_3_result_stride_0 + index_1_4 * sizes->part_3_result_stride_1 + index_2_4 * sizes->part_3_result_stride_2 + index_3_4] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes->part_3_x0_offset + index_0_4 * sizes->part_3_x0_stride_0 + index_1_4 * sizes->part_3_x0_stride_1 + index_2_4 * sizes->part_3_x0_stride_2 + index_3_4] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_part_5_x1_part_6_x1_buffer[sizes->part_3_x1_offset + index_0_4 * sizes->part_3_x1_stride_0 + index_1_4 * sizes->part_3_x1_stride_1 + index_2_4 * sizes->part_3_x1_stride_2 + index_3_4]) + (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes->part_3_x2_offset + index_0_4 * sizes->part_3_x2_stride_0 + index_1_4 * sizes->part_3_x2_stride_1 + index_2_4 * sizes->part_3_x2_stride_2 + index_3_4] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_part_5_x3_part_6_x3_buffer[sizes->part_3_x3_offset + index_0_4 * sizes->part_3_x3_stride_0 + index_1_4 * sizes->part_3_x3_stride_1 + index_2_4 * sizes->part_3_x3_stride_2 + index_3_4]));
+    }
+  }
+  const i32 part_4_end = part_3_end + (sizes->part_4_extent_0 * sizes->part_4_extent_1 * sizes->part_4_extent_2 * sizes->part_4_extent_3 + 63) / 64;
+  if (item >= part_3_end && item < part_4_end) {
+    const i32 element_5 = (item - part_3_end) * 64 + thread;
+    const i32 index_3_5 = element_5 % sizes->part_4_extent_3;
+    const i32 rest_13 = element_5 / sizes->part_4_extent_3;
+    const i32 index_2_5 = rest_13 % sizes->part_4_extent_2;
+    const i32 rest_14 = rest_13 / sizes->part_4_extent_2;
+    const i32 index_1_5 = rest_14 % sizes->part_4_extent_1;
+    const i32 rest_15 = rest_14 / sizes->part_4_extent_1;
+    const i32 index_0_5 = rest_15;
+    if (index_0_5 < sizes->part_4_extent_0) {
+      part_4_result_buffer[sizes->part_4_result_offset + index_0_5 * sizes->part_4_result_stride_0 + index_1_5 * sizes->part_4_result_stride_1 + index_2_5 * sizes->part_4_result_stride_2 + index_3_5] = part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes->part_4_x0_offset + index_0_5 * sizes->part_4_x0_stride_0 + index_1_5 * sizes->part_4_x0_stride_1 + index_2_5 * sizes->part_4_x0_stride_2 + index_3_5];
+    }
+  }
+  const i32 part_5_end = part_4_end + (sizes->part_5_extent_0 * sizes->part_5_extent_1 * sizes->part_5_extent_2 * sizes->part_5_extent_3 + 63) / 64;
+  if (item >= part_4_end && item < part_5_end) {
+    const i32 element_6 = (item - part_4_end) * 64 + thread;
+    const i32 index_3_6 = element_6 % sizes->part_5_extent_3;
+    const i32 rest_16 = element_6 / sizes->part_5_extent_3;
+    const i32 index_2_6 = rest_16 % sizes->part_5_extent_2;
+    const i32 rest_17 = rest_16 / sizes->part_5_extent_2;
+    const i32 index_1_6 = rest_17 % sizes->part_5_extent_1;
+    const i32 rest_18 = rest_17 / sizes->part_5_extent_1;
+    const i32 index_0_6 = rest_18;
+    if (index_0_6 < sizes->part_5_extent_0) {
+      part_5_result_part_6_result_part_7_result_buffer[sizes->part_5_result_offset + index_0_6 * sizes->part_5_result_stride_0 + index_1_6 * sizes->part_5_result_stride_1 + index_2_6 * sizes->part_5_result_stride_2 + index_3_6] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes->part_5_x0_offset + index_0_6 * sizes->part_5_x0_stride_0 + index_1_6 * sizes->part_5_x0_stride_1 + index_2_6 * sizes->part_5_x0_stride_2 + index_3_6] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_part_5_x1_part_6_x1_buffer[sizes->part_5_x1_offset + index_0_6 * sizes->part_5_x1_stride_0 + index_1_6 * sizes->part_5_x1_stride_1 + index_2_6 * sizes->part_5_x1_stride_2 + index_3_6]) - (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes->part_5_x2_offset + index_0_6 * sizes->part_5_x2_stride_0 + index_1_6 * sizes->part_5_x2_stride_1 + index_2_6 * sizes->part_5_x2_stride_2 + index_3_6] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_part_5_x3_part_6_x3_buffer[sizes->part_5_x3_offset + index_0_6 * sizes->part_5_x3_stride_0 + index_1_6 * sizes->part_5_x3_stride_1 + index_2_6 * sizes->part_5_x3_stride_2 + index_3_6]));
+    }
+  }
+  const i32 part_6_end = part_5_end + (sizes->part_6_extent_0 * sizes->part_6_extent_1 * sizes->part_6_extent_2 * sizes->part_6_extent_3 + 63) / 64;
+  if (item >= part_5_end && item < part_6_end) {
+    const i32 element_7 = (item - part_5_end) * 64 + thread;
+    const i32 index_3_7 = element_7 % sizes->part_6_extent_3;
+    const i32 rest_19 = element_7 / sizes->part_6_extent_3;
+    const i32 index_2_7 = rest_19 % sizes->part_6_extent_2;
+    const i32 rest_20 = rest_19 / sizes->part_6_extent_2;
+    const i32 index_1_7 = rest_20 % sizes->part_6_extent_1;
+    const i32 rest_21 = rest_20 / sizes->part_6_extent_1;
+    const i32 index_0_7 = rest_21;
+    if (index_0_7 < sizes->part_6_extent_0) {
+      part_5_result_part_6_result_part_7_result_buffer[sizes->part_6_result_offset + index_0_7 * sizes->part_6_result_stride_0 + index_1_7 * sizes->part_6_result_stride_1 + index_2_7 * sizes->part_6_result_stride_2 + index_3_7] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes->part_6_x0_offset + index_0_7 * sizes->part_6_x0_stride_0 + index_1_7 * sizes->part_6_x0_stride_1 + index_2_7 * sizes->part_6_x0_stride_2 + index_3_7] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_part_5_x1_part_6_x1_buffer[sizes->part_6_x1_offset + index_0_7 * sizes->part_6_x1_stride_0 + index_1_7 * sizes->part_6_x1_stride_1 + index_2_7 * sizes->part_6_x1_stride_2 + index_3_7]) + (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes->part_6_x2_offset + index_0_7 * sizes->part_6_x2_stride_0 + index_1_7 * sizes->part_6_x2_stride_1 + index_2_7 * sizes->part_6_x2_stride_2 + index_3_7] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_part_5_x3_part_6_x3_buffer[sizes->part_6_x3_offset + index_0_7 * sizes->part_6_x3_stride_0 + index_1_7 * sizes->part_6_x3_stride_1 + index_2_7 * sizes->part_6_x3_stride_2 + index_3_7]));
+    }
+  }
+  const i32 part_7_end = part_6_end + (sizes->part_7_extent_0 * sizes->part_7_extent_1 * sizes->part_7_extent_2 * sizes->part_7_extent_3 + 63) / 64;
+  if (item >= part_6_end && item < part_7_end) {
+    const i32 element_8 = (item - part_6_end) * 64 + thread;
+    const i32 index_3_8 = element_8 % sizes->part_7_extent_3;
+    const i32 rest_22 = element_8 / sizes->part_7_extent_3;
+    const i32 index_2_8 = rest_22 % sizes->part_7_extent_2;
+    const i32 rest_23 = rest_22 / sizes->part_7_extent_2;
+    const i32 index_1_8 = rest_23 % sizes->part_7_extent_1;
+    const i32 rest_24 = rest_23 / sizes->part_7_extent_1;
+    const i32 index_0_8 = rest_24;
+    if (index_0_8 < sizes->part_7_extent_0) {
+      part_5_result_part_6_result_part_7_result_buffer[sizes->part_7_result_offset + index_0_8 * sizes->part_7_result_stride_0 + index_1_8 * sizes->part_7_result_stride_1 + index_2_8 * sizes->part_7_result_stride_2 + index_3_8] = part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes->part_7_x0_offset + index_0_8 * sizes->part_7_x0_stride_0 + index_1_8 * sizes->part_7_x0_stride_1 + index_2_8 * sizes->part_7_x0_stride_2 + index_3_8];
     }
   }
 }

@@ -1,31 +1,60 @@
-// === kernel map_gather ===
-// map_gather
-// One element a thread.
+// === kernel maps_gather ===
+// maps_gather
+// One element a thread, of one of 3 loops.
 
 struct Sizes {
   items: i32,
-  x0_offset: i32,
-  x1_offset: i32,
-  result_offset: i32,
-  extent_0: i32,
-  extent_1: i32,
-  extent_2: i32,
-  x0_stride_0: i32,
-  x0_stride_1: i32,
-  x0_stride_2: i32,
-  x1_stride_0: i32,
-  x1_stride_1: i32,
-  x1_stride_2: i32,
-  x1_stride_indirect: i32,
-  result_stride_0: i32,
-  result_stride_1: i32,
-  result_stride_2: i32,
+  part_0_x0_offset: i32,
+  part_0_x1_offset: i32,
+  part_1_x0_offset: i32,
+  part_1_x1_offset: i32,
+  part_2_x0_offset: i32,
+  part_2_x1_offset: i32,
+  part_0_result_offset: i32,
+  part_1_result_offset: i32,
+  part_2_result_offset: i32,
+  part_0_extent_0: i32,
+  part_0_extent_1: i32,
+  part_0_extent_2: i32,
+  part_0_x0_stride_0: i32,
+  part_0_x0_stride_1: i32,
+  part_0_x0_stride_2: i32,
+  part_0_x1_stride_0: i32,
+  part_0_x1_stride_1: i32,
+  part_0_x1_stride_2: i32,
+  part_0_x1_stride_indirect: i32,
+  part_0_result_stride_0: i32,
+  part_0_result_stride_1: i32,
+  part_0_result_stride_2: i32,
+  part_1_extent_0: i32,
+  part_1_extent_1: i32,
+  part_1_x0_stride_0: i32,
+  part_1_x0_stride_1: i32,
+  part_1_x1_stride_0: i32,
+  part_1_x1_stride_1: i32,
+  part_1_x1_stride_indirect: i32,
+  part_1_result_stride_0: i32,
+  part_1_result_stride_1: i32,
+  part_2_extent_0: i32,
+  part_2_extent_1: i32,
+  part_2_x0_stride_0: i32,
+  part_2_x0_stride_1: i32,
+  part_2_x1_stride_0: i32,
+  part_2_x1_stride_1: i32,
+  part_2_x1_stride_indirect: i32,
+  part_2_result_stride_0: i32,
+  part_2_result_stride_1: i32,
 }
 
 @group(0) @binding(0) var<uniform> sizes: Sizes;
-@group(0) @binding(1) var<storage, read> x0_buffer: array<i32>;
-@group(0) @binding(2) var<storage, read> x1_buffer: array<f32>;
-@group(0) @binding(3) var<storage, read_write> result_buffer: array<f32>;
+@group(0) @binding(1) var<storage, read> part_0_x0_buffer: array<i32>;
+@group(0) @binding(2) var<storage, read> part_0_x1_buffer: array<f32>;
+@group(0) @binding(3) var<storage, read> part_1_x0_part_2_x0_buffer: array<i32>;
+@group(0) @binding(4) var<storage, read> part_1_x1_buffer: array<f32>;
+@group(0) @binding(5) var<storage, read> part_2_x1_buffer: array<f32>;
+@group(0) @binding(6) var<storage, read_write> part_0_result_buffer: array<f32>;
+@group(0) @binding(7) var<storage, read_write> part_1_result_buffer: array<f32>;
+@group(0) @binding(8) var<storage, read_write> part_2_result_buffer: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -38,14 +67,37 @@ fn main(
   if (item >= sizes.items) {
     return;
   }
-  let element: i32 = item * 64 + thread;
-  let index_2: i32 = element % sizes.extent_2;
-  let rest: i32 = element / sizes.extent_2;
-  let index_1: i32 = rest % sizes.extent_1;
-  let rest_2: i32 = rest / sizes.extent_1;
-  let index_0: i32 = rest_2;
-  if (index_0 < sizes.extent_0) {
-    result_buffer[sizes.result_offset + index_0 * sizes.result_stride_0 + index_1 * sizes.result_stride_1 + index_2] = x1_buffer[sizes.x1_offset + index_0 * sizes.x1_stride_0 + index_1 * sizes.x1_stride_1 + index_2 + x0_buffer[sizes.x0_offset + index_0 * sizes.x0_stride_0 + index_1 * sizes.x0_stride_1] * sizes.x1_stride_indirect];
+  let part_0_end: i32 = (sizes.part_0_extent_0 * sizes.part_0_extent_1 * sizes.part_0_extent_2 + 63) / 64;
+  if (item < part_0_end) {
+    let element: i32 = item * 64 + thread;
+    let index_2: i32 = element % sizes.part_0_extent_2;
+    let rest: i32 = element / sizes.part_0_extent_2;
+    let index_1: i32 = rest % sizes.part_0_extent_1;
+    let rest_2: i32 = rest / sizes.part_0_extent_1;
+    let index_0: i32 = rest_2;
+    if (index_0 < sizes.part_0_extent_0) {
+      part_0_result_buffer[sizes.part_0_result_offset + index_0 * sizes.part_0_result_stride_0 + index_1 * sizes.part_0_result_stride_1 + index_2] = part_0_x1_buffer[sizes.part_0_x1_offset + index_0 * sizes.part_0_x1_stride_0 + index_1 * sizes.part_0_x1_stride_1 + index_2 + part_0_x0_buffer[sizes.part_0_x0_offset + index_0 * sizes.part_0_x0_stride_0 + index_1 * sizes.part_0_x0_stride_1] * sizes.part_0_x1_stride_indirect];
+    }
+  }
+  let part_1_end: i32 = part_0_end + (sizes.part_1_extent_0 * sizes.part_1_extent_1 + 63) / 64;
+  if (item >= part_0_end && item < part_1_end) {
+    let element_2: i32 = (item - part_0_end) * 64 + thread;
+    let index_1_2: i32 = element_2 % sizes.part_1_extent_1;
+    let rest_3: i32 = element_2 / sizes.part_1_extent_1;
+    let index_0_2: i32 = rest_3;
+    if (index_0_2 < sizes.part_1_extent_0) {
+      part_1_result_buffer[sizes.part_1_result_offset + index_0_2 * sizes.part_1_result_stride_0 + index_1_2] = part_1_x1_buffer[sizes.part_1_x1_offset + index_0_2 * sizes.part_1_x1_stride_0 + index_1_2 + part_1_x0_part_2_x0_buffer[sizes.part_1_x0_offset + index_0_2 * sizes.part_1_x0_stride_0] * sizes.part_1_x1_stride_indirect];
+    }
+  }
+  let part_2_end: i32 = part_1_end + (sizes.part_2_extent_0 * sizes.part_2_extent_1 + 63) / 64;
+  if (item >= part_1_end && item < part_2_end) {
+    let element_3: i32 = (item - part_1_end) * 64 + thread;
+    let index_1_3: i32 = element_3 % sizes.part_2_extent_1;
+    let rest_4: i32 = element_3 / sizes.part_2_extent_1;
+    let index_0_3: i32 = rest_4;
+    if (index_0_3 < sizes.part_2_extent_0) {
+      part_2_result_buffer[sizes.part_2_result_offset + index_0_3 * sizes.part_2_result_stride_0 + index_1_3] = part_2_x1_buffer[sizes.part_2_x1_offset + index_0_3 * sizes.part_2_x1_stride_0 + index_1_3 + part_1_x0_part_2_x0_buffer[sizes.part_2_x0_offset + index_0_3 * sizes.part_2_x0_stride_0] * sizes.part_2_x1_stride_indirect];
+    }
   }
 }
 
@@ -306,30 +358,151 @@ fn main(
   }
 }
 
-// === kernel map_gather_2 ===
-// map_gather_2
-// One element a thread.
+// === kernel maps_subtract_add_copy ===
+// maps_subtract_add_copy
+// One element a thread, of one of 5 loops.
 
 struct Sizes {
   items: i32,
-  x0_offset: i32,
-  x1_offset: i32,
-  result_offset: i32,
-  extent_0: i32,
-  extent_1: i32,
-  x0_stride_0: i32,
-  x0_stride_1: i32,
-  x1_stride_0: i32,
-  x1_stride_1: i32,
-  x1_stride_indirect: i32,
-  result_stride_0: i32,
-  result_stride_1: i32,
+  part_0_x0_offset: i32,
+  part_0_x1_offset: i32,
+  part_0_x2_offset: i32,
+  part_0_x3_offset: i32,
+  part_1_x0_offset: i32,
+  part_1_x1_offset: i32,
+  part_1_x2_offset: i32,
+  part_1_x3_offset: i32,
+  part_2_x0_offset: i32,
+  part_2_x1_offset: i32,
+  part_2_x2_offset: i32,
+  part_2_x3_offset: i32,
+  part_3_x0_offset: i32,
+  part_3_x1_offset: i32,
+  part_3_x2_offset: i32,
+  part_3_x3_offset: i32,
+  part_4_x0_offset: i32,
+  part_0_result_offset: i32,
+  part_1_result_offset: i32,
+  part_2_result_offset: i32,
+  part_3_result_offset: i32,
+  part_4_result_offset: i32,
+  part_0_extent_0: i32,
+  part_0_extent_1: i32,
+  part_0_extent_2: i32,
+  part_0_extent_3: i32,
+  part_0_x0_stride_0: i32,
+  part_0_x0_stride_1: i32,
+  part_0_x0_stride_2: i32,
+  part_0_x0_stride_3: i32,
+  part_0_x1_stride_0: i32,
+  part_0_x1_stride_1: i32,
+  part_0_x1_stride_2: i32,
+  part_0_x1_stride_3: i32,
+  part_0_x2_stride_0: i32,
+  part_0_x2_stride_1: i32,
+  part_0_x2_stride_2: i32,
+  part_0_x2_stride_3: i32,
+  part_0_x3_stride_0: i32,
+  part_0_x3_stride_1: i32,
+  part_0_x3_stride_2: i32,
+  part_0_x3_stride_3: i32,
+  part_0_result_stride_0: i32,
+  part_0_result_stride_1: i32,
+  part_0_result_stride_2: i32,
+  part_0_result_stride_3: i32,
+  part_1_extent_0: i32,
+  part_1_extent_1: i32,
+  part_1_extent_2: i32,
+  part_1_extent_3: i32,
+  part_1_x0_stride_0: i32,
+  part_1_x0_stride_1: i32,
+  part_1_x0_stride_2: i32,
+  part_1_x0_stride_3: i32,
+  part_1_x1_stride_0: i32,
+  part_1_x1_stride_1: i32,
+  part_1_x1_stride_2: i32,
+  part_1_x1_stride_3: i32,
+  part_1_x2_stride_0: i32,
+  part_1_x2_stride_1: i32,
+  part_1_x2_stride_2: i32,
+  part_1_x2_stride_3: i32,
+  part_1_x3_stride_0: i32,
+  part_1_x3_stride_1: i32,
+  part_1_x3_stride_2: i32,
+  part_1_x3_stride_3: i32,
+  part_1_result_stride_0: i32,
+  part_1_result_stride_1: i32,
+  part_1_result_stride_2: i32,
+  part_1_result_stride_3: i32,
+  part_2_extent_0: i32,
+  part_2_extent_1: i32,
+  part_2_extent_2: i32,
+  part_2_extent_3: i32,
+  part_2_x0_stride_0: i32,
+  part_2_x0_stride_1: i32,
+  part_2_x0_stride_2: i32,
+  part_2_x0_stride_3: i32,
+  part_2_x1_stride_0: i32,
+  part_2_x1_stride_1: i32,
+  part_2_x1_stride_2: i32,
+  part_2_x1_stride_3: i32,
+  part_2_x2_stride_0: i32,
+  part_2_x2_stride_1: i32,
+  part_2_x2_stride_2: i32,
+  part_2_x2_stride_3: i32,
+  part_2_x3_stride_0: i32,
+  part_2_x3_stride_1: i32,
+  part_2_x3_stride_2: i32,
+  part_2_x3_stride_3: i32,
+  part_2_result_stride_0: i32,
+  part_2_result_stride_1: i32,
+  part_2_result_stride_2: i32,
+  part_2_result_stride_3: i32,
+  part_3_extent_0: i32,
+  part_3_extent_1: i32,
+  part_3_extent_2: i32,
+  part_3_extent_3: i32,
+  part_3_x0_stride_0: i32,
+  part_3_x0_stride_1: i32,
+  part_3_x0_stride_2: i32,
+  part_3_x0_stride_3: i32,
+  part_3_x1_stride_0: i32,
+  part_3_x1_stride_1: i32,
+  part_3_x1_stride_2: i32,
+  part_3_x1_stride_3: i32,
+  part_3_x2_stride_0: i32,
+  part_3_x2_stride_1: i32,
+  part_3_x2_stride_2: i32,
+  part_3_x2_stride_3: i32,
+  part_3_x3_stride_0: i32,
+  part_3_x3_stride_1: i32,
+  part_3_x3_stride_2: i32,
+  part_3_x3_stride_3: i32,
+  part_3_result_stride_0: i32,
+  part_3_result_stride_1: i32,
+  part_3_result_stride_2: i32,
+  part_3_result_stride_3: i32,
+  part_4_extent_0: i32,
+  part_4_extent_1: i32,
+  part_4_extent_2: i32,
+  part_4_extent_3: i32,
+  part_4_x0_stride_0: i32,
+  part_4_x0_stride_1: i32,
+  part_4_x0_stride_2: i32,
+  part_4_x0_stride_3: i32,
+  part_4_result_stride_0: i32,
+  part_4_result_stride_1: i32,
+  part_4_result_stride_2: i32,
+  part_4_result_stride_3: i32,
 }
 
 @group(0) @binding(0) var<uniform> sizes: Sizes;
-@group(0) @binding(1) var<storage, read> x0_buffer: array<i32>;
-@group(0) @binding(2) var<storage, read> x1_buffer: array<f32>;
-@group(0) @binding(3) var<storage, read_write> result_buffer: array<f32>;
+@group(0) @binding(1) var<storage, read> part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer: array<f32>;
+@group(0) @binding(2) var<storage, read> part_0_x1_part_1_x1_part_2_x1_part_3_x1_buffer: array<f32>;
+@group(0) @binding(3) var<storage, read> part_0_x3_part_1_x3_part_2_x3_part_3_x3_buffer: array<f32>;
+@group(0) @binding(4) var<storage, read_write> part_0_result_part_1_result_buffer: array<f32>;
+@group(0) @binding(5) var<storage, read_write> part_2_result_part_3_result_buffer: array<f32>;
+@group(0) @binding(6) var<storage, read_write> part_4_result_buffer: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -342,196 +515,75 @@ fn main(
   if (item >= sizes.items) {
     return;
   }
-  let element: i32 = item * 64 + thread;
-  let index_1: i32 = element % sizes.extent_1;
-  let rest: i32 = element / sizes.extent_1;
-  let index_0: i32 = rest;
-  if (index_0 < sizes.extent_0) {
-    result_buffer[sizes.result_offset + index_0 * sizes.result_stride_0 + index_1] = x1_buffer[sizes.x1_offset + index_0 * sizes.x1_stride_0 + index_1 + x0_buffer[sizes.x0_offset + index_0 * sizes.x0_stride_0] * sizes.x1_stride_indirect];
+  let part_0_end: i32 = (sizes.part_0_extent_0 * sizes.part_0_extent_1 * sizes.part_0_extent_2 * sizes.part_0_extent_3 + 63) / 64;
+  if (item < part_0_end) {
+    let element: i32 = item * 64 + thread;
+    let index_3: i32 = element % sizes.part_0_extent_3;
+    let rest: i32 = element / sizes.part_0_extent_3;
+    let index_2: i32 = rest % sizes.part_0_extent_2;
+    let rest_2: i32 = rest / sizes.part_0_extent_2;
+    let index_1: i32 = rest_2 % sizes.part_0_extent_1;
+    let rest_3: i32 = rest_2 / sizes.part_0_extent_1;
+    let index_0: i32 = rest_3;
+    if (index_0 < sizes.part_0_extent_0) {
+      part_0_result_part_1_result_buffer[sizes.part_0_result_offset + index_0 * sizes.part_0_result_stride_0 + index_1 * sizes.part_0_result_stride_1 + index_2 * sizes.part_0_result_stride_2 + index_3] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes.part_0_x0_offset + index_0 * sizes.part_0_x0_stride_0 + index_1 * sizes.part_0_x0_stride_1 + index_2 * sizes.part_0_x0_stride_2 + index_3] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_buffer[sizes.part_0_x1_offset + index_0 * sizes.part_0_x1_stride_0 + index_1 * sizes.part_0_x1_stride_1 + index_2 * sizes.part_0_x1_stride_2 + index_3]) - (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes.part_0_x2_offset + index_0 * sizes.part_0_x2_stride_0 + index_1 * sizes.part_0_x2_stride_1 + index_2 * sizes.part_0_x2_stride_2 + index_3] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_buffer[sizes.part_0_x3_offset + index_0 * sizes.part_0_x3_stride_0 + index_1 * sizes.part_0_x3_stride_1 + index_2 * sizes.part_0_x3_stride_2 + index_3]));
+    }
   }
-}
-
-// === kernel map_multiply_multiply_subtract ===
-// map_multiply_multiply_subtract
-// One element a thread.
-
-struct Sizes {
-  items: i32,
-  x0_offset: i32,
-  x1_offset: i32,
-  x2_offset: i32,
-  x3_offset: i32,
-  result_offset: i32,
-  extent_0: i32,
-  extent_1: i32,
-  extent_2: i32,
-  extent_3: i32,
-  x0_stride_0: i32,
-  x0_stride_1: i32,
-  x0_stride_2: i32,
-  x0_stride_3: i32,
-  x1_stride_0: i32,
-  x1_stride_1: i32,
-  x1_stride_2: i32,
-  x1_stride_3: i32,
-  x2_stride_0: i32,
-  x2_stride_1: i32,
-  x2_stride_2: i32,
-  x2_stride_3: i32,
-  x3_stride_0: i32,
-  x3_stride_1: i32,
-  x3_stride_2: i32,
-  x3_stride_3: i32,
-  result_stride_0: i32,
-  result_stride_1: i32,
-  result_stride_2: i32,
-  result_stride_3: i32,
-}
-
-@group(0) @binding(0) var<uniform> sizes: Sizes;
-@group(0) @binding(1) var<storage, read> x0_x2_buffer: array<f32>;
-@group(0) @binding(2) var<storage, read> x1_buffer: array<f32>;
-@group(0) @binding(3) var<storage, read> x3_buffer: array<f32>;
-@group(0) @binding(4) var<storage, read_write> result_buffer: array<f32>;
-
-@compute @workgroup_size(64)
-fn main(
-  @builtin(local_invocation_index) thread_index: u32,
-  @builtin(workgroup_id) workgroup_id: vec3<u32>,
-  @builtin(num_workgroups) workgroup_count: vec3<u32>,
-) {
-  let thread: i32 = i32(thread_index);
-  let item: i32 = i32(workgroup_id.x + workgroup_id.y * workgroup_count.x);
-  if (item >= sizes.items) {
-    return;
+  let part_1_end: i32 = part_0_end + (sizes.part_1_extent_0 * sizes.part_1_extent_1 * sizes.part_1_extent_2 * sizes.part_1_extent_3 + 63) / 64;
+  if (item >= part_0_end && item < part_1_end) {
+    let element_2: i32 = (item - part_0_end) * 64 + thread;
+    let index_3_2: i32 = element_2 % sizes.part_1_extent_3;
+    let rest_4: i32 = element_2 / sizes.part_1_extent_3;
+    let index_2_2: i32 = rest_4 % sizes.part_1_extent_2;
+    let rest_5: i32 = rest_4 / sizes.part_1_extent_2;
+    let index_1_2: i32 = rest_5 % sizes.part_1_extent_1;
+    let rest_6: i32 = rest_5 / sizes.part_1_extent_1;
+    let index_0_2: i32 = rest_6;
+    if (index_0_2 < sizes.part_1_extent_0) {
+      part_0_result_part_1_result_buffer[sizes.part_1_result_offset + index_0_2 * sizes.part_1_result_stride_0 + index_1_2 * sizes.part_1_result_stride_1 + index_2_2 * sizes.part_1_result_stride_2 + index_3_2] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes.part_1_x0_offset + index_0_2 * sizes.part_1_x0_stride_0 + index_1_2 * sizes.part_1_x0_stride_1 + index_2_2 * sizes.part_1_x0_stride_2 + index_3_2] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_buffer[sizes.part_1_x1_offset + index_0_2 * sizes.part_1_x1_stride_0 + index_1_2 * sizes.part_1_x1_stride_1 + index_2_2 * sizes.part_1_x1_stride_2 + index_3_2]) + (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes.part_1_x2_offset + index_0_2 * sizes.part_1_x2_stride_0 + index_1_2 * sizes.part_1_x2_stride_1 + index_2_2 * sizes.part_1_x2_stride_2 + index_3_2] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_buffer[sizes.part_1_x3_offset + index_0_2 * sizes.part_1_x3_stride_0 + index_1_2 * sizes.part_1_x3_stride_1 + index_2_2 * sizes.part_1_x3_stride_2 + index_3_2]));
+    }
   }
-  let element: i32 = item * 64 + thread;
-  let index_3: i32 = element % sizes.extent_3;
-  let rest: i32 = element / sizes.extent_3;
-  let index_2: i32 = rest % sizes.extent_2;
-  let rest_2: i32 = rest / sizes.extent_2;
-  let index_1: i32 = rest_2 % sizes.extent_1;
-  let rest_3: i32 = rest_2 / sizes.extent_1;
-  let index_0: i32 = rest_3;
-  if (index_0 < sizes.extent_0) {
-    result_buffer[sizes.result_offset + index_0 * sizes.result_stride_0 + index_1 * sizes.result_stride_1 + index_2 * sizes.result_stride_2 + index_3] = ((x0_x2_buffer[sizes.x0_offset + index_0 * sizes.x0_stride_0 + index_1 * sizes.x0_stride_1 + index_2 * sizes.x0_stride_2 + index_3] * x1_buffer[sizes.x1_offset + index_0 * sizes.x1_stride_0 + index_1 * sizes.x1_stride_1 + index_2 * sizes.x1_stride_2 + index_3]) - (x0_x2_buffer[sizes.x2_offset + index_0 * sizes.x2_stride_0 + index_1 * sizes.x2_stride_1 + index_2 * sizes.x2_stride_2 + index_3] * x3_buffer[sizes.x3_offset + index_0 * sizes.x3_stride_0 + index_1 * sizes.x3_stride_1 + index_2 * sizes.x3_stride_2 + index_3]));
+  let part_2_end: i32 = part_1_end + (sizes.part_2_extent_0 * sizes.part_2_extent_1 * sizes.part_2_extent_2 * sizes.part_2_extent_3 + 63) / 64;
+  if (item >= part_1_end && item < part_2_end) {
+    let element_3: i32 = (item - part_1_end) * 64 + thread;
+    let index_3_3: i32 = element_3 % sizes.part_2_extent_3;
+    let rest_7: i32 = element_3 / sizes.part_2_extent_3;
+    let index_2_3: i32 = rest_7 % sizes.part_2_extent_2;
+    let rest_8: i32 = rest_7 / sizes.part_2_extent_2;
+    let index_1_3: i32 = rest_8 % sizes.part_2_extent_1;
+    let rest_9: i32 = rest_8 / sizes.part_2_extent_1;
+    let index_0_3: i32 = rest_9;
+    if (index_0_3 < sizes.part_2_extent_0) {
+      part_2_result_part_3_result_buffer[sizes.part_2_result_offset + index_0_3 * sizes.part_2_result_stride_0 + index_1_3 * sizes.part_2_result_stride_1 + index_2_3 * sizes.part_2_result_stride_2 + index_3_3] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes.part_2_x0_offset + index_0_3 * sizes.part_2_x0_stride_0 + index_1_3 * sizes.part_2_x0_stride_1 + index_2_3 * sizes.part_2_x0_stride_2 + index_3_3] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_buffer[sizes.part_2_x1_offset + index_0_3 * sizes.part_2_x1_stride_0 + index_1_3 * sizes.part_2_x1_stride_1 + index_2_3 * sizes.part_2_x1_stride_2 + index_3_3]) - (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes.part_2_x2_offset + index_0_3 * sizes.part_2_x2_stride_0 + index_1_3 * sizes.part_2_x2_stride_1 + index_2_3 * sizes.part_2_x2_stride_2 + index_3_3] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_buffer[sizes.part_2_x3_offset + index_0_3 * sizes.part_2_x3_stride_0 + index_1_3 * sizes.part_2_x3_stride_1 + index_2_3 * sizes.part_2_x3_stride_2 + index_3_3]));
+    }
   }
-}
-
-// === kernel map_multiply_multiply_add ===
-// map_multiply_multiply_add
-// One element a thread.
-
-struct Sizes {
-  items: i32,
-  x0_offset: i32,
-  x1_offset: i32,
-  x2_offset: i32,
-  x3_offset: i32,
-  result_offset: i32,
-  extent_0: i32,
-  extent_1: i32,
-  extent_2: i32,
-  extent_3: i32,
-  x0_stride_0: i32,
-  x0_stride_1: i32,
-  x0_stride_2: i32,
-  x0_stride_3: i32,
-  x1_stride_0: i32,
-  x1_stride_1: i32,
-  x1_stride_2: i32,
-  x1_stride_3: i32,
-  x2_stride_0: i32,
-  x2_stride_1: i32,
-  x2_stride_2: i32,
-  x2_stride_3: i32,
-  x3_stride_0: i32,
-  x3_stride_1: i32,
-  x3_stride_2: i32,
-  x3_stride_3: i32,
-  result_stride_0: i32,
-  result_stride_1: i32,
-  result_stride_2: i32,
-  result_stride_3: i32,
-}
-
-@group(0) @binding(0) var<uniform> sizes: Sizes;
-@group(0) @binding(1) var<storage, read> x0_x2_buffer: array<f32>;
-@group(0) @binding(2) var<storage, read> x1_buffer: array<f32>;
-@group(0) @binding(3) var<storage, read> x3_buffer: array<f32>;
-@group(0) @binding(4) var<storage, read_write> result_buffer: array<f32>;
-
-@compute @workgroup_size(64)
-fn main(
-  @builtin(local_invocation_index) thread_index: u32,
-  @builtin(workgroup_id) workgroup_id: vec3<u32>,
-  @builtin(num_workgroups) workgroup_count: vec3<u32>,
-) {
-  let thread: i32 = i32(thread_index);
-  let item: i32 = i32(workgroup_id.x + workgroup_id.y * workgroup_count.x);
-  if (item >= sizes.items) {
-    return;
+  let part_3_end: i32 = part_2_end + (sizes.part_3_extent_0 * sizes.part_3_extent_1 * sizes.part_3_extent_2 * sizes.part_3_extent_3 + 63) / 64;
+  if (item >= part_2_end && item < part_3_end) {
+    let element_4: i32 = (item - part_2_end) * 64 + thread;
+    let index_3_4: i32 = element_4 % sizes.part_3_extent_3;
+    let rest_10: i32 = element_4 / sizes.part_3_extent_3;
+    let index_2_4: i32 = rest_10 % sizes.part_3_extent_2;
+    let rest_11: i32 = rest_10 / sizes.part_3_extent_2;
+    let index_1_4: i32 = rest_11 % sizes.part_3_extent_1;
+    let rest_12: i32 = rest_11 / sizes.part_3_extent_1;
+    let index_0_4: i32 = rest_12;
+    if (index_0_4 < sizes.part_3_extent_0) {
+      part_2_result_part_3_result_buffer[sizes.part_3_result_offset + index_0_4 * sizes.part_3_result_stride_0 + index_1_4 * sizes.part_3_result_stride_1 + index_2_4 * sizes.part_3_result_stride_2 + index_3_4] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes.part_3_x0_offset + index_0_4 * sizes.part_3_x0_stride_0 + index_1_4 * sizes.part_3_x0_stride_1 + index_2_4 * sizes.part_3_x0_stride_2 + index_3_4] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_buffer[sizes.part_3_x1_offset + index_0_4 * sizes.part_3_x1_stride_0 + index_1_4 * sizes.part_3_x1_stride_1 + index_2_4 * sizes.part_3_x1_stride_2 + index_3_4]) + (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes.part_3_x2_offset + index_0_4 * sizes.part_3_x2_stride_0 + index_1_4 * sizes.part_3_x2_stride_1 + index_2_4 * sizes.part_3_x2_stride_2 + index_3_4] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_buffer[sizes.part_3_x3_offset + index_0_4 * sizes.part_3_x3_stride_0 + index_1_4 * sizes.part_3_x3_stride_1 + index_2_4 * sizes.part_3_x3_stride_2 + index_3_4]));
+    }
   }
-  let element: i32 = item * 64 + thread;
-  let index_3: i32 = element % sizes.extent_3;
-  let rest: i32 = element / sizes.extent_3;
-  let index_2: i32 = rest % sizes.extent_2;
-  let rest_2: i32 = rest / sizes.extent_2;
-  let index_1: i32 = rest_2 % sizes.extent_1;
-  let rest_3: i32 = rest_2 / sizes.extent_1;
-  let index_0: i32 = rest_3;
-  if (index_0 < sizes.extent_0) {
-    result_buffer[sizes.result_offset + index_0 * sizes.result_stride_0 + index_1 * sizes.result_stride_1 + index_2 * sizes.result_stride_2 + index_3] = ((x0_x2_buffer[sizes.x0_offset + index_0 * sizes.x0_stride_0 + index_1 * sizes.x0_stride_1 + index_2 * sizes.x0_stride_2 + index_3] * x1_buffer[sizes.x1_offset + index_0 * sizes.x1_stride_0 + index_1 * sizes.x1_stride_1 + index_2 * sizes.x1_stride_2 + index_3]) + (x0_x2_buffer[sizes.x2_offset + index_0 * sizes.x2_stride_0 + index_1 * sizes.x2_stride_1 + index_2 * sizes.x2_stride_2 + index_3] * x3_buffer[sizes.x3_offset + index_0 * sizes.x3_stride_0 + index_1 * sizes.x3_stride_1 + index_2 * sizes.x3_stride_2 + index_3]));
-  }
-}
-
-// === kernel map_copy ===
-// map_copy
-// One element a thread.
-
-struct Sizes {
-  items: i32,
-  x0_offset: i32,
-  result_offset: i32,
-  extent_0: i32,
-  extent_1: i32,
-  extent_2: i32,
-  extent_3: i32,
-  x0_stride_0: i32,
-  x0_stride_1: i32,
-  x0_stride_2: i32,
-  x0_stride_3: i32,
-  result_stride_0: i32,
-  result_stride_1: i32,
-  result_stride_2: i32,
-  result_stride_3: i32,
-}
-
-@group(0) @binding(0) var<uniform> sizes: Sizes;
-@group(0) @binding(1) var<storage, read> x0_buffer: array<f32>;
-@group(0) @binding(2) var<storage, read_write> result_buffer: array<f32>;
-
-@compute @workgroup_size(64)
-fn main(
-  @builtin(local_invocation_index) thread_index: u32,
-  @builtin(workgroup_id) workgroup_id: vec3<u32>,
-  @builtin(num_workgroups) workgroup_count: vec3<u32>,
-) {
-  let thread: i32 = i32(thread_index);
-  let item: i32 = i32(workgroup_id.x + workgroup_id.y * workgroup_count.x);
-  if (item >= sizes.items) {
-    return;
-  }
-  let element: i32 = item * 64 + thread;
-  let index_3: i32 = element % sizes.extent_3;
-  let rest: i32 = element / sizes.extent_3;
-  let index_2: i32 = rest % sizes.extent_2;
-  let rest_2: i32 = rest / sizes.extent_2;
-  let index_1: i32 = rest_2 % sizes.extent_1;
-  let rest_3: i32 = rest_2 / sizes.extent_1;
-  let index_0: i32 = rest_3;
-  if (index_0 < sizes.extent_0) {
-    result_buffer[sizes.result_offset + index_0 * sizes.result_stride_0 + index_1 * sizes.result_stride_1 + index_2 * sizes.result_stride_2 + index_3] = x0_buffer[sizes.x0_offset + index_0 * sizes.x0_stride_0 + index_1 * sizes.x0_stride_1 + index_2 * sizes.x0_stride_2 + index_3];
+  let part_4_end: i32 = part_3_end + (sizes.part_4_extent_0 * sizes.part_4_extent_1 * sizes.part_4_extent_2 * sizes.part_4_extent_3 + 63) / 64;
+  if (item >= part_3_end && item < part_4_end) {
+    let element_5: i32 = (item - part_3_end) * 64 + thread;
+    let index_3_5: i32 = element_5 % sizes.part_4_extent_3;
+    let rest_13: i32 = element_5 / sizes.part_4_extent_3;
+    let index_2_5: i32 = rest_13 % sizes.part_4_extent_2;
+    let rest_14: i32 = rest_13 / sizes.part_4_extent_2;
+    let index_1_5: i32 = rest_14 % sizes.part_4_extent_1;
+    let rest_15: i32 = rest_14 / sizes.part_4_extent_1;
+    let index_0_5: i32 = rest_15;
+    if (index_0_5 < sizes.part_4_extent_0) {
+      part_4_result_buffer[sizes.part_4_result_offset + index_0_5 * sizes.part_4_result_stride_0 + index_1_5 * sizes.part_4_result_stride_1 + index_2_5 * sizes.part_4_result_stride_2 + index_3_5] = part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes.part_4_x0_offset + index_0_5 * sizes.part_4_x0_stride_0 + index_1_5 * sizes.part_4_x0_stride_1 + index_2_5 * sizes.part_4_x0_stride_2 + index_3_5];
+    }
   }
 }
 
@@ -1110,6 +1162,147 @@ fn main(
         key_value_score_position_buffer[sizes.position_offset + (first_row + 20 + (element_32 / 1)) * 1 + element_32 % 1] = bitcast<u32>(value_33);
       }
       storageBarrier();
+    }
+  }
+}
+
+// === kernel maps_subtract_add_copy_2 ===
+// maps_subtract_add_copy_2
+// One element a thread, of one of 3 loops.
+
+struct Sizes {
+  items: i32,
+  part_0_x0_offset: i32,
+  part_0_x1_offset: i32,
+  part_0_x2_offset: i32,
+  part_0_x3_offset: i32,
+  part_1_x0_offset: i32,
+  part_1_x1_offset: i32,
+  part_1_x2_offset: i32,
+  part_1_x3_offset: i32,
+  part_2_x0_offset: i32,
+  part_0_result_offset: i32,
+  part_1_result_offset: i32,
+  part_2_result_offset: i32,
+  part_0_extent_0: i32,
+  part_0_extent_1: i32,
+  part_0_extent_2: i32,
+  part_0_extent_3: i32,
+  part_0_x0_stride_0: i32,
+  part_0_x0_stride_1: i32,
+  part_0_x0_stride_2: i32,
+  part_0_x0_stride_3: i32,
+  part_0_x1_stride_0: i32,
+  part_0_x1_stride_1: i32,
+  part_0_x1_stride_2: i32,
+  part_0_x1_stride_3: i32,
+  part_0_x2_stride_0: i32,
+  part_0_x2_stride_1: i32,
+  part_0_x2_stride_2: i32,
+  part_0_x2_stride_3: i32,
+  part_0_x3_stride_0: i32,
+  part_0_x3_stride_1: i32,
+  part_0_x3_stride_2: i32,
+  part_0_x3_stride_3: i32,
+  part_0_result_stride_0: i32,
+  part_0_result_stride_1: i32,
+  part_0_result_stride_2: i32,
+  part_0_result_stride_3: i32,
+  part_1_extent_0: i32,
+  part_1_extent_1: i32,
+  part_1_extent_2: i32,
+  part_1_extent_3: i32,
+  part_1_x0_stride_0: i32,
+  part_1_x0_stride_1: i32,
+  part_1_x0_stride_2: i32,
+  part_1_x0_stride_3: i32,
+  part_1_x1_stride_0: i32,
+  part_1_x1_stride_1: i32,
+  part_1_x1_stride_2: i32,
+  part_1_x1_stride_3: i32,
+  part_1_x2_stride_0: i32,
+  part_1_x2_stride_1: i32,
+  part_1_x2_stride_2: i32,
+  part_1_x2_stride_3: i32,
+  part_1_x3_stride_0: i32,
+  part_1_x3_stride_1: i32,
+  part_1_x3_stride_2: i32,
+  part_1_x3_stride_3: i32,
+  part_1_result_stride_0: i32,
+  part_1_result_stride_1: i32,
+  part_1_result_stride_2: i32,
+  part_1_result_stride_3: i32,
+  part_2_extent_0: i32,
+  part_2_extent_1: i32,
+  part_2_extent_2: i32,
+  part_2_extent_3: i32,
+  part_2_x0_stride_0: i32,
+  part_2_x0_stride_1: i32,
+  part_2_x0_stride_2: i32,
+  part_2_x0_stride_3: i32,
+  part_2_result_stride_0: i32,
+  part_2_result_stride_1: i32,
+  part_2_result_stride_2: i32,
+  part_2_result_stride_3: i32,
+}
+
+@group(0) @binding(0) var<uniform> sizes: Sizes;
+@group(0) @binding(1) var<storage, read> part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_buffer: array<f32>;
+@group(0) @binding(2) var<storage, read> part_0_x1_part_1_x1_buffer: array<f32>;
+@group(0) @binding(3) var<storage, read> part_0_x3_part_1_x3_buffer: array<f32>;
+@group(0) @binding(4) var<storage, read_write> part_0_result_part_1_result_part_2_result_buffer: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(local_invocation_index) thread_index: u32,
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(num_workgroups) workgroup_count: vec3<u32>,
+) {
+  let thread: i32 = i32(thread_index);
+  let item: i32 = i32(workgroup_id.x + workgroup_id.y * workgroup_count.x);
+  if (item >= sizes.items) {
+    return;
+  }
+  let part_0_end: i32 = (sizes.part_0_extent_0 * sizes.part_0_extent_1 * sizes.part_0_extent_2 * sizes.part_0_extent_3 + 63) / 64;
+  if (item < part_0_end) {
+    let element: i32 = item * 64 + thread;
+    let index_3: i32 = element % sizes.part_0_extent_3;
+    let rest: i32 = element / sizes.part_0_extent_3;
+    let index_2: i32 = rest % sizes.part_0_extent_2;
+    let rest_2: i32 = rest / sizes.part_0_extent_2;
+    let index_1: i32 = rest_2 % sizes.part_0_extent_1;
+    let rest_3: i32 = rest_2 / sizes.part_0_extent_1;
+    let index_0: i32 = rest_3;
+    if (index_0 < sizes.part_0_extent_0) {
+      part_0_result_part_1_result_part_2_result_buffer[sizes.part_0_result_offset + index_0 * sizes.part_0_result_stride_0 + index_1 * sizes.part_0_result_stride_1 + index_2 * sizes.part_0_result_stride_2 + index_3] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_buffer[sizes.part_0_x0_offset + index_0 * sizes.part_0_x0_stride_0 + index_1 * sizes.part_0_x0_stride_1 + index_2 * sizes.part_0_x0_stride_2 + index_3] * part_0_x1_part_1_x1_buffer[sizes.part_0_x1_offset + index_0 * sizes.part_0_x1_stride_0 + index_1 * sizes.part_0_x1_stride_1 + index_2 * sizes.part_0_x1_stride_2 + index_3]) - (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_buffer[sizes.part_0_x2_offset + index_0 * sizes.part_0_x2_stride_0 + index_1 * sizes.part_0_x2_stride_1 + index_2 * sizes.part_0_x2_stride_2 + index_3] * part_0_x3_part_1_x3_buffer[sizes.part_0_x3_offset + index_0 * sizes.part_0_x3_stride_0 + index_1 * sizes.part_0_x3_stride_1 + index_2 * sizes.part_0_x3_stride_2 + index_3]));
+    }
+  }
+  let part_1_end: i32 = part_0_end + (sizes.part_1_extent_0 * sizes.part_1_extent_1 * sizes.part_1_extent_2 * sizes.part_1_extent_3 + 63) / 64;
+  if (item >= part_0_end && item < part_1_end) {
+    let element_2: i32 = (item - part_0_end) * 64 + thread;
+    let index_3_2: i32 = element_2 % sizes.part_1_extent_3;
+    let rest_4: i32 = element_2 / sizes.part_1_extent_3;
+    let index_2_2: i32 = rest_4 % sizes.part_1_extent_2;
+    let rest_5: i32 = rest_4 / sizes.part_1_extent_2;
+    let index_1_2: i32 = rest_5 % sizes.part_1_extent_1;
+    let rest_6: i32 = rest_5 / sizes.part_1_extent_1;
+    let index_0_2: i32 = rest_6;
+    if (index_0_2 < sizes.part_1_extent_0) {
+      part_0_result_part_1_result_part_2_result_buffer[sizes.part_1_result_offset + index_0_2 * sizes.part_1_result_stride_0 + index_1_2 * sizes.part_1_result_stride_1 + index_2_2 * sizes.part_1_result_stride_2 + index_3_2] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_buffer[sizes.part_1_x0_offset + index_0_2 * sizes.part_1_x0_stride_0 + index_1_2 * sizes.part_1_x0_stride_1 + index_2_2 * sizes.part_1_x0_stride_2 + index_3_2] * part_0_x1_part_1_x1_buffer[sizes.part_1_x1_offset + index_0_2 * sizes.part_1_x1_stride_0 + index_1_2 * sizes.part_1_x1_stride_1 + index_2_2 * sizes.part_1_x1_stride_2 + index_3_2]) + (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_buffer[sizes.part_1_x2_offset + index_0_2 * sizes.part_1_x2_stride_0 + index_1_2 * sizes.part_1_x2_stride_1 + index_2_2 * sizes.part_1_x2_stride_2 + index_3_2] * part_0_x3_part_1_x3_buffer[sizes.part_1_x3_offset + index_0_2 * sizes.part_1_x3_stride_0 + index_1_2 * sizes.part_1_x3_stride_1 + index_2_2 * sizes.part_1_x3_stride_2 + index_3_2]));
+    }
+  }
+  let part_2_end: i32 = part_1_end + (sizes.part_2_extent_0 * sizes.part_2_extent_1 * sizes.part_2_extent_2 * sizes.part_2_extent_3 + 63) / 64;
+  if (item >= part_1_end && item < part_2_end) {
+    let element_3: i32 = (item - part_1_end) * 64 + thread;
+    let index_3_3: i32 = element_3 % sizes.part_2_extent_3;
+    let rest_7: i32 = element_3 / sizes.part_2_extent_3;
+    let index_2_3: i32 = rest_7 % sizes.part_2_extent_2;
+    let rest_8: i32 = rest_7 / sizes.part_2_extent_2;
+    let index_1_3: i32 = rest_8 % sizes.part_2_extent_1;
+    let rest_9: i32 = rest_8 / sizes.part_2_extent_1;
+    let index_0_3: i32 = rest_9;
+    if (index_0_3 < sizes.part_2_extent_0) {
+      part_0_result_part_1_result_part_2_result_buffer[sizes.part_2_result_offset + index_0_3 * sizes.part_2_result_stride_0 + index_1_3 * sizes.part_2_result_stride_1 + index_2_3 * sizes.part_2_result_stride_2 + index_3_3] = part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_buffer[sizes.part_2_x0_offset + index_0_3 * sizes.part_2_x0_stride_0 + index_1_3 * sizes.part_2_x0_stride_1 + index_2_3 * sizes.part_2_x0_stride_2 + index_3_3];
     }
   }
 }
@@ -1865,6 +2058,88 @@ fn main(
   }
 }
 
+// === kernel maps_copy ===
+// maps_copy
+// One element a thread, of one of 2 loops.
+
+struct Sizes {
+  items: i32,
+  part_0_x0_offset: i32,
+  part_1_x0_offset: i32,
+  part_0_result_offset: i32,
+  part_1_result_offset: i32,
+  part_0_extent_0: i32,
+  part_0_extent_1: i32,
+  part_0_extent_2: i32,
+  part_0_extent_3: i32,
+  part_0_x0_stride_0: i32,
+  part_0_x0_stride_1: i32,
+  part_0_x0_stride_2: i32,
+  part_0_x0_stride_3: i32,
+  part_0_result_stride_0: i32,
+  part_0_result_stride_1: i32,
+  part_0_result_stride_2: i32,
+  part_0_result_stride_3: i32,
+  part_1_extent_0: i32,
+  part_1_extent_1: i32,
+  part_1_extent_2: i32,
+  part_1_extent_3: i32,
+  part_1_x0_stride_0: i32,
+  part_1_x0_stride_1: i32,
+  part_1_x0_stride_2: i32,
+  part_1_x0_stride_3: i32,
+  part_1_result_stride_0: i32,
+  part_1_result_stride_1: i32,
+  part_1_result_stride_2: i32,
+  part_1_result_stride_3: i32,
+}
+
+@group(0) @binding(0) var<uniform> sizes: Sizes;
+@group(0) @binding(1) var<storage, read> part_0_x0_buffer: array<f32>;
+@group(0) @binding(2) var<storage, read> part_1_x0_buffer: array<f32>;
+@group(0) @binding(3) var<storage, read_write> part_0_result_part_1_result_buffer: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(local_invocation_index) thread_index: u32,
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(num_workgroups) workgroup_count: vec3<u32>,
+) {
+  let thread: i32 = i32(thread_index);
+  let item: i32 = i32(workgroup_id.x + workgroup_id.y * workgroup_count.x);
+  if (item >= sizes.items) {
+    return;
+  }
+  let part_0_end: i32 = (sizes.part_0_extent_0 * sizes.part_0_extent_1 * sizes.part_0_extent_2 * sizes.part_0_extent_3 + 63) / 64;
+  if (item < part_0_end) {
+    let element: i32 = item * 64 + thread;
+    let index_3: i32 = element % sizes.part_0_extent_3;
+    let rest: i32 = element / sizes.part_0_extent_3;
+    let index_2: i32 = rest % sizes.part_0_extent_2;
+    let rest_2: i32 = rest / sizes.part_0_extent_2;
+    let index_1: i32 = rest_2 % sizes.part_0_extent_1;
+    let rest_3: i32 = rest_2 / sizes.part_0_extent_1;
+    let index_0: i32 = rest_3;
+    if (index_0 < sizes.part_0_extent_0) {
+      part_0_result_part_1_result_buffer[sizes.part_0_result_offset + index_0 * sizes.part_0_result_stride_0 + index_1 * sizes.part_0_result_stride_1 + index_2 * sizes.part_0_result_stride_2 + index_3] = part_0_x0_buffer[sizes.part_0_x0_offset + index_0 * sizes.part_0_x0_stride_0 + index_1 * sizes.part_0_x0_stride_1 + index_2 * sizes.part_0_x0_stride_2 + index_3];
+    }
+  }
+  let part_1_end: i32 = part_0_end + (sizes.part_1_extent_0 * sizes.part_1_extent_1 * sizes.part_1_extent_2 * sizes.part_1_extent_3 + 63) / 64;
+  if (item >= part_0_end && item < part_1_end) {
+    let element_2: i32 = (item - part_0_end) * 64 + thread;
+    let index_3_2: i32 = element_2 % sizes.part_1_extent_3;
+    let rest_4: i32 = element_2 / sizes.part_1_extent_3;
+    let index_2_2: i32 = rest_4 % sizes.part_1_extent_2;
+    let rest_5: i32 = rest_4 / sizes.part_1_extent_2;
+    let index_1_2: i32 = rest_5 % sizes.part_1_extent_1;
+    let rest_6: i32 = rest_5 / sizes.part_1_extent_1;
+    let index_0_2: i32 = rest_6;
+    if (index_0_2 < sizes.part_1_extent_0) {
+      part_0_result_part_1_result_buffer[sizes.part_1_result_offset + index_0_2 * sizes.part_1_result_stride_0 + index_1_2 * sizes.part_1_result_stride_1 + index_2_2 * sizes.part_1_result_stride_2 + index_3_2] = part_1_x0_buffer[sizes.part_1_x0_offset + index_0_2 * sizes.part_1_x0_stride_0 + index_1_2 * sizes.part_1_x0_stride_1 + index_2_2 * sizes.part_1_x0_stride_2 + index_3_2];
+    }
+  }
+}
+
 // === kernel gemm_residual_2 ===
 // gemm_residual_2
 // left [rows, depth] x right [columns, depth]^T, the right side of f32.
@@ -2080,6 +2355,350 @@ fn main(
   if (share == 3 && column_6 < sizes.columns) {
     if ((first_row + 0) < sizes.rows) {
       result_buffer[sizes.result_offset + (first_row + 0) * sizes.result_stride + column_6] = sum_0_3;
+    }
+  }
+}
+
+// === kernel maps_subtract_add_copy_3 ===
+// maps_subtract_add_copy_3
+// One element a thread, of one of 8 loops.
+
+struct Sizes {
+  items: i32,
+  part_0_x0_offset: i32,
+  part_0_x1_offset: i32,
+  part_0_x2_offset: i32,
+  part_0_x3_offset: i32,
+  part_1_x0_offset: i32,
+  part_1_x1_offset: i32,
+  part_1_x2_offset: i32,
+  part_1_x3_offset: i32,
+  part_2_x0_offset: i32,
+  part_2_x1_offset: i32,
+  part_2_x2_offset: i32,
+  part_2_x3_offset: i32,
+  part_3_x0_offset: i32,
+  part_3_x1_offset: i32,
+  part_3_x2_offset: i32,
+  part_3_x3_offset: i32,
+  part_4_x0_offset: i32,
+  part_5_x0_offset: i32,
+  part_5_x1_offset: i32,
+  part_5_x2_offset: i32,
+  part_5_x3_offset: i32,
+  part_6_x0_offset: i32,
+  part_6_x1_offset: i32,
+  part_6_x2_offset: i32,
+  part_6_x3_offset: i32,
+  part_7_x0_offset: i32,
+  part_0_result_offset: i32,
+  part_1_result_offset: i32,
+  part_2_result_offset: i32,
+  part_3_result_offset: i32,
+  part_4_result_offset: i32,
+  part_5_result_offset: i32,
+  part_6_result_offset: i32,
+  part_7_result_offset: i32,
+  part_0_extent_0: i32,
+  part_0_extent_1: i32,
+  part_0_extent_2: i32,
+  part_0_extent_3: i32,
+  part_0_x0_stride_0: i32,
+  part_0_x0_stride_1: i32,
+  part_0_x0_stride_2: i32,
+  part_0_x0_stride_3: i32,
+  part_0_x1_stride_0: i32,
+  part_0_x1_stride_1: i32,
+  part_0_x1_stride_2: i32,
+  part_0_x1_stride_3: i32,
+  part_0_x2_stride_0: i32,
+  part_0_x2_stride_1: i32,
+  part_0_x2_stride_2: i32,
+  part_0_x2_stride_3: i32,
+  part_0_x3_stride_0: i32,
+  part_0_x3_stride_1: i32,
+  part_0_x3_stride_2: i32,
+  part_0_x3_stride_3: i32,
+  part_0_result_stride_0: i32,
+  part_0_result_stride_1: i32,
+  part_0_result_stride_2: i32,
+  part_0_result_stride_3: i32,
+  part_1_extent_0: i32,
+  part_1_extent_1: i32,
+  part_1_extent_2: i32,
+  part_1_extent_3: i32,
+  part_1_x0_stride_0: i32,
+  part_1_x0_stride_1: i32,
+  part_1_x0_stride_2: i32,
+  part_1_x0_stride_3: i32,
+  part_1_x1_stride_0: i32,
+  part_1_x1_stride_1: i32,
+  part_1_x1_stride_2: i32,
+  part_1_x1_stride_3: i32,
+  part_1_x2_stride_0: i32,
+  part_1_x2_stride_1: i32,
+  part_1_x2_stride_2: i32,
+  part_1_x2_stride_3: i32,
+  part_1_x3_stride_0: i32,
+  part_1_x3_stride_1: i32,
+  part_1_x3_stride_2: i32,
+  part_1_x3_stride_3: i32,
+  part_1_result_stride_0: i32,
+  part_1_result_stride_1: i32,
+  part_1_result_stride_2: i32,
+  part_1_result_stride_3: i32,
+  part_2_extent_0: i32,
+  part_2_extent_1: i32,
+  part_2_extent_2: i32,
+  part_2_extent_3: i32,
+  part_2_x0_stride_0: i32,
+  part_2_x0_stride_1: i32,
+  part_2_x0_stride_2: i32,
+  part_2_x0_stride_3: i32,
+  part_2_x1_stride_0: i32,
+  part_2_x1_stride_1: i32,
+  part_2_x1_stride_2: i32,
+  part_2_x1_stride_3: i32,
+  part_2_x2_stride_0: i32,
+  part_2_x2_stride_1: i32,
+  part_2_x2_stride_2: i32,
+  part_2_x2_stride_3: i32,
+  part_2_x3_stride_0: i32,
+  part_2_x3_stride_1: i32,
+  part_2_x3_stride_2: i32,
+  part_2_x3_stride_3: i32,
+  part_2_result_stride_0: i32,
+  part_2_result_stride_1: i32,
+  part_2_result_stride_2: i32,
+  part_2_result_stride_3: i32,
+  part_3_extent_0: i32,
+  part_3_extent_1: i32,
+  part_3_extent_2: i32,
+  part_3_extent_3: i32,
+  part_3_x0_stride_0: i32,
+  part_3_x0_stride_1: i32,
+  part_3_x0_stride_2: i32,
+  part_3_x0_stride_3: i32,
+  part_3_x1_stride_0: i32,
+  part_3_x1_stride_1: i32,
+  part_3_x1_stride_2: i32,
+  part_3_x1_stride_3: i32,
+  part_3_x2_stride_0: i32,
+  part_3_x2_stride_1: i32,
+  part_3_x2_stride_2: i32,
+  part_3_x2_stride_3: i32,
+  part_3_x3_stride_0: i32,
+  part_3_x3_stride_1: i32,
+  part_3_x3_stride_2: i32,
+  part_3_x3_stride_3: i32,
+  part_3_result_stride_0: i32,
+  part_3_result_stride_1: i32,
+  part_3_result_stride_2: i32,
+  part_3_result_stride_3: i32,
+  part_4_extent_0: i32,
+  part_4_extent_1: i32,
+  part_4_extent_2: i32,
+  part_4_extent_3: i32,
+  part_4_x0_stride_0: i32,
+  part_4_x0_stride_1: i32,
+  part_4_x0_stride_2: i32,
+  part_4_x0_stride_3: i32,
+  part_4_result_stride_0: i32,
+  part_4_result_stride_1: i32,
+  part_4_result_stride_2: i32,
+  part_4_result_stride_3: i32,
+  part_5_extent_0: i32,
+  part_5_extent_1: i32,
+  part_5_extent_2: i32,
+  part_5_extent_3: i32,
+  part_5_x0_stride_0: i32,
+  part_5_x0_stride_1: i32,
+  part_5_x0_stride_2: i32,
+  part_5_x0_stride_3: i32,
+  part_5_x1_stride_0: i32,
+  part_5_x1_stride_1: i32,
+  part_5_x1_stride_2: i32,
+  part_5_x1_stride_3: i32,
+  part_5_x2_stride_0: i32,
+  part_5_x2_stride_1: i32,
+  part_5_x2_stride_2: i32,
+  part_5_x2_stride_3: i32,
+  part_5_x3_stride_0: i32,
+  part_5_x3_stride_1: i32,
+  part_5_x3_stride_2: i32,
+  part_5_x3_stride_3: i32,
+  part_5_result_stride_0: i32,
+  part_5_result_stride_1: i32,
+  part_5_result_stride_2: i32,
+  part_5_result_stride_3: i32,
+  part_6_extent_0: i32,
+  part_6_extent_1: i32,
+  part_6_extent_2: i32,
+  part_6_extent_3: i32,
+  part_6_x0_stride_0: i32,
+  part_6_x0_stride_1: i32,
+  part_6_x0_stride_2: i32,
+  part_6_x0_stride_3: i32,
+  part_6_x1_stride_0: i32,
+  part_6_x1_stride_1: i32,
+  part_6_x1_stride_2: i32,
+  part_6_x1_stride_3: i32,
+  part_6_x2_stride_0: i32,
+  part_6_x2_stride_1: i32,
+  part_6_x2_stride_2: i32,
+  part_6_x2_stride_3: i32,
+  part_6_x3_stride_0: i32,
+  part_6_x3_stride_1: i32,
+  part_6_x3_stride_2: i32,
+  part_6_x3_stride_3: i32,
+  part_6_result_stride_0: i32,
+  part_6_result_stride_1: i32,
+  part_6_result_stride_2: i32,
+  part_6_result_stride_3: i32,
+  part_7_extent_0: i32,
+  part_7_extent_1: i32,
+  part_7_extent_2: i32,
+  part_7_extent_3: i32,
+  part_7_x0_stride_0: i32,
+  part_7_x0_stride_1: i32,
+  part_7_x0_stride_2: i32,
+  part_7_x0_stride_3: i32,
+  part_7_result_stride_0: i32,
+  part_7_result_stride_1: i32,
+  part_7_result_stride_2: i32,
+  part_7_result_stride_3: i32,
+}
+
+@group(0) @binding(0) var<uniform> sizes: Sizes;
+@group(0) @binding(1) var<storage, read> part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer: array<f32>;
+@group(0) @binding(2) var<storage, read> part_0_x1_part_1_x1_part_2_x1_part_3_x1_part_5_x1_part_6_x1_buffer: array<f32>;
+@group(0) @binding(3) var<storage, read> part_0_x3_part_1_x3_part_2_x3_part_3_x3_part_5_x3_part_6_x3_buffer: array<f32>;
+@group(0) @binding(4) var<storage, read_write> part_0_result_part_1_result_buffer: array<f32>;
+@group(0) @binding(5) var<storage, read_write> part_2_result_part_3_result_buffer: array<f32>;
+@group(0) @binding(6) var<storage, read_write> part_4_result_buffer: array<f32>;
+@group(0) @binding(7) var<storage, read_write> part_5_result_part_6_result_part_7_result_buffer: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(local_invocation_index) thread_index: u32,
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(num_workgroups) workgroup_count: vec3<u32>,
+) {
+  let thread: i32 = i32(thread_index);
+  let item: i32 = i32(workgroup_id.x + workgroup_id.y * workgroup_count.x);
+  if (item >= sizes.items) {
+    return;
+  }
+  let part_0_end: i32 = (sizes.part_0_extent_0 * sizes.part_0_extent_1 * sizes.part_0_extent_2 * sizes.part_0_extent_3 + 63) / 64;
+  if (item < part_0_end) {
+    let element: i32 = item * 64 + thread;
+    let index_3: i32 = element % sizes.part_0_extent_3;
+    let rest: i32 = element / sizes.part_0_extent_3;
+    let index_2: i32 = rest % sizes.part_0_extent_2;
+    let rest_2: i32 = rest / sizes.part_0_extent_2;
+    let index_1: i32 = rest_2 % sizes.part_0_extent_1;
+    let rest_3: i32 = rest_2 / sizes.part_0_extent_1;
+    let index_0: i32 = rest_3;
+    if (index_0 < sizes.part_0_extent_0) {
+      part_0_result_part_1_result_buffer[sizes.part_0_result_offset + index_0 * sizes.part_0_result_stride_0 + index_1 * sizes.part_0_result_stride_1 + index_2 * sizes.part_0_result_stride_2 + index_3] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes.part_0_x0_offset + index_0 * sizes.part_0_x0_stride_0 + index_1 * sizes.part_0_x0_stride_1 + index_2 * sizes.part_0_x0_stride_2 + index_3] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_part_5_x1_part_6_x1_buffer[sizes.part_0_x1_offset + index_0 * sizes.part_0_x1_stride_0 + index_1 * sizes.part_0_x1_stride_1 + index_2 * sizes.part_0_x1_stride_2 + index_3]) - (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes.part_0_x2_offset + index_0 * sizes.part_0_x2_stride_0 + index_1 * sizes.part_0_x2_stride_1 + index_2 * sizes.part_0_x2_stride_2 + index_3] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_part_5_x3_part_6_x3_buffer[sizes.part_0_x3_offset + index_0 * sizes.part_0_x3_stride_0 + index_1 * sizes.part_0_x3_stride_1 + index_2 * sizes.part_0_x3_stride_2 + index_3]));
+    }
+  }
+  let part_1_end: i32 = part_0_end + (sizes.part_1_extent_0 * sizes.part_1_extent_1 * sizes.part_1_extent_2 * sizes.part_1_extent_3 + 63) / 64;
+  if (item >= part_0_end && item < part_1_end) {
+    let element_2: i32 = (item - part_0_end) * 64 + thread;
+    let index_3_2: i32 = element_2 % sizes.part_1_extent_3;
+    let rest_4: i32 = element_2 / sizes.part_1_extent_3;
+    let index_2_2: i32 = rest_4 % sizes.part_1_extent_2;
+    let rest_5: i32 = rest_4 / sizes.part_1_extent_2;
+    let index_1_2: i32 = rest_5 % sizes.part_1_extent_1;
+    let rest_6: i32 = rest_5 / sizes.part_1_extent_1;
+    let index_0_2: i32 = rest_6;
+    if (index_0_2 < sizes.part_1_extent_0) {
+      part_0_result_part_1_result_buffer[sizes.part_1_result_offset + index_0_2 * sizes.part_1_result_stride_0 + index_1_2 * sizes.part_1_result_stride_1 + index_2_2 * sizes.part_1_result_stride_2 + index_3_2] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes.part_1_x0_offset + index_0_2 * sizes.part_1_x0_stride_0 + index_1_2 * sizes.part_1_x0_stride_1 + index_2_2 * sizes.part_1_x0_stride_2 + index_3_2] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_part_5_x1_part_6_x1_buffer[sizes.part_1_x1_offset + index_0_2 * sizes.part_1_x1_stride_0 + index_1_2 * sizes.part_1_x1_stride_1 + index_2_2 * sizes.part_1_x1_stride_2 + index_3_2]) + (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes.part_1_x2_offset + index_0_2 * sizes.part_1_x2_stride_0 + index_1_2 * sizes.part_1_x2_stride_1 + index_2_2 * sizes.part_1_x2_stride_2 + index_3_2] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_part_5_x3_part_6_x3_buffer[sizes.part_1_x3_offset + index_0_2 * sizes.part_1_x3_stride_0 + index_1_2 * sizes.part_1_x3_stride_1 + index_2_2 * sizes.part_1_x3_stride_2 + index_3_2]));
+    }
+  }
+  let part_2_end: i32 = part_1_end + (sizes.part_2_extent_0 * sizes.part_2_extent_1 * sizes.part_2_extent_2 * sizes.part_2_extent_3 + 63) / 64;
+  if (item >= part_1_end && item < part_2_end) {
+    let element_3: i32 = (item - part_1_end) * 64 + thread;
+    let index_3_3: i32 = element_3 % sizes.part_2_extent_3;
+    let rest_7: i32 = element_3 / sizes.part_2_extent_3;
+    let index_2_3: i32 = rest_7 % sizes.part_2_extent_2;
+    let rest_8: i32 = rest_7 / sizes.part_2_extent_2;
+    let index_1_3: i32 = rest_8 % sizes.part_2_extent_1;
+    let rest_9: i32 = rest_8 / sizes.part_2_extent_1;
+    let index_0_3: i32 = rest_9;
+    if (index_0_3 < sizes.part_2_extent_0) {
+      part_2_result_part_3_result_buffer[sizes.part_2_result_offset + index_0_3 * sizes.part_2_result_stride_0 + index_1_3 * sizes.part_2_result_stride_1 + index_2_3 * sizes.part_2_result_stride_2 + index_3_3] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes.part_2_x0_offset + index_0_3 * sizes.part_2_x0_stride_0 + index_1_3 * sizes.part_2_x0_stride_1 + index_2_3 * sizes.part_2_x0_stride_2 + index_3_3] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_part_5_x1_part_6_x1_buffer[sizes.part_2_x1_offset + index_0_3 * sizes.part_2_x1_stride_0 + index_1_3 * sizes.part_2_x1_stride_1 + index_2_3 * sizes.part_2_x1_stride_2 + index_3_3]) - (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes.part_2_x2_offset + index_0_3 * sizes.part_2_x2_stride_0 + index_1_3 * sizes.part_2_x2_stride_1 + index_2_3 * sizes.part_2_x2_stride_2 + index_3_3] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_part_5_x3_part_6_x3_buffer[sizes.part_2_x3_offset + index_0_3 * sizes.part_2_x3_stride_0 + index_1_3 * sizes.part_2_x3_stride_1 + index_2_3 * sizes.part_2_x3_stride_2 + index_3_3]));
+    }
+  }
+  let part_3_end: i32 = part_2_end + (sizes.part_3_extent_0 * sizes.part_3_extent_1 * sizes.part_3_extent_2 * sizes.part_3_extent_3 + 63) / 64;
+  if (item >= part_2_end && item < part_3_end) {
+    let element_4: i32 = (item - part_2_end) * 64 + thread;
+    let index_3_4: i32 = element_4 % sizes.part_3_extent_3;
+    let rest_10: i32 = element_4 / sizes.part_3_extent_3;
+    let index_2_4: i32 = rest_10 % sizes.part_3_extent_2;
+    let rest_11: i32 = rest_10 / sizes.part_3_extent_2;
+    let index_1_4: i32 = rest_11 % sizes.part_3_extent_1;
+    let rest_12: i32 = rest_11 / sizes.part_3_extent_1;
+    let index_0_4: i32 = rest_12;
+    if (index_0_4 < sizes.part_3_extent_0) {
+      part_2_result_part_3_result_buffer[sizes.part_3_result_offset + index_0_4 * sizes.part_3_result_stride_0 + index_1_4 * sizes.part_3_result_stride_1 + index_2_4 * sizes.part_3_result_stride_2 + index_3_4] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes.part_3_x0_offset + index_0_4 * sizes.part_3_x0_stride_0 + index_1_4 * sizes.part_3_x0_stride_1 + index_2_4 * sizes.part_3_x0_stride_2 + index_3_4] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_part_5_x1_part_6_x1_buffer[sizes.part_3_x1_offset + index_0_4 * sizes.part_3_x1_stride_0 + index_1_4 * sizes.part_3_x1_stride_1 + index_2_4 * sizes.part_3_x1_stride_2 + index_3_4]) + (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes.part_3_x2_offset + index_0_4 * sizes.part_3_x2_stride_0 + index_1_4 * sizes.part_3_x2_stride_1 + index_2_4 * sizes.part_3_x2_stride_2 + index_3_4] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_part_5_x3_part_6_x3_buffer[sizes.part_3_x3_offset + index_0_4 * sizes.part_3_x3_stride_0 + index_1_4 * sizes.part_3_x3_stride_1 + index_2_4 * sizes.part_3_x3_stride_2 + index_3_4]));
+    }
+  }
+  let part_4_end: i32 = part_3_end + (sizes.part_4_extent_0 * sizes.part_4_extent_1 * sizes.part_4_extent_2 * sizes.part_4_extent_3 + 63) / 64;
+  if (item >= part_3_end && item < part_4_end) {
+    let element_5: i32 = (item - part_3_end) * 64 + thread;
+    let index_3_5: i32 = element_5 % sizes.part_4_extent_3;
+    let rest_13: i32 = element_5 / sizes.part_4_extent_3;
+    let index_2_5: i32 = rest_13 % sizes.part_4_extent_2;
+    let rest_14: i32 = rest_13 / sizes.part_4_extent_2;
+    let index_1_5: i32 = rest_14 % sizes.part_4_extent_1;
+    let rest_15: i32 = rest_14 / sizes.part_4_extent_1;
+    let index_0_5: i32 = rest_15;
+    if (index_0_5 < sizes.part_4_extent_0) {
+      part_4_result_buffer[sizes.part_4_result_offset + index_0_5 * sizes.part_4_result_stride_0 + index_1_5 * sizes.part_4_result_stride_1 + index_2_5 * sizes.part_4_result_stride_2 + index_3_5] = part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes.part_4_x0_offset + index_0_5 * sizes.part_4_x0_stride_0 + index_1_5 * sizes.part_4_x0_stride_1 + index_2_5 * sizes.part_4_x0_stride_2 + index_3_5];
+    }
+  }
+  let part_5_end: i32 = part_4_end + (sizes.part_5_extent_0 * sizes.part_5_extent_1 * sizes.part_5_extent_2 * sizes.part_5_extent_3 + 63) / 64;
+  if (item >= part_4_end && item < part_5_end) {
+    let element_6: i32 = (item - part_4_end) * 64 + thread;
+    let index_3_6: i32 = element_6 % sizes.part_5_extent_3;
+    let rest_16: i32 = element_6 / sizes.part_5_extent_3;
+    let index_2_6: i32 = rest_16 % sizes.part_5_extent_2;
+    let rest_17: i32 = rest_16 / sizes.part_5_extent_2;
+    let index_1_6: i32 = rest_17 % sizes.part_5_extent_1;
+    let rest_18: i32 = rest_17 / sizes.part_5_extent_1;
+    let index_0_6: i32 = rest_18;
+    if (index_0_6 < sizes.part_5_extent_0) {
+      part_5_result_part_6_result_part_7_result_buffer[sizes.part_5_result_offset + index_0_6 * sizes.part_5_result_stride_0 + index_1_6 * sizes.part_5_result_stride_1 + index_2_6 * sizes.part_5_result_stride_2 + index_3_6] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes.part_5_x0_offset + index_0_6 * sizes.part_5_x0_stride_0 + index_1_6 * sizes.part_5_x0_stride_1 + index_2_6 * sizes.part_5_x0_stride_2 + index_3_6] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_part_5_x1_part_6_x1_buffer[sizes.part_5_x1_offset + index_0_6 * sizes.part_5_x1_stride_0 + index_1_6 * sizes.part_5_x1_stride_1 + index_2_6 * sizes.part_5_x1_stride_2 + index_3_6]) - (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes.part_5_x2_offset + index_0_6 * sizes.part_5_x2_stride_0 + index_1_6 * sizes.part_5_x2_stride_1 + index_2_6 * sizes.part_5_x2_stride_2 + index_3_6] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_part_5_x3_part_6_x3_buffer[sizes.part_5_x3_offset + index_0_6 * sizes.part_5_x3_stride_0 + index_1_6 * sizes.part_5_x3_stride_1 + index_2_6 * sizes.part_5_x3_stride_2 + index_3_6]));
+    }
+  }
+  let part_6_end: i32 = part_5_end + (sizes.part_6_extent_0 * sizes.part_6_extent_1 * sizes.part_6_extent_2 * sizes.part_6_extent_3 + 63) / 64;
+  if (item >= part_5_end && item < part_6_end) {
+    let element_7: i32 = (item - part_5_end) * 64 + thread;
+    let index_3_7: i32 = element_7 % sizes.part_6_extent_3;
+    let rest_19: i32 = element_7 / sizes.part_6_extent_3;
+    let index_2_7: i32 = rest_19 % sizes.part_6_extent_2;
+    let rest_20: i32 = rest_19 / sizes.part_6_extent_2;
+    let index_1_7: i32 = rest_20 % sizes.part_6_extent_1;
+    let rest_21: i32 = rest_20 / sizes.part_6_extent_1;
+    let index_0_7: i32 = rest_21;
+    if (index_0_7 < sizes.part_6_extent_0) {
+      part_5_result_part_6_result_part_7_result_buffer[sizes.part_6_result_offset + index_0_7 * sizes.part_6_result_stride_0 + index_1_7 * sizes.part_6_result_stride_1 + index_2_7 * sizes.part_6_result_stride_2 + index_3_7] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes.part_6_x0_offset + index_0_7 * sizes.part_6_x0_stride_0 + index_1_7 * sizes.part_6_x0_stride_1 + index_2_7 * sizes.part_6_x0_stride_2 + index_3_7] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_part_5_x1_part_6_x1_buffer[sizes.part_6_x1_offset + index_0_7 * sizes.part_6_x1_stride_0 + index_1_7 * sizes.part_6_x1_stride_1 + index_2_7 * sizes.part_6_x1_stride_2 + index_3_7]) + (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes.part_6_x2_offset + index_0_7 * sizes.part_6_x2_stride_0 + index_1_7 * sizes.part_6_x2_stride_1 + index_2_7 * sizes.part_6_x2_stride_2 + index_3_7] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_part_5_x3_part_6_x3_buffer[sizes.part_6_x3_offset + index_0_7 * sizes.part_6_x3_stride_0 + index_1_7 * sizes.part_6_x3_stride_1 + index_2_7 * sizes.part_6_x3_stride_2 + index_3_7]));
+    }
+  }
+  let part_7_end: i32 = part_6_end + (sizes.part_7_extent_0 * sizes.part_7_extent_1 * sizes.part_7_extent_2 * sizes.part_7_extent_3 + 63) / 64;
+  if (item >= part_6_end && item < part_7_end) {
+    let element_8: i32 = (item - part_6_end) * 64 + thread;
+    let index_3_8: i32 = element_8 % sizes.part_7_extent_3;
+    let rest_22: i32 = element_8 / sizes.part_7_extent_3;
+    let index_2_8: i32 = rest_22 % sizes.part_7_extent_2;
+    let rest_23: i32 = rest_22 / sizes.part_7_extent_2;
+    let index_1_8: i32 = rest_23 % sizes.part_7_extent_1;
+    let rest_24: i32 = rest_23 / sizes.part_7_extent_1;
+    let index_0_8: i32 = rest_24;
+    if (index_0_8 < sizes.part_7_extent_0) {
+      part_5_result_part_6_result_part_7_result_buffer[sizes.part_7_result_offset + index_0_8 * sizes.part_7_result_stride_0 + index_1_8 * sizes.part_7_result_stride_1 + index_2_8 * sizes.part_7_result_stride_2 + index_3_8] = part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_part_5_x0_part_5_x2_part_6_x0_part_6_x2_part_7_x0_buffer[sizes.part_7_x0_offset + index_0_8 * sizes.part_7_x0_stride_0 + index_1_8 * sizes.part_7_x0_stride_1 + index_2_8 * sizes.part_7_x0_stride_2 + index_3_8];
     }
   }
 }

@@ -590,219 +590,297 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4(
 }
 }
 
-// === kernel map_gather ===
-// map_gather
-// One element a thread.
+// === kernel maps_gather ===
+// maps_gather
+// One element a thread, of one of 2 loops.
 
-namespace map_gather_kernel {
+namespace maps_gather_kernel {
 struct Sizes {
   i32 items;
-  i32 x0_offset;
-  i32 x1_offset;
-  i32 result_offset;
-  i32 extent_0;
-  i32 extent_1;
-  i32 x0_stride_0;
-  i32 x0_stride_1;
-  i32 x1_stride_0;
-  i32 x1_stride_1;
-  i32 x1_stride_indirect;
-  i32 result_stride_0;
-  i32 result_stride_1;
+  i32 part_0_x0_offset;
+  i32 part_0_x1_offset;
+  i32 part_1_x0_offset;
+  i32 part_1_x1_offset;
+  i32 part_0_result_offset;
+  i32 part_1_result_offset;
+  i32 part_0_extent_0;
+  i32 part_0_extent_1;
+  i32 part_0_x0_stride_0;
+  i32 part_0_x0_stride_1;
+  i32 part_0_x1_stride_0;
+  i32 part_0_x1_stride_1;
+  i32 part_0_x1_stride_indirect;
+  i32 part_0_result_stride_0;
+  i32 part_0_result_stride_1;
+  i32 part_1_extent_0;
+  i32 part_1_extent_1;
+  i32 part_1_x0_stride_0;
+  i32 part_1_x0_stride_1;
+  i32 part_1_x1_stride_0;
+  i32 part_1_x1_stride_1;
+  i32 part_1_x1_stride_indirect;
+  i32 part_1_result_stride_0;
+  i32 part_1_result_stride_1;
 };
 
-extern "C" __global__ void __launch_bounds__(64, 1) map_gather(
+extern "C" __global__ void __launch_bounds__(64, 1) maps_gather(
   const Sizes *__restrict__ sizes,
-  const i32 *__restrict__ x0_buffer,
-  const f32 *__restrict__ x1_buffer,
-  f32 *__restrict__ result_buffer
+  const i32 *__restrict__ part_0_x0_part_1_x0_buffer,
+  const f32 *__restrict__ part_0_x1_buffer,
+  const f32 *__restrict__ part_1_x1_buffer,
+  f32 *__restrict__ part_0_result_buffer,
+  f32 *__restrict__ part_1_result_buffer
 ) {
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
     return;
   }
-  const i32 element = item * 64 + thread;
-  const i32 index_1 = element % sizes->extent_1;
-  const i32 rest = element / sizes->extent_1;
-  const i32 index_0 = rest;
-  if (index_0 < sizes->extent_0) {
-    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1] = x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 + x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0] * sizes->x1_stride_indirect];
+  const i32 part_0_end = (sizes->part_0_extent_0 * sizes->part_0_extent_1 + 63) / 64;
+  if (item < part_0_end) {
+    const i32 element = item * 64 + thread;
+    const i32 index_1 = element % sizes->part_0_extent_1;
+    const i32 rest = element / sizes->part_0_extent_1;
+    const i32 index_0 = rest;
+    if (index_0 < sizes->part_0_extent_0) {
+      part_0_result_buffer[sizes->part_0_result_offset + index_0 * sizes->part_0_result_stride_0 + index_1] = part_0_x1_buffer[sizes->part_0_x1_offset + index_0 * sizes->part_0_x1_stride_0 + index_1 + part_0_x0_part_1_x0_buffer[sizes->part_0_x0_offset + index_0 * sizes->part_0_x0_stride_0] * sizes->part_0_x1_stride_indirect];
+    }
+  }
+  const i32 part_1_end = part_0_end + (sizes->part_1_extent_0 * sizes->part_1_extent_1 + 63) / 64;
+  if (item >= part_0_end && item < part_1_end) {
+    const i32 element_2 = (item - part_0_end) * 64 + thread;
+    const i32 index_1_2 = element_2 % sizes->part_1_extent_1;
+    const i32 rest_2 = element_2 / sizes->part_1_extent_1;
+    const i32 index_0_2 = rest_2;
+    if (index_0_2 < sizes->part_1_extent_0) {
+      part_1_result_buffer[sizes->part_1_result_offset + index_0_2 * sizes->part_1_result_stride_0 + index_1_2] = part_1_x1_buffer[sizes->part_1_x1_offset + index_0_2 * sizes->part_1_x1_stride_0 + index_1_2 + part_0_x0_part_1_x0_buffer[sizes->part_1_x0_offset + index_0_2 * sizes->part_1_x0_stride_0] * sizes->part_1_x1_stride_indirect];
+    }
   }
 }
 }
 
-// === kernel map_multiply_multiply_subtract ===
-// map_multiply_multiply_subtract
-// One element a thread.
+// === kernel maps_subtract_add_copy ===
+// maps_subtract_add_copy
+// One element a thread, of one of 5 loops.
 
-namespace map_multiply_multiply_subtract_kernel {
+namespace maps_subtract_add_copy_kernel {
 struct Sizes {
   i32 items;
-  i32 x0_offset;
-  i32 x1_offset;
-  i32 x2_offset;
-  i32 x3_offset;
-  i32 result_offset;
-  i32 extent_0;
-  i32 extent_1;
-  i32 extent_2;
-  i32 extent_3;
-  i32 x0_stride_0;
-  i32 x0_stride_1;
-  i32 x0_stride_2;
-  i32 x0_stride_3;
-  i32 x1_stride_0;
-  i32 x1_stride_1;
-  i32 x1_stride_2;
-  i32 x1_stride_3;
-  i32 x2_stride_0;
-  i32 x2_stride_1;
-  i32 x2_stride_2;
-  i32 x2_stride_3;
-  i32 x3_stride_0;
-  i32 x3_stride_1;
-  i32 x3_stride_2;
-  i32 x3_stride_3;
-  i32 result_stride_0;
-  i32 result_stride_1;
-  i32 result_stride_2;
-  i32 result_stride_3;
+  i32 part_0_x0_offset;
+  i32 part_0_x1_offset;
+  i32 part_0_x2_offset;
+  i32 part_0_x3_offset;
+  i32 part_1_x0_offset;
+  i32 part_1_x1_offset;
+  i32 part_1_x2_offset;
+  i32 part_1_x3_offset;
+  i32 part_2_x0_offset;
+  i32 part_2_x1_offset;
+  i32 part_2_x2_offset;
+  i32 part_2_x3_offset;
+  i32 part_3_x0_offset;
+  i32 part_3_x1_offset;
+  i32 part_3_x2_offset;
+  i32 part_3_x3_offset;
+  i32 part_4_x0_offset;
+  i32 part_0_result_offset;
+  i32 part_1_result_offset;
+  i32 part_2_result_offset;
+  i32 part_3_result_offset;
+  i32 part_4_result_offset;
+  i32 part_0_extent_0;
+  i32 part_0_extent_1;
+  i32 part_0_extent_2;
+  i32 part_0_extent_3;
+  i32 part_0_x0_stride_0;
+  i32 part_0_x0_stride_1;
+  i32 part_0_x0_stride_2;
+  i32 part_0_x0_stride_3;
+  i32 part_0_x1_stride_0;
+  i32 part_0_x1_stride_1;
+  i32 part_0_x1_stride_2;
+  i32 part_0_x1_stride_3;
+  i32 part_0_x2_stride_0;
+  i32 part_0_x2_stride_1;
+  i32 part_0_x2_stride_2;
+  i32 part_0_x2_stride_3;
+  i32 part_0_x3_stride_0;
+  i32 part_0_x3_stride_1;
+  i32 part_0_x3_stride_2;
+  i32 part_0_x3_stride_3;
+  i32 part_0_result_stride_0;
+  i32 part_0_result_stride_1;
+  i32 part_0_result_stride_2;
+  i32 part_0_result_stride_3;
+  i32 part_1_extent_0;
+  i32 part_1_extent_1;
+  i32 part_1_extent_2;
+  i32 part_1_extent_3;
+  i32 part_1_x0_stride_0;
+  i32 part_1_x0_stride_1;
+  i32 part_1_x0_stride_2;
+  i32 part_1_x0_stride_3;
+  i32 part_1_x1_stride_0;
+  i32 part_1_x1_stride_1;
+  i32 part_1_x1_stride_2;
+  i32 part_1_x1_stride_3;
+  i32 part_1_x2_stride_0;
+  i32 part_1_x2_stride_1;
+  i32 part_1_x2_stride_2;
+  i32 part_1_x2_stride_3;
+  i32 part_1_x3_stride_0;
+  i32 part_1_x3_stride_1;
+  i32 part_1_x3_stride_2;
+  i32 part_1_x3_stride_3;
+  i32 part_1_result_stride_0;
+  i32 part_1_result_stride_1;
+  i32 part_1_result_stride_2;
+  i32 part_1_result_stride_3;
+  i32 part_2_extent_0;
+  i32 part_2_extent_1;
+  i32 part_2_extent_2;
+  i32 part_2_extent_3;
+  i32 part_2_x0_stride_0;
+  i32 part_2_x0_stride_1;
+  i32 part_2_x0_stride_2;
+  i32 part_2_x0_stride_3;
+  i32 part_2_x1_stride_0;
+  i32 part_2_x1_stride_1;
+  i32 part_2_x1_stride_2;
+  i32 part_2_x1_stride_3;
+  i32 part_2_x2_stride_0;
+  i32 part_2_x2_stride_1;
+  i32 part_2_x2_stride_2;
+  i32 part_2_x2_stride_3;
+  i32 part_2_x3_stride_0;
+  i32 part_2_x3_stride_1;
+  i32 part_2_x3_stride_2;
+  i32 part_2_x3_stride_3;
+  i32 part_2_result_stride_0;
+  i32 part_2_result_stride_1;
+  i32 part_2_result_stride_2;
+  i32 part_2_result_stride_3;
+  i32 part_3_extent_0;
+  i32 part_3_extent_1;
+  i32 part_3_extent_2;
+  i32 part_3_extent_3;
+  i32 part_3_x0_stride_0;
+  i32 part_3_x0_stride_1;
+  i32 part_3_x0_stride_2;
+  i32 part_3_x0_stride_3;
+  i32 part_3_x1_stride_0;
+  i32 part_3_x1_stride_1;
+  i32 part_3_x1_stride_2;
+  i32 part_3_x1_stride_3;
+  i32 part_3_x2_stride_0;
+  i32 part_3_x2_stride_1;
+  i32 part_3_x2_stride_2;
+  i32 part_3_x2_stride_3;
+  i32 part_3_x3_stride_0;
+  i32 part_3_x3_stride_1;
+  i32 part_3_x3_stride_2;
+  i32 part_3_x3_stride_3;
+  i32 part_3_result_stride_0;
+  i32 part_3_result_stride_1;
+  i32 part_3_result_stride_2;
+  i32 part_3_result_stride_3;
+  i32 part_4_extent_0;
+  i32 part_4_extent_1;
+  i32 part_4_extent_2;
+  i32 part_4_extent_3;
+  i32 part_4_x0_stride_0;
+  i32 part_4_x0_stride_1;
+  i32 part_4_x0_stride_2;
+  i32 part_4_x0_stride_3;
+  i32 part_4_result_stride_0;
+  i32 part_4_result_stride_1;
+  i32 part_4_result_stride_2;
+  i32 part_4_result_stride_3;
 };
 
-extern "C" __global__ void __launch_bounds__(64, 1) map_multiply_multiply_subtract(
+extern "C" __global__ void __launch_bounds__(64, 1) maps_subtract_add_copy(
   const Sizes *__restrict__ sizes,
-  const f32 *__restrict__ x0_x2_buffer,
-  const f32 *__restrict__ x1_buffer,
-  const f32 *__restrict__ x3_buffer,
-  f32 *__restrict__ result_buffer
+  const f32 *__restrict__ part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer,
+  const f32 *__restrict__ part_0_x1_part_1_x1_part_2_x1_part_3_x1_buffer,
+  const f32 *__restrict__ part_0_x3_part_1_x3_part_2_x3_part_3_x3_buffer,
+  f32 *__restrict__ part_0_result_part_1_result_buffer,
+  f32 *__restrict__ part_2_result_part_3_result_buffer,
+  f32 *__restrict__ part_4_result_buffer
 ) {
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
     return;
   }
-  const i32 element = item * 64 + thread;
-  const i32 index_3 = element % sizes->extent_3;
-  const i32 rest = element / sizes->extent_3;
-  const i32 index_2 = rest % sizes->extent_2;
-  const i32 rest_2 = rest / sizes->extent_2;
-  const i32 index_1 = rest_2 % sizes->extent_1;
-  const i32 rest_3 = rest_2 / sizes->extent_1;
-  const i32 index_0 = rest_3;
-  if (index_0 < sizes->extent_0) {
-    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2 * sizes->result_stride_2 + index_3] = ((x0_x2_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + index_2 * sizes->x0_stride_2 + index_3] * x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 * sizes->x1_stride_1 + index_2 * sizes->x1_stride_2 + index_3]) - (x0_x2_buffer[sizes->x2_offset + index_0 * sizes->x2_stride_0 + index_1 * sizes->x2_stride_1 + index_2 * sizes->x2_stride_2 + index_3] * x3_buffer[sizes->x3_offset + index_0 * sizes->x3_stride_0 + index_1 * sizes->x3_stride_1 + index_2 * sizes->x3_stride_2 + index_3]));
+  const i32 part_0_end = (sizes->part_0_extent_0 * sizes->part_0_extent_1 * sizes->part_0_extent_2 * sizes->part_0_extent_3 + 63) / 64;
+  if (item < part_0_end) {
+    const i32 element = item * 64 + thread;
+    const i32 index_3 = element % sizes->part_0_extent_3;
+    const i32 rest = element / sizes->part_0_extent_3;
+    const i32 index_2 = rest % sizes->part_0_extent_2;
+    const i32 rest_2 = rest / sizes->part_0_extent_2;
+    const i32 index_1 = rest_2 % sizes->part_0_extent_1;
+    const i32 rest_3 = rest_2 / sizes->part_0_extent_1;
+    const i32 index_0 = rest_3;
+    if (index_0 < sizes->part_0_extent_0) {
+      part_0_result_part_1_result_buffer[sizes->part_0_result_offset + index_0 * sizes->part_0_result_stride_0 + index_1 * sizes->part_0_result_stride_1 + index_2 * sizes->part_0_result_stride_2 + index_3] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes->part_0_x0_offset + index_0 * sizes->part_0_x0_stride_0 + index_1 * sizes->part_0_x0_stride_1 + index_2 * sizes->part_0_x0_stride_2 + index_3] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_buffer[sizes->part_0_x1_offset + index_0 * sizes->part_0_x1_stride_0 + index_1 * sizes->part_0_x1_stride_1 + index_2 * sizes->part_0_x1_stride_2 + index_3]) - (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes->part_0_x2_offset + index_0 * sizes->part_0_x2_stride_0 + index_1 * sizes->part_0_x2_stride_1 + index_2 * sizes->part_0_x2_stride_2 + index_3] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_buffer[sizes->part_0_x3_offset + index_0 * sizes->part_0_x3_stride_0 + index_1 * sizes->part_0_x3_stride_1 + index_2 * sizes->part_0_x3_stride_2 + index_3]));
+    }
   }
-}
-}
-
-// === kernel map_multiply_multiply_add ===
-// map_multiply_multiply_add
-// One element a thread.
-
-namespace map_multiply_multiply_add_kernel {
-struct Sizes {
-  i32 items;
-  i32 x0_offset;
-  i32 x1_offset;
-  i32 x2_offset;
-  i32 x3_offset;
-  i32 result_offset;
-  i32 extent_0;
-  i32 extent_1;
-  i32 extent_2;
-  i32 extent_3;
-  i32 x0_stride_0;
-  i32 x0_stride_1;
-  i32 x0_stride_2;
-  i32 x0_stride_3;
-  i32 x1_stride_0;
-  i32 x1_stride_1;
-  i32 x1_stride_2;
-  i32 x1_stride_3;
-  i32 x2_stride_0;
-  i32 x2_stride_1;
-  i32 x2_stride_2;
-  i32 x2_stride_3;
-  i32 x3_stride_0;
-  i32 x3_stride_1;
-  i32 x3_stride_2;
-  i32 x3_stride_3;
-  i32 result_stride_0;
-  i32 result_stride_1;
-  i32 result_stride_2;
-  i32 result_stride_3;
-};
-
-extern "C" __global__ void __launch_bounds__(64, 1) map_multiply_multiply_add(
-  const Sizes *__restrict__ sizes,
-  const f32 *__restrict__ x0_x2_buffer,
-  const f32 *__restrict__ x1_buffer,
-  const f32 *__restrict__ x3_buffer,
-  f32 *__restrict__ result_buffer
-) {
-  const i32 thread = threadIdx.x;
-  const i32 item = blockIdx.x;
-  if (item >= sizes->items) {
-    return;
+  const i32 part_1_end = part_0_end + (sizes->part_1_extent_0 * sizes->part_1_extent_1 * sizes->part_1_extent_2 * sizes->part_1_extent_3 + 63) / 64;
+  if (item >= part_0_end && item < part_1_end) {
+    const i32 element_2 = (item - part_0_end) * 64 + thread;
+    const i32 index_3_2 = element_2 % sizes->part_1_extent_3;
+    const i32 rest_4 = element_2 / sizes->part_1_extent_3;
+    const i32 index_2_2 = rest_4 % sizes->part_1_extent_2;
+    const i32 rest_5 = rest_4 / sizes->part_1_extent_2;
+    const i32 index_1_2 = rest_5 % sizes->part_1_extent_1;
+    const i32 rest_6 = rest_5 / sizes->part_1_extent_1;
+    const i32 index_0_2 = rest_6;
+    if (index_0_2 < sizes->part_1_extent_0) {
+      part_0_result_part_1_result_buffer[sizes->part_1_result_offset + index_0_2 * sizes->part_1_result_stride_0 + index_1_2 * sizes->part_1_result_stride_1 + index_2_2 * sizes->part_1_result_stride_2 + index_3_2] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes->part_1_x0_offset + index_0_2 * sizes->part_1_x0_stride_0 + index_1_2 * sizes->part_1_x0_stride_1 + index_2_2 * sizes->part_1_x0_stride_2 + index_3_2] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_buffer[sizes->part_1_x1_offset + index_0_2 * sizes->part_1_x1_stride_0 + index_1_2 * sizes->part_1_x1_stride_1 + index_2_2 * sizes->part_1_x1_stride_2 + index_3_2]) + (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes->part_1_x2_offset + index_0_2 * sizes->part_1_x2_stride_0 + index_1_2 * sizes->part_1_x2_stride_1 + index_2_2 * sizes->part_1_x2_stride_2 + index_3_2] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_buffer[sizes->part_1_x3_offset + index_0_2 * sizes->part_1_x3_stride_0 + index_1_2 * sizes->part_1_x3_stride_1 + index_2_2 * sizes->part_1_x3_stride_2 + index_3_2]));
+    }
   }
-  const i32 element = item * 64 + thread;
-  const i32 index_3 = element % sizes->extent_3;
-  const i32 rest = element / sizes->extent_3;
-  const i32 index_2 = rest % sizes->extent_2;
-  const i32 rest_2 = rest / sizes->extent_2;
-  const i32 index_1 = rest_2 % sizes->extent_1;
-  const i32 rest_3 = rest_2 / sizes->extent_1;
-  const i32 index_0 = rest_3;
-  if (index_0 < sizes->extent_0) {
-    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2 * sizes->result_stride_2 + index_3] = ((x0_x2_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + index_2 * sizes->x0_stride_2 + index_3] * x1_buffer[sizes->x1_offset + index_0 * sizes->x1_stride_0 + index_1 * sizes->x1_stride_1 + index_2 * sizes->x1_stride_2 + index_3]) + (x0_x2_buffer[sizes->x2_offset + index_0 * sizes->x2_stride_0 + index_1 * sizes->x2_stride_1 + index_2 * sizes->x2_stride_2 + index_3] * x3_buffer[sizes->x3_offset + index_0 * sizes->x3_stride_0 + index_1 * sizes->x3_stride_1 + index_2 * sizes->x3_stride_2 + index_3]));
+  const i32 part_2_end = part_1_end + (sizes->part_2_extent_0 * sizes->part_2_extent_1 * sizes->part_2_extent_2 * sizes->part_2_extent_3 + 63) / 64;
+  if (item >= part_1_end && item < part_2_end) {
+    const i32 element_3 = (item - part_1_end) * 64 + thread;
+    const i32 index_3_3 = element_3 % sizes->part_2_extent_3;
+    const i32 rest_7 = element_3 / sizes->part_2_extent_3;
+    const i32 index_2_3 = rest_7 % sizes->part_2_extent_2;
+    const i32 rest_8 = rest_7 / sizes->part_2_extent_2;
+    const i32 index_1_3 = rest_8 % sizes->part_2_extent_1;
+    const i32 rest_9 = rest_8 / sizes->part_2_extent_1;
+    const i32 index_0_3 = rest_9;
+    if (index_0_3 < sizes->part_2_extent_0) {
+      part_2_result_part_3_result_buffer[sizes->part_2_result_offset + index_0_3 * sizes->part_2_result_stride_0 + index_1_3 * sizes->part_2_result_stride_1 + index_2_3 * sizes->part_2_result_stride_2 + index_3_3] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes->part_2_x0_offset + index_0_3 * sizes->part_2_x0_stride_0 + index_1_3 * sizes->part_2_x0_stride_1 + index_2_3 * sizes->part_2_x0_stride_2 + index_3_3] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_buffer[sizes->part_2_x1_offset + index_0_3 * sizes->part_2_x1_stride_0 + index_1_3 * sizes->part_2_x1_stride_1 + index_2_3 * sizes->part_2_x1_stride_2 + index_3_3]) - (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes->part_2_x2_offset + index_0_3 * sizes->part_2_x2_stride_0 + index_1_3 * sizes->part_2_x2_stride_1 + index_2_3 * sizes->part_2_x2_stride_2 + index_3_3] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_buffer[sizes->part_2_x3_offset + index_0_3 * sizes->part_2_x3_stride_0 + index_1_3 * sizes->part_2_x3_stride_1 + index_2_3 * sizes->part_2_x3_stride_2 + index_3_3]));
+    }
   }
-}
-}
-
-// === kernel map_copy ===
-// map_copy
-// One element a thread.
-
-namespace map_copy_kernel {
-struct Sizes {
-  i32 items;
-  i32 x0_offset;
-  i32 result_offset;
-  i32 extent_0;
-  i32 extent_1;
-  i32 extent_2;
-  i32 extent_3;
-  i32 x0_stride_0;
-  i32 x0_stride_1;
-  i32 x0_stride_2;
-  i32 x0_stride_3;
-  i32 result_stride_0;
-  i32 result_stride_1;
-  i32 result_stride_2;
-  i32 result_stride_3;
-};
-
-extern "C" __global__ void __launch_bounds__(64, 1) map_copy(
-  const Sizes *__restrict__ sizes,
-  const f32 *__restrict__ x0_buffer,
-  f32 *__restrict__ result_buffer
-) {
-  const i32 thread = threadIdx.x;
-  const i32 item = blockIdx.x;
-  if (item >= sizes->items) {
-    return;
+  const i32 part_3_end = part_2_end + (sizes->part_3_extent_0 * sizes->part_3_extent_1 * sizes->part_3_extent_2 * sizes->part_3_extent_3 + 63) / 64;
+  if (item >= part_2_end && item < part_3_end) {
+    const i32 element_4 = (item - part_2_end) * 64 + thread;
+    const i32 index_3_4 = element_4 % sizes->part_3_extent_3;
+    const i32 rest_10 = element_4 / sizes->part_3_extent_3;
+    const i32 index_2_4 = rest_10 % sizes->part_3_extent_2;
+    const i32 rest_11 = rest_10 / sizes->part_3_extent_2;
+    const i32 index_1_4 = rest_11 % sizes->part_3_extent_1;
+    const i32 rest_12 = rest_11 / sizes->part_3_extent_1;
+    const i32 index_0_4 = rest_12;
+    if (index_0_4 < sizes->part_3_extent_0) {
+      part_2_result_part_3_result_buffer[sizes->part_3_result_offset + index_0_4 * sizes->part_3_result_stride_0 + index_1_4 * sizes->part_3_result_stride_1 + index_2_4 * sizes->part_3_result_stride_2 + index_3_4] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes->part_3_x0_offset + index_0_4 * sizes->part_3_x0_stride_0 + index_1_4 * sizes->part_3_x0_stride_1 + index_2_4 * sizes->part_3_x0_stride_2 + index_3_4] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_buffer[sizes->part_3_x1_offset + index_0_4 * sizes->part_3_x1_stride_0 + index_1_4 * sizes->part_3_x1_stride_1 + index_2_4 * sizes->part_3_x1_stride_2 + index_3_4]) + (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes->part_3_x2_offset + index_0_4 * sizes->part_3_x2_stride_0 + index_1_4 * sizes->part_3_x2_stride_1 + index_2_4 * sizes->part_3_x2_stride_2 + index_3_4] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_buffer[sizes->part_3_x3_offset + index_0_4 * sizes->part_3_x3_stride_0 + index_1_4 * sizes->part_3_x3_stride_1 + index_2_4 * sizes->part_3_x3_stride_2 + index_3_4]));
+    }
   }
-  const i32 element = item * 64 + thread;
-  const i32 index_3 = element % sizes->extent_3;
-  const i32 rest = element / sizes->extent_3;
-  const i32 index_2 = rest % sizes->extent_2;
-  const i32 rest_2 = rest / sizes->extent_2;
-  const i32 index_1 = rest_2 % sizes->extent_1;
-  const i32 rest_3 = rest_2 / sizes->extent_1;
-  const i32 index_0 = rest_3;
-  if (index_0 < sizes->extent_0) {
-    result_buffer[sizes->result_offset + index_0 * sizes->result_stride_0 + index_1 * sizes->result_stride_1 + index_2 * sizes->result_stride_2 + index_3] = x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + index_2 * sizes->x0_stride_2 + index_3];
+  const i32 part_4_end = part_3_end + (sizes->part_4_extent_0 * sizes->part_4_extent_1 * sizes->part_4_extent_2 * sizes->part_4_extent_3 + 63) / 64;
+  if (item >= part_3_end && item < part_4_end) {
+    const i32 element_5 = (item - part_3_end) * 64 + thread;
+    const i32 index_3_5 = element_5 % sizes->part_4_extent_3;
+    const i32 rest_13 = element_5 / sizes->part_4_extent_3;
+    const i32 index_2_5 = rest_13 % sizes->part_4_extent_2;
+    const i32 rest_14 = rest_13 / sizes->part_4_extent_2;
+    const i32 index_1_5 = rest_14 % sizes->part_4_extent_1;
+    const i32 rest_15 = rest_14 / sizes->part_4_extent_1;
+    const i32 index_0_5 = rest_15;
+    if (index_0_5 < sizes->part_4_extent_0) {
+      part_4_result_buffer[sizes->part_4_result_offset + index_0_5 * sizes->part_4_result_stride_0 + index_1_5 * sizes->part_4_result_stride_1 + index_2_5 * sizes->part_4_result_stride_2 + index_3_5] = part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes->part_4_x0_offset + index_0_5 * sizes->part_4_x0_stride_0 + index_1_5 * sizes->part_4_x0_stride_1 + index_2_5 * sizes->part_4_x0_stride_2 + index_3_5];
+    }
   }
 }
 }

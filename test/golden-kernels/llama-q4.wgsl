@@ -358,30 +358,44 @@ fn main(
   }
 }
 
-// === kernel map_gather ===
-// map_gather
-// One element a thread.
+// === kernel maps_gather ===
+// maps_gather
+// One element a thread, of one of 2 loops.
 
 struct Sizes {
   items: i32,
-  x0_offset: i32,
-  x1_offset: i32,
-  result_offset: i32,
-  extent_0: i32,
-  extent_1: i32,
-  x0_stride_0: i32,
-  x0_stride_1: i32,
-  x1_stride_0: i32,
-  x1_stride_1: i32,
-  x1_stride_indirect: i32,
-  result_stride_0: i32,
-  result_stride_1: i32,
+  part_0_x0_offset: i32,
+  part_0_x1_offset: i32,
+  part_1_x0_offset: i32,
+  part_1_x1_offset: i32,
+  part_0_result_offset: i32,
+  part_1_result_offset: i32,
+  part_0_extent_0: i32,
+  part_0_extent_1: i32,
+  part_0_x0_stride_0: i32,
+  part_0_x0_stride_1: i32,
+  part_0_x1_stride_0: i32,
+  part_0_x1_stride_1: i32,
+  part_0_x1_stride_indirect: i32,
+  part_0_result_stride_0: i32,
+  part_0_result_stride_1: i32,
+  part_1_extent_0: i32,
+  part_1_extent_1: i32,
+  part_1_x0_stride_0: i32,
+  part_1_x0_stride_1: i32,
+  part_1_x1_stride_0: i32,
+  part_1_x1_stride_1: i32,
+  part_1_x1_stride_indirect: i32,
+  part_1_result_stride_0: i32,
+  part_1_result_stride_1: i32,
 }
 
 @group(0) @binding(0) var<uniform> sizes: Sizes;
-@group(0) @binding(1) var<storage, read> x0_buffer: array<i32>;
-@group(0) @binding(2) var<storage, read> x1_buffer: array<f32>;
-@group(0) @binding(3) var<storage, read_write> result_buffer: array<f32>;
+@group(0) @binding(1) var<storage, read> part_0_x0_part_1_x0_buffer: array<i32>;
+@group(0) @binding(2) var<storage, read> part_0_x1_buffer: array<f32>;
+@group(0) @binding(3) var<storage, read> part_1_x1_buffer: array<f32>;
+@group(0) @binding(4) var<storage, read_write> part_0_result_buffer: array<f32>;
+@group(0) @binding(5) var<storage, read_write> part_1_result_buffer: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -394,57 +408,173 @@ fn main(
   if (item >= sizes.items) {
     return;
   }
-  let element: i32 = item * 64 + thread;
-  let index_1: i32 = element % sizes.extent_1;
-  let rest: i32 = element / sizes.extent_1;
-  let index_0: i32 = rest;
-  if (index_0 < sizes.extent_0) {
-    result_buffer[sizes.result_offset + index_0 * sizes.result_stride_0 + index_1] = x1_buffer[sizes.x1_offset + index_0 * sizes.x1_stride_0 + index_1 + x0_buffer[sizes.x0_offset + index_0 * sizes.x0_stride_0] * sizes.x1_stride_indirect];
+  let part_0_end: i32 = (sizes.part_0_extent_0 * sizes.part_0_extent_1 + 63) / 64;
+  if (item < part_0_end) {
+    let element: i32 = item * 64 + thread;
+    let index_1: i32 = element % sizes.part_0_extent_1;
+    let rest: i32 = element / sizes.part_0_extent_1;
+    let index_0: i32 = rest;
+    if (index_0 < sizes.part_0_extent_0) {
+      part_0_result_buffer[sizes.part_0_result_offset + index_0 * sizes.part_0_result_stride_0 + index_1] = part_0_x1_buffer[sizes.part_0_x1_offset + index_0 * sizes.part_0_x1_stride_0 + index_1 + part_0_x0_part_1_x0_buffer[sizes.part_0_x0_offset + index_0 * sizes.part_0_x0_stride_0] * sizes.part_0_x1_stride_indirect];
+    }
+  }
+  let part_1_end: i32 = part_0_end + (sizes.part_1_extent_0 * sizes.part_1_extent_1 + 63) / 64;
+  if (item >= part_0_end && item < part_1_end) {
+    let element_2: i32 = (item - part_0_end) * 64 + thread;
+    let index_1_2: i32 = element_2 % sizes.part_1_extent_1;
+    let rest_2: i32 = element_2 / sizes.part_1_extent_1;
+    let index_0_2: i32 = rest_2;
+    if (index_0_2 < sizes.part_1_extent_0) {
+      part_1_result_buffer[sizes.part_1_result_offset + index_0_2 * sizes.part_1_result_stride_0 + index_1_2] = part_1_x1_buffer[sizes.part_1_x1_offset + index_0_2 * sizes.part_1_x1_stride_0 + index_1_2 + part_0_x0_part_1_x0_buffer[sizes.part_1_x0_offset + index_0_2 * sizes.part_1_x0_stride_0] * sizes.part_1_x1_stride_indirect];
+    }
   }
 }
 
-// === kernel map_multiply_multiply_subtract ===
-// map_multiply_multiply_subtract
-// One element a thread.
+// === kernel maps_subtract_add_copy ===
+// maps_subtract_add_copy
+// One element a thread, of one of 5 loops.
 
 struct Sizes {
   items: i32,
-  x0_offset: i32,
-  x1_offset: i32,
-  x2_offset: i32,
-  x3_offset: i32,
-  result_offset: i32,
-  extent_0: i32,
-  extent_1: i32,
-  extent_2: i32,
-  extent_3: i32,
-  x0_stride_0: i32,
-  x0_stride_1: i32,
-  x0_stride_2: i32,
-  x0_stride_3: i32,
-  x1_stride_0: i32,
-  x1_stride_1: i32,
-  x1_stride_2: i32,
-  x1_stride_3: i32,
-  x2_stride_0: i32,
-  x2_stride_1: i32,
-  x2_stride_2: i32,
-  x2_stride_3: i32,
-  x3_stride_0: i32,
-  x3_stride_1: i32,
-  x3_stride_2: i32,
-  x3_stride_3: i32,
-  result_stride_0: i32,
-  result_stride_1: i32,
-  result_stride_2: i32,
-  result_stride_3: i32,
+  part_0_x0_offset: i32,
+  part_0_x1_offset: i32,
+  part_0_x2_offset: i32,
+  part_0_x3_offset: i32,
+  part_1_x0_offset: i32,
+  part_1_x1_offset: i32,
+  part_1_x2_offset: i32,
+  part_1_x3_offset: i32,
+  part_2_x0_offset: i32,
+  part_2_x1_offset: i32,
+  part_2_x2_offset: i32,
+  part_2_x3_offset: i32,
+  part_3_x0_offset: i32,
+  part_3_x1_offset: i32,
+  part_3_x2_offset: i32,
+  part_3_x3_offset: i32,
+  part_4_x0_offset: i32,
+  part_0_result_offset: i32,
+  part_1_result_offset: i32,
+  part_2_result_offset: i32,
+  part_3_result_offset: i32,
+  part_4_result_offset: i32,
+  part_0_extent_0: i32,
+  part_0_extent_1: i32,
+  part_0_extent_2: i32,
+  part_0_extent_3: i32,
+  part_0_x0_stride_0: i32,
+  part_0_x0_stride_1: i32,
+  part_0_x0_stride_2: i32,
+  part_0_x0_stride_3: i32,
+  part_0_x1_stride_0: i32,
+  part_0_x1_stride_1: i32,
+  part_0_x1_stride_2: i32,
+  part_0_x1_stride_3: i32,
+  part_0_x2_stride_0: i32,
+  part_0_x2_stride_1: i32,
+  part_0_x2_stride_2: i32,
+  part_0_x2_stride_3: i32,
+  part_0_x3_stride_0: i32,
+  part_0_x3_stride_1: i32,
+  part_0_x3_stride_2: i32,
+  part_0_x3_stride_3: i32,
+  part_0_result_stride_0: i32,
+  part_0_result_stride_1: i32,
+  part_0_result_stride_2: i32,
+  part_0_result_stride_3: i32,
+  part_1_extent_0: i32,
+  part_1_extent_1: i32,
+  part_1_extent_2: i32,
+  part_1_extent_3: i32,
+  part_1_x0_stride_0: i32,
+  part_1_x0_stride_1: i32,
+  part_1_x0_stride_2: i32,
+  part_1_x0_stride_3: i32,
+  part_1_x1_stride_0: i32,
+  part_1_x1_stride_1: i32,
+  part_1_x1_stride_2: i32,
+  part_1_x1_stride_3: i32,
+  part_1_x2_stride_0: i32,
+  part_1_x2_stride_1: i32,
+  part_1_x2_stride_2: i32,
+  part_1_x2_stride_3: i32,
+  part_1_x3_stride_0: i32,
+  part_1_x3_stride_1: i32,
+  part_1_x3_stride_2: i32,
+  part_1_x3_stride_3: i32,
+  part_1_result_stride_0: i32,
+  part_1_result_stride_1: i32,
+  part_1_result_stride_2: i32,
+  part_1_result_stride_3: i32,
+  part_2_extent_0: i32,
+  part_2_extent_1: i32,
+  part_2_extent_2: i32,
+  part_2_extent_3: i32,
+  part_2_x0_stride_0: i32,
+  part_2_x0_stride_1: i32,
+  part_2_x0_stride_2: i32,
+  part_2_x0_stride_3: i32,
+  part_2_x1_stride_0: i32,
+  part_2_x1_stride_1: i32,
+  part_2_x1_stride_2: i32,
+  part_2_x1_stride_3: i32,
+  part_2_x2_stride_0: i32,
+  part_2_x2_stride_1: i32,
+  part_2_x2_stride_2: i32,
+  part_2_x2_stride_3: i32,
+  part_2_x3_stride_0: i32,
+  part_2_x3_stride_1: i32,
+  part_2_x3_stride_2: i32,
+  part_2_x3_stride_3: i32,
+  part_2_result_stride_0: i32,
+  part_2_result_stride_1: i32,
+  part_2_result_stride_2: i32,
+  part_2_result_stride_3: i32,
+  part_3_extent_0: i32,
+  part_3_extent_1: i32,
+  part_3_extent_2: i32,
+  part_3_extent_3: i32,
+  part_3_x0_stride_0: i32,
+  part_3_x0_stride_1: i32,
+  part_3_x0_stride_2: i32,
+  part_3_x0_stride_3: i32,
+  part_3_x1_stride_0: i32,
+  part_3_x1_stride_1: i32,
+  part_3_x1_stride_2: i32,
+  part_3_x1_stride_3: i32,
+  part_3_x2_stride_0: i32,
+  part_3_x2_stride_1: i32,
+  part_3_x2_stride_2: i32,
+  part_3_x2_stride_3: i32,
+  part_3_x3_stride_0: i32,
+  part_3_x3_stride_1: i32,
+  part_3_x3_stride_2: i32,
+  part_3_x3_stride_3: i32,
+  part_3_result_stride_0: i32,
+  part_3_result_stride_1: i32,
+  part_3_result_stride_2: i32,
+  part_3_result_stride_3: i32,
+  part_4_extent_0: i32,
+  part_4_extent_1: i32,
+  part_4_extent_2: i32,
+  part_4_extent_3: i32,
+  part_4_x0_stride_0: i32,
+  part_4_x0_stride_1: i32,
+  part_4_x0_stride_2: i32,
+  part_4_x0_stride_3: i32,
+  part_4_result_stride_0: i32,
+  part_4_result_stride_1: i32,
+  part_4_result_stride_2: i32,
+  part_4_result_stride_3: i32,
 }
 
 @group(0) @binding(0) var<uniform> sizes: Sizes;
-@group(0) @binding(1) var<storage, read> x0_x2_buffer: array<f32>;
-@group(0) @binding(2) var<storage, read> x1_buffer: array<f32>;
-@group(0) @binding(3) var<storage, read> x3_buffer: array<f32>;
-@group(0) @binding(4) var<storage, read_write> result_buffer: array<f32>;
+@group(0) @binding(1) var<storage, read> part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer: array<f32>;
+@group(0) @binding(2) var<storage, read> part_0_x1_part_1_x1_part_2_x1_part_3_x1_buffer: array<f32>;
+@group(0) @binding(3) var<storage, read> part_0_x3_part_1_x3_part_2_x3_part_3_x3_buffer: array<f32>;
+@group(0) @binding(4) var<storage, read_write> part_0_result_part_1_result_buffer: array<f32>;
+@group(0) @binding(5) var<storage, read_write> part_2_result_part_3_result_buffer: array<f32>;
+@group(0) @binding(6) var<storage, read_write> part_4_result_buffer: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -457,133 +587,75 @@ fn main(
   if (item >= sizes.items) {
     return;
   }
-  let element: i32 = item * 64 + thread;
-  let index_3: i32 = element % sizes.extent_3;
-  let rest: i32 = element / sizes.extent_3;
-  let index_2: i32 = rest % sizes.extent_2;
-  let rest_2: i32 = rest / sizes.extent_2;
-  let index_1: i32 = rest_2 % sizes.extent_1;
-  let rest_3: i32 = rest_2 / sizes.extent_1;
-  let index_0: i32 = rest_3;
-  if (index_0 < sizes.extent_0) {
-    result_buffer[sizes.result_offset + index_0 * sizes.result_stride_0 + index_1 * sizes.result_stride_1 + index_2 * sizes.result_stride_2 + index_3] = ((x0_x2_buffer[sizes.x0_offset + index_0 * sizes.x0_stride_0 + index_1 * sizes.x0_stride_1 + index_2 * sizes.x0_stride_2 + index_3] * x1_buffer[sizes.x1_offset + index_0 * sizes.x1_stride_0 + index_1 * sizes.x1_stride_1 + index_2 * sizes.x1_stride_2 + index_3]) - (x0_x2_buffer[sizes.x2_offset + index_0 * sizes.x2_stride_0 + index_1 * sizes.x2_stride_1 + index_2 * sizes.x2_stride_2 + index_3] * x3_buffer[sizes.x3_offset + index_0 * sizes.x3_stride_0 + index_1 * sizes.x3_stride_1 + index_2 * sizes.x3_stride_2 + index_3]));
+  let part_0_end: i32 = (sizes.part_0_extent_0 * sizes.part_0_extent_1 * sizes.part_0_extent_2 * sizes.part_0_extent_3 + 63) / 64;
+  if (item < part_0_end) {
+    let element: i32 = item * 64 + thread;
+    let index_3: i32 = element % sizes.part_0_extent_3;
+    let rest: i32 = element / sizes.part_0_extent_3;
+    let index_2: i32 = rest % sizes.part_0_extent_2;
+    let rest_2: i32 = rest / sizes.part_0_extent_2;
+    let index_1: i32 = rest_2 % sizes.part_0_extent_1;
+    let rest_3: i32 = rest_2 / sizes.part_0_extent_1;
+    let index_0: i32 = rest_3;
+    if (index_0 < sizes.part_0_extent_0) {
+      part_0_result_part_1_result_buffer[sizes.part_0_result_offset + index_0 * sizes.part_0_result_stride_0 + index_1 * sizes.part_0_result_stride_1 + index_2 * sizes.part_0_result_stride_2 + index_3] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes.part_0_x0_offset + index_0 * sizes.part_0_x0_stride_0 + index_1 * sizes.part_0_x0_stride_1 + index_2 * sizes.part_0_x0_stride_2 + index_3] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_buffer[sizes.part_0_x1_offset + index_0 * sizes.part_0_x1_stride_0 + index_1 * sizes.part_0_x1_stride_1 + index_2 * sizes.part_0_x1_stride_2 + index_3]) - (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes.part_0_x2_offset + index_0 * sizes.part_0_x2_stride_0 + index_1 * sizes.part_0_x2_stride_1 + index_2 * sizes.part_0_x2_stride_2 + index_3] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_buffer[sizes.part_0_x3_offset + index_0 * sizes.part_0_x3_stride_0 + index_1 * sizes.part_0_x3_stride_1 + index_2 * sizes.part_0_x3_stride_2 + index_3]));
+    }
   }
-}
-
-// === kernel map_multiply_multiply_add ===
-// map_multiply_multiply_add
-// One element a thread.
-
-struct Sizes {
-  items: i32,
-  x0_offset: i32,
-  x1_offset: i32,
-  x2_offset: i32,
-  x3_offset: i32,
-  result_offset: i32,
-  extent_0: i32,
-  extent_1: i32,
-  extent_2: i32,
-  extent_3: i32,
-  x0_stride_0: i32,
-  x0_stride_1: i32,
-  x0_stride_2: i32,
-  x0_stride_3: i32,
-  x1_stride_0: i32,
-  x1_stride_1: i32,
-  x1_stride_2: i32,
-  x1_stride_3: i32,
-  x2_stride_0: i32,
-  x2_stride_1: i32,
-  x2_stride_2: i32,
-  x2_stride_3: i32,
-  x3_stride_0: i32,
-  x3_stride_1: i32,
-  x3_stride_2: i32,
-  x3_stride_3: i32,
-  result_stride_0: i32,
-  result_stride_1: i32,
-  result_stride_2: i32,
-  result_stride_3: i32,
-}
-
-@group(0) @binding(0) var<uniform> sizes: Sizes;
-@group(0) @binding(1) var<storage, read> x0_x2_buffer: array<f32>;
-@group(0) @binding(2) var<storage, read> x1_buffer: array<f32>;
-@group(0) @binding(3) var<storage, read> x3_buffer: array<f32>;
-@group(0) @binding(4) var<storage, read_write> result_buffer: array<f32>;
-
-@compute @workgroup_size(64)
-fn main(
-  @builtin(local_invocation_index) thread_index: u32,
-  @builtin(workgroup_id) workgroup_id: vec3<u32>,
-  @builtin(num_workgroups) workgroup_count: vec3<u32>,
-) {
-  let thread: i32 = i32(thread_index);
-  let item: i32 = i32(workgroup_id.x + workgroup_id.y * workgroup_count.x);
-  if (item >= sizes.items) {
-    return;
+  let part_1_end: i32 = part_0_end + (sizes.part_1_extent_0 * sizes.part_1_extent_1 * sizes.part_1_extent_2 * sizes.part_1_extent_3 + 63) / 64;
+  if (item >= part_0_end && item < part_1_end) {
+    let element_2: i32 = (item - part_0_end) * 64 + thread;
+    let index_3_2: i32 = element_2 % sizes.part_1_extent_3;
+    let rest_4: i32 = element_2 / sizes.part_1_extent_3;
+    let index_2_2: i32 = rest_4 % sizes.part_1_extent_2;
+    let rest_5: i32 = rest_4 / sizes.part_1_extent_2;
+    let index_1_2: i32 = rest_5 % sizes.part_1_extent_1;
+    let rest_6: i32 = rest_5 / sizes.part_1_extent_1;
+    let index_0_2: i32 = rest_6;
+    if (index_0_2 < sizes.part_1_extent_0) {
+      part_0_result_part_1_result_buffer[sizes.part_1_result_offset + index_0_2 * sizes.part_1_result_stride_0 + index_1_2 * sizes.part_1_result_stride_1 + index_2_2 * sizes.part_1_result_stride_2 + index_3_2] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes.part_1_x0_offset + index_0_2 * sizes.part_1_x0_stride_0 + index_1_2 * sizes.part_1_x0_stride_1 + index_2_2 * sizes.part_1_x0_stride_2 + index_3_2] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_buffer[sizes.part_1_x1_offset + index_0_2 * sizes.part_1_x1_stride_0 + index_1_2 * sizes.part_1_x1_stride_1 + index_2_2 * sizes.part_1_x1_stride_2 + index_3_2]) + (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes.part_1_x2_offset + index_0_2 * sizes.part_1_x2_stride_0 + index_1_2 * sizes.part_1_x2_stride_1 + index_2_2 * sizes.part_1_x2_stride_2 + index_3_2] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_buffer[sizes.part_1_x3_offset + index_0_2 * sizes.part_1_x3_stride_0 + index_1_2 * sizes.part_1_x3_stride_1 + index_2_2 * sizes.part_1_x3_stride_2 + index_3_2]));
+    }
   }
-  let element: i32 = item * 64 + thread;
-  let index_3: i32 = element % sizes.extent_3;
-  let rest: i32 = element / sizes.extent_3;
-  let index_2: i32 = rest % sizes.extent_2;
-  let rest_2: i32 = rest / sizes.extent_2;
-  let index_1: i32 = rest_2 % sizes.extent_1;
-  let rest_3: i32 = rest_2 / sizes.extent_1;
-  let index_0: i32 = rest_3;
-  if (index_0 < sizes.extent_0) {
-    result_buffer[sizes.result_offset + index_0 * sizes.result_stride_0 + index_1 * sizes.result_stride_1 + index_2 * sizes.result_stride_2 + index_3] = ((x0_x2_buffer[sizes.x0_offset + index_0 * sizes.x0_stride_0 + index_1 * sizes.x0_stride_1 + index_2 * sizes.x0_stride_2 + index_3] * x1_buffer[sizes.x1_offset + index_0 * sizes.x1_stride_0 + index_1 * sizes.x1_stride_1 + index_2 * sizes.x1_stride_2 + index_3]) + (x0_x2_buffer[sizes.x2_offset + index_0 * sizes.x2_stride_0 + index_1 * sizes.x2_stride_1 + index_2 * sizes.x2_stride_2 + index_3] * x3_buffer[sizes.x3_offset + index_0 * sizes.x3_stride_0 + index_1 * sizes.x3_stride_1 + index_2 * sizes.x3_stride_2 + index_3]));
+  let part_2_end: i32 = part_1_end + (sizes.part_2_extent_0 * sizes.part_2_extent_1 * sizes.part_2_extent_2 * sizes.part_2_extent_3 + 63) / 64;
+  if (item >= part_1_end && item < part_2_end) {
+    let element_3: i32 = (item - part_1_end) * 64 + thread;
+    let index_3_3: i32 = element_3 % sizes.part_2_extent_3;
+    let rest_7: i32 = element_3 / sizes.part_2_extent_3;
+    let index_2_3: i32 = rest_7 % sizes.part_2_extent_2;
+    let rest_8: i32 = rest_7 / sizes.part_2_extent_2;
+    let index_1_3: i32 = rest_8 % sizes.part_2_extent_1;
+    let rest_9: i32 = rest_8 / sizes.part_2_extent_1;
+    let index_0_3: i32 = rest_9;
+    if (index_0_3 < sizes.part_2_extent_0) {
+      part_2_result_part_3_result_buffer[sizes.part_2_result_offset + index_0_3 * sizes.part_2_result_stride_0 + index_1_3 * sizes.part_2_result_stride_1 + index_2_3 * sizes.part_2_result_stride_2 + index_3_3] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes.part_2_x0_offset + index_0_3 * sizes.part_2_x0_stride_0 + index_1_3 * sizes.part_2_x0_stride_1 + index_2_3 * sizes.part_2_x0_stride_2 + index_3_3] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_buffer[sizes.part_2_x1_offset + index_0_3 * sizes.part_2_x1_stride_0 + index_1_3 * sizes.part_2_x1_stride_1 + index_2_3 * sizes.part_2_x1_stride_2 + index_3_3]) - (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes.part_2_x2_offset + index_0_3 * sizes.part_2_x2_stride_0 + index_1_3 * sizes.part_2_x2_stride_1 + index_2_3 * sizes.part_2_x2_stride_2 + index_3_3] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_buffer[sizes.part_2_x3_offset + index_0_3 * sizes.part_2_x3_stride_0 + index_1_3 * sizes.part_2_x3_stride_1 + index_2_3 * sizes.part_2_x3_stride_2 + index_3_3]));
+    }
   }
-}
-
-// === kernel map_copy ===
-// map_copy
-// One element a thread.
-
-struct Sizes {
-  items: i32,
-  x0_offset: i32,
-  result_offset: i32,
-  extent_0: i32,
-  extent_1: i32,
-  extent_2: i32,
-  extent_3: i32,
-  x0_stride_0: i32,
-  x0_stride_1: i32,
-  x0_stride_2: i32,
-  x0_stride_3: i32,
-  result_stride_0: i32,
-  result_stride_1: i32,
-  result_stride_2: i32,
-  result_stride_3: i32,
-}
-
-@group(0) @binding(0) var<uniform> sizes: Sizes;
-@group(0) @binding(1) var<storage, read> x0_buffer: array<f32>;
-@group(0) @binding(2) var<storage, read_write> result_buffer: array<f32>;
-
-@compute @workgroup_size(64)
-fn main(
-  @builtin(local_invocation_index) thread_index: u32,
-  @builtin(workgroup_id) workgroup_id: vec3<u32>,
-  @builtin(num_workgroups) workgroup_count: vec3<u32>,
-) {
-  let thread: i32 = i32(thread_index);
-  let item: i32 = i32(workgroup_id.x + workgroup_id.y * workgroup_count.x);
-  if (item >= sizes.items) {
-    return;
+  let part_3_end: i32 = part_2_end + (sizes.part_3_extent_0 * sizes.part_3_extent_1 * sizes.part_3_extent_2 * sizes.part_3_extent_3 + 63) / 64;
+  if (item >= part_2_end && item < part_3_end) {
+    let element_4: i32 = (item - part_2_end) * 64 + thread;
+    let index_3_4: i32 = element_4 % sizes.part_3_extent_3;
+    let rest_10: i32 = element_4 / sizes.part_3_extent_3;
+    let index_2_4: i32 = rest_10 % sizes.part_3_extent_2;
+    let rest_11: i32 = rest_10 / sizes.part_3_extent_2;
+    let index_1_4: i32 = rest_11 % sizes.part_3_extent_1;
+    let rest_12: i32 = rest_11 / sizes.part_3_extent_1;
+    let index_0_4: i32 = rest_12;
+    if (index_0_4 < sizes.part_3_extent_0) {
+      part_2_result_part_3_result_buffer[sizes.part_3_result_offset + index_0_4 * sizes.part_3_result_stride_0 + index_1_4 * sizes.part_3_result_stride_1 + index_2_4 * sizes.part_3_result_stride_2 + index_3_4] = ((part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes.part_3_x0_offset + index_0_4 * sizes.part_3_x0_stride_0 + index_1_4 * sizes.part_3_x0_stride_1 + index_2_4 * sizes.part_3_x0_stride_2 + index_3_4] * part_0_x1_part_1_x1_part_2_x1_part_3_x1_buffer[sizes.part_3_x1_offset + index_0_4 * sizes.part_3_x1_stride_0 + index_1_4 * sizes.part_3_x1_stride_1 + index_2_4 * sizes.part_3_x1_stride_2 + index_3_4]) + (part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes.part_3_x2_offset + index_0_4 * sizes.part_3_x2_stride_0 + index_1_4 * sizes.part_3_x2_stride_1 + index_2_4 * sizes.part_3_x2_stride_2 + index_3_4] * part_0_x3_part_1_x3_part_2_x3_part_3_x3_buffer[sizes.part_3_x3_offset + index_0_4 * sizes.part_3_x3_stride_0 + index_1_4 * sizes.part_3_x3_stride_1 + index_2_4 * sizes.part_3_x3_stride_2 + index_3_4]));
+    }
   }
-  let element: i32 = item * 64 + thread;
-  let index_3: i32 = element % sizes.extent_3;
-  let rest: i32 = element / sizes.extent_3;
-  let index_2: i32 = rest % sizes.extent_2;
-  let rest_2: i32 = rest / sizes.extent_2;
-  let index_1: i32 = rest_2 % sizes.extent_1;
-  let rest_3: i32 = rest_2 / sizes.extent_1;
-  let index_0: i32 = rest_3;
-  if (index_0 < sizes.extent_0) {
-    result_buffer[sizes.result_offset + index_0 * sizes.result_stride_0 + index_1 * sizes.result_stride_1 + index_2 * sizes.result_stride_2 + index_3] = x0_buffer[sizes.x0_offset + index_0 * sizes.x0_stride_0 + index_1 * sizes.x0_stride_1 + index_2 * sizes.x0_stride_2 + index_3];
+  let part_4_end: i32 = part_3_end + (sizes.part_4_extent_0 * sizes.part_4_extent_1 * sizes.part_4_extent_2 * sizes.part_4_extent_3 + 63) / 64;
+  if (item >= part_3_end && item < part_4_end) {
+    let element_5: i32 = (item - part_3_end) * 64 + thread;
+    let index_3_5: i32 = element_5 % sizes.part_4_extent_3;
+    let rest_13: i32 = element_5 / sizes.part_4_extent_3;
+    let index_2_5: i32 = rest_13 % sizes.part_4_extent_2;
+    let rest_14: i32 = rest_13 / sizes.part_4_extent_2;
+    let index_1_5: i32 = rest_14 % sizes.part_4_extent_1;
+    let rest_15: i32 = rest_14 / sizes.part_4_extent_1;
+    let index_0_5: i32 = rest_15;
+    if (index_0_5 < sizes.part_4_extent_0) {
+      part_4_result_buffer[sizes.part_4_result_offset + index_0_5 * sizes.part_4_result_stride_0 + index_1_5 * sizes.part_4_result_stride_1 + index_2_5 * sizes.part_4_result_stride_2 + index_3_5] = part_0_x0_part_0_x2_part_1_x0_part_1_x2_part_2_x0_part_2_x2_part_3_x0_part_3_x2_part_4_x0_buffer[sizes.part_4_x0_offset + index_0_5 * sizes.part_4_x0_stride_0 + index_1_5 * sizes.part_4_x0_stride_1 + index_2_5 * sizes.part_4_x0_stride_2 + index_3_5];
+    }
   }
 }
 

@@ -36,6 +36,55 @@ export function cachedGraph(cache: CacheSpec, { heads, kvHeads, size, tokens }: 
   };
 }
 
+/**
+ * The same of a model that rotates: a cache for each key/value head, whose keys, and their queries, are turned by their positions.
+ * The positions of a call are one more input.
+ */
+export function rotatedGraph(caches: readonly CacheSpec[], { heads, kvHeads, size, tokens }: CachedShape): Graph {
+  const table = new NodeTable();
+  const input = (name: string, count: number): Node<'input'> =>
+    table.make('input', { name, elementType: 'f32', shape: [1, count, 'seq', size] }, []);
+  const positions = table.make('input', { name: 'positions', elementType: 'i32', shape: ['seq'] }, []);
+  const inputs = [input('query', heads), input('key', kvHeads), input('value', kvHeads)];
+  const [query, key, value] = inputs as [Node, Node, Node];
+  const turn = (x: Node): Node => table.make('rope', { theta: 100, maxPositions: tokens, divisors: [] }, [x, positions]);
+  const [turnedQuery, turnedKey] = [turn(query), turn(key)];
+  const states: GraphState[] = [];
+  const share = heads / kvHeads;
+  const parts = caches.map((cache, head) => {
+    const take = (of: Node, count: number): Node => table.make('slice', { axis: 1, start: head * count, length: count }, [of]);
+    const befores = stateTensorsOf(cache, { kvHeads: 1, headSize: size, valueSize: size }).map((state) =>
+      table.make('state', { ...state, name: `head${head}.${state.name}` }, []),
+    );
+    const attributes = { scale: 1 / Math.sqrt(size), past: 'past', cache };
+    const operands = [take(turnedQuery, share), take(turnedKey, 1), take(value, 1)];
+    const attention = table.make('cached_attention', attributes, [...operands, ...befores]);
+    befores.forEach((before, at) => states.push({ before, after: table.make('get', { index: at + 1 }, [attention]) }));
+    return table.make('get', { index: 0 }, [attention]);
+  });
+  return {
+    name: 'rotated',
+    dims: [
+      { name: 'seq', min: 1, max: tokens },
+      { name: 'past', min: 0, max: tokens - 1 },
+    ],
+    inputs: [...inputs, positions],
+    outputs: [{ name: 'result', node: table.make('concat', { axis: 1 }, parts) }],
+    states,
+    nodes: table,
+  };
+}
+/** The inputs of a call of a graph that reads the tokens [past, past + seq) of a text. */
+export function callInputs({ inputs }: Graph, text: CachedText, past: number, seq: number): Record<string, Tensor> {
+  const positions: Tensor = { elementType: 'i32', shape: [seq], data: Int32Array.from({ length: seq }, (_, row) => past + row) };
+  return Object.fromEntries(
+    inputs.map(({ attributes: { name } }) => [
+      name,
+      name === 'positions' ? positions : tokenRows(text[name as keyof CachedText], past, past + seq),
+    ]),
+  );
+}
+
 /** Rows [from, to) of axis 2. */
 export function tokenRows({ elementType, shape, data }: Tensor, from: number, to: number): Tensor {
   const [, heads, rows, size] = shape as readonly [number, number, number, number];
@@ -62,9 +111,7 @@ export function runCached(
   const after: Readonly<Record<string, Tensor>>[] = [];
   let past = 0;
   for (const seq of calls) {
-    const inputs = Object.fromEntries(
-      Object.entries(text).map(([name, tensor]) => [name, tokenRows(tensor as Tensor, past, past + seq)]),
-    );
+    const inputs = callInputs(graph, text, past, seq);
     const step = interpretStep(graph, {
       inputs,
       states,

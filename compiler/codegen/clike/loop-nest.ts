@@ -9,13 +9,15 @@ export interface LoopNest {
   readonly operands: readonly LoopOperand[];
   /** There is a reduction axis, after the last one. */
   readonly reduces: boolean;
+  /** Before the names of its operands and integers, where a kernel has several nests. */
+  readonly prefix?: string;
 }
-export function operandNames({ operands }: LoopNest): readonly string[] {
-  return operands.map((_, position) => `x${position}`);
+export function operandNames({ operands, prefix = '' }: LoopNest): readonly string[] {
+  return operands.map((_, position) => `${prefix}x${position}`);
 }
 const axes = (rank: number): readonly number[] => Array.from({ length: rank }, (_, axis) => axis);
 /** The integers of the nest and its operands, in the order of kernel.ts (those of the result come after them). */
-export function integerNames({ rank, operands, reduces }: LoopNest): readonly string[] {
+export function integerNames({ rank, operands, reduces, prefix = '' }: LoopNest): readonly string[] {
   return [
     ...axes(rank).map((axis) => `extent_${axis}`),
     ...(reduces ? ['extent_r'] : []),
@@ -24,7 +26,7 @@ export function integerNames({ rank, operands, reduces }: LoopNest): readonly st
       ...(reduces ? [`x${position}_stride_r`] : []),
       ...(indirect ? [`x${position}_stride_indirect`] : []),
     ]),
-  ];
+  ].map((name) => prefix + name);
 }
 
 /** Where an expression is evaluated. */
@@ -64,7 +66,7 @@ export function evaluate(k: KernelBuilder, root: Scalar, { nest, indices, reduce
   const emit = (expression: Scalar): string => {
     switch (expression.kind) {
       case 'load': {
-        const name = `x${expression.operand}`;
+        const name = `${nest.prefix ?? ''}x${expression.operand}`;
         const { lastStride } = nest.operands[expression.operand] as LoopOperand;
         const outer = strided(k, name, indices.slice(0, nest.rank), lastStride);
         const along =

@@ -9,7 +9,7 @@ import { clusterBlockItems, renderClusterBlock } from './kernels/cluster-block.t
 import { clusterItems, clusterVectorStrides, renderCluster } from './kernels/cluster.ts';
 import { evictItems, evictScratch, renderEvict } from './kernels/evict.ts';
 import { gemmItems, gemmVectorStrides, renderGemm } from './kernels/gemm.ts';
-import { mapItems, renderMap } from './kernels/map.ts';
+import { mapItems, mapsItems, renderMap, renderMaps } from './kernels/map.ts';
 import { normItems, renderNorm } from './kernels/norm.ts';
 import { renderScoreKeys, scoreKeysItems, scoreKeysVectorStrides } from './kernels/score-keys.ts';
 import { renderSegmentMeans, segmentMeansItems } from './kernels/segment-means.ts';
@@ -31,6 +31,7 @@ export interface Renderer<K extends KernelKind> {
 /** Those that every GPU has; a target says what it does with the others. */
 export const gpuRenderers: { readonly [K in Exclude<KernelKind, 'principal_rows'>]: Renderer<K> } = {
   map: { render: renderMap, items: mapItems },
+  maps: { render: renderMaps, items: mapsItems },
   norm: { render: renderNorm, items: normItems },
   gemm: { render: renderGemm, items: gemmItems, vectorStrides: gemmVectorStrides },
   block_gemm: { render: renderBlockGemm, items: gemmItems, vectorStrides: blockGemmVectorStrides },

@@ -63,11 +63,17 @@ export interface Reduction {
   readonly epilogue: Scalar | null;
 }
 
+/** The items of a nest, and its operands and integers by name. */
+export interface NestParameters extends Pick<KernelParameters, 'operand' | 'integer'> {
+  readonly begin: Code<'i32'>;
+  readonly end: Code<'i32'>;
+}
+
 /** The state of a nest inside its kernel function. */
 export class NestEmitter {
   readonly #f: FunctionBuilder;
   readonly #nest: LoopNest;
-  readonly #parameters: KernelParameters;
+  readonly #parameters: NestParameters;
   readonly #index: readonly Local<'i32'>[];
   readonly #walkers: readonly Walker[];
   readonly #indirectBytes: ReadonlyMap<number, Code<'i32'>>;
@@ -75,7 +81,7 @@ export class NestEmitter {
   readonly #at: Local<'i32'>;
   readonly #lastBytes: Code<'i32'>;
 
-  constructor(f: FunctionBuilder, nest: LoopNest, parameters: KernelParameters) {
+  constructor(f: FunctionBuilder, nest: LoopNest, parameters: NestParameters) {
     this.#f = f;
     this.#nest = nest;
     this.#parameters = parameters;
