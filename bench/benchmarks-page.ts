@@ -33,10 +33,10 @@ function peersSection(comparison: Comparison): string {
   const threads = threadsTable(comparison);
   return `## Beside ONNX Runtime
 
-all-MiniLM-L6-v2 in f32, attention dense, every token read: a package that this version compiled, and the same weights as an ONNX graph
-in onnxruntime-web ${versions.web} (its WebAssembly provider, in Node) and onnxruntime-node ${versions.native} (its CPU provider: native code, with the
+all-MiniLM-L6-v2 in f32, attention dense, every token read: a package that this version compiled, on WebAssembly and as machine code, and the same weights as an ONNX graph
+in onnxruntime-web ${versions.onnxWeb} (its WebAssembly provider, in Node) and onnxruntime-node ${versions.onnxNode} (its CPU provider: native code, with the
 widest vectors that the processor has). Milliseconds of a call from outside, its way to workers and back included; median, and from the fastest
-to the slowest run. The last columns say how many times as long as atpc a peer takes: above 1, atpc is faster.
+to the slowest run. The last columns say how many times as long as the package of its kind a peer takes: above 1, atpc is faster.
 
 ${markdown(timesTable(comparison))}
 

@@ -51,7 +51,7 @@ async function compilePackages(folder: string, keep: boolean): Promise<Generatio
   }
   return out;
 }
-const targets = ['wasm'];
+const targets = ['wasm', 'native'];
 
 /** Prompts of about so many tokens from the start of a text. */
 async function promptsOf(packageFolder: string, text: string): Promise<(tokens: number) => Prompt> {

@@ -85,7 +85,7 @@ async function firstRuns(runners: readonly Runner[], inputs: TokenInputs): Promi
     reference ??= output;
     const difference = largestDifference(output, reference);
     if (difference > agreement) {
-      const [first, other] = [runners[0], runner].map((one) => peers[one?.settings.peer ?? 'atpc'].label);
+      const [first, other] = [runners[0], runner].map((one) => peers[one?.settings.peer ?? 'wasm'].label);
       const where = `${inputs.tokens} tokens, batch ${inputs.batch}`;
       throw new BenchError(
         `${first} and ${other} differ by ${difference} at ${where}, more than ${agreement}: nothing is timed.`,

@@ -6,7 +6,10 @@ import { peerNames, peers, type PeerName } from './peers.ts';
 
 export type Rows = readonly (readonly string[])[];
 
-const rivals = peerNames.filter((peer) => peer !== 'atpc');
+const rivals = peerNames.flatMap((peer) => {
+  const { against } = peers[peer];
+  return against === null ? [] : [{ peer, against }];
+});
 const threadsOf = ({ cases }: Comparison): readonly number[] => [
   ...new Set(cases.flatMap(({ times }) => times.map(({ threads }) => threads))),
 ];
@@ -16,12 +19,12 @@ const median = (one: ComparedCase, peer: PeerName, threads: number): number =>
   timeOf(one, peer, threads)?.milliseconds.median ?? NaN;
 const ratio = (value: number): string => `${value.toFixed(2)}x`;
 
-/** Median and range of every peer, and how many times as long as atpc the others take. */
+/** Median and range of every peer, and how many times as long as the package of its kind the others take. */
 export function timesTable(comparison: Comparison): Rows {
   const head = [
     ...['tokens', 'batch', 'threads'],
     ...peerNames.map((peer) => `${peers[peer].label}, ms`),
-    ...rivals.map((peer) => `${peers[peer].label.split(' ')[0]} / atpc`),
+    ...rivals.map(({ peer, against }) => `${peers[peer].label.split(' ')[0]} / ${peers[against].label}`),
   ];
   const rows = comparison.cases.flatMap((one) =>
     threadsOf(comparison).map((threads) => [
@@ -32,7 +35,7 @@ export function timesTable(comparison: Comparison): Rows {
         const [middle, least, most] = [spread.median, spread.min, spread.max].map(formatMilliseconds);
         return `${middle} (${least} to ${most})`;
       }),
-      ...rivals.map((peer) => ratio(median(one, peer, threads) / median(one, 'atpc', threads))),
+      ...rivals.map(({ peer, against }) => ratio(median(one, peer, threads) / median(one, against, threads))),
     ]),
   );
   return [head, ...rows];

@@ -151,6 +151,18 @@ export const generationPeers = {
     longest: Infinity,
     load: ({ packages }, threads) => loadAtpc(packages.hybrid, 'wasm', threads),
   },
+  nativeDense: {
+    label: 'atpc native, dense',
+    attention: 'dense',
+    longest: Infinity,
+    load: ({ packages }, threads) => loadAtpc(packages.dense, 'native', threads),
+  },
+  nativeHybrid: {
+    label: 'atpc native, hybrid',
+    attention: 'hybrid',
+    longest: Infinity,
+    load: ({ packages }, threads) => loadAtpc(packages.hybrid, 'native', threads),
+  },
   llama: { label: 'llama.cpp', attention: 'dense', longest: Infinity, load: loadLlama },
   wllama: { label: 'wllama', attention: 'dense', longest: 2048, load: loadWllama },
 } as const satisfies Readonly<Record<string, GenerationPeer>>;

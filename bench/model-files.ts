@@ -71,7 +71,7 @@ async function filledGraph(shared: string): Promise<string> {
 async function compiledPackage(model: string, name: string): Promise<string> {
   const folder = path.join(cache, name);
   await rm(folder, { recursive: true, force: true });
-  await atpc(['compile', model, '-o', folder, '--attn', 'dense', '--quiet'], `Compiling ${name}`);
+  await atpc(['compile', model, '-o', folder, '--attn', 'dense', '-t', 'wasm,native', '--quiet'], `Compiling ${name}`);
   return folder;
 }
 

@@ -28,6 +28,8 @@ export interface LoadedPeer {
 }
 interface Peer {
   readonly label: string;
+  /** The peer of atpc that is of its kind, and whose time it is held against; null for those of atpc. */
+  readonly against: 'wasm' | 'native' | null;
   load(files: ModelFiles, threads: number): Promise<LoadedPeer>;
 }
 
@@ -83,11 +85,11 @@ async function loadOnnxRuntime(
   };
 }
 
-async function loadAtpc(folder: string, threads: number): Promise<LoadedPeer> {
+async function loadAtpc(folder: string, backend: 'wasm' | 'native', threads: number): Promise<LoadedPeer> {
   const { load } = (await import(pathToFileURL(`${folder}/index.js`).href)) as {
     load(options: LoadOptions): Promise<Model>;
   };
-  const model = await load({ backend: 'wasm', threads });
+  const model = await load({ backend, threads });
   const info = model.info();
   if (info.threads.used !== threads) throw new Error(`The package uses ${info.threads.used} threads: ${info.threads.why}.`);
   return {
@@ -104,13 +106,16 @@ async function loadAtpc(folder: string, threads: number): Promise<LoadedPeer> {
 }
 
 export const peers = {
-  atpc: { label: 'atpc wasm', load: (files, threads) => loadAtpc(files.package, threads) },
-  web: {
+  wasm: { label: 'atpc wasm', against: null, load: (files, threads) => loadAtpc(files.package, 'wasm', threads) },
+  native: { label: 'atpc native', against: null, load: (files, threads) => loadAtpc(files.package, 'native', threads) },
+  onnxWeb: {
     label: 'onnxruntime-web wasm',
+    against: 'wasm',
     load: (files, threads) => loadOnnxRuntime('web', 'wasm', files.graph, threads),
   },
-  native: {
+  onnxNode: {
     label: 'onnxruntime-node cpu',
+    against: 'native',
     load: (files, threads) => loadOnnxRuntime('node', 'cpu', files.graph, threads),
   },
 } as const satisfies Readonly<Record<string, Peer>>;

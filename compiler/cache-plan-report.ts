@@ -71,6 +71,6 @@ function denseGroup({ kvHeads }: CacheGroup, maxTokens: number): CacheGroup {
   return { mode: 'dense', kvHeads, cache: causalModes.dense.cache(maxTokens) };
 }
 /** The same cache for a session of `tokens` tokens. */
-function withCapacity(cache: CacheSpec, tokens: number): CacheSpec {
+export function withCapacity(cache: CacheSpec, tokens: number): CacheSpec {
   return cache.kind === 'stream' ? cache : { ...cache, capacity: tokens };
 }

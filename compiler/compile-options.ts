@@ -1,8 +1,10 @@
 import type { Manifest } from '../runtime/format/manifest.ts';
 import { precisions, type Precision } from './codegen/cuda/precision.ts';
+import { activationTypes, type ActivationType } from './codegen/native/activations.ts';
 import type { RooflineReport } from './roofline/report.ts';
 
 export { precisions, type Precision };
+export { activationTypes, type ActivationType };
 
 /** How weights are stored: as numbers, or (matrices whose rows are whole blocks) in blocks of 32 with 8 or 4 bits. */
 export const weightTypes = ['f32', 'f16', 'q8', 'q4'] as const;
@@ -17,11 +19,16 @@ export interface CompileOptions {
   readonly out: string;
   /** Name of the package; default: the model's name. */
   readonly name?: string;
-  /** What the package runs on, `wasm`, `webgpu` and `cuda` in any order; default ['wasm']. The plan is that of the first, in this order. */
+  /** What the package runs on, `wasm`, `webgpu`, `cuda` and `native` in any order; default ['wasm']. The plan is that of the first, in this order. */
   readonly targets?: readonly string[];
   /** What both sides of products and of attention are multiplied as, for target `cuda` alone; sums are f32. Default f32. */
   readonly precision?: Precision;
-  /** Attention mode for every layer and head; without it each layer takes the cheapest at `typicalLength`. */
+  /** What the left sides of products with weights in blocks are multiplied as, for target `native` alone. Default f32. */
+  readonly activations?: ActivationType;
+  /**
+   * Attention mode for every layer and head, or `auto`: the cheapest plan at `typicalLength` whose loss on `calibrate` stays under `maxLoss`.
+   * Without it each layer takes the cheapest at `typicalLength`, and nothing is measured.
+   */
   readonly attention?: string;
   /** `1/4`, `0.25` (a share) or `64` (a count at full length); default 1/4. */
   readonly keys?: string;
@@ -29,8 +36,15 @@ export interface CompileOptions {
   readonly typicalLength?: number;
   /** Plan file (YAML): a mode for each layer and head; excludes `attention` and `keys`. */
   readonly plan?: string;
-  /** Text file on which mode hybrid finds the retrieval heads of a generating model. */
-  readonly calibrate?: string;
+  /** Files (.txt, .jsonl) of text like the model will read: where mode hybrid finds its heads, and what `maxLoss` is measured on. */
+  readonly calibrate?: readonly string[];
+  /**
+   * The most that attention may lose against dense attention, in the unit of the task: mean KL in nats for models that generate, 1 - cosine
+   * of embeddings, share of changed labels. Held against the upper end of the 95 % interval. Throws ATPC-315 where it cannot be met.
+   */
+  readonly maxLoss?: number;
+  /** File that receives the plan that `attention: 'auto'` found, as `plan` reads it. */
+  readonly writePlan?: string;
   /** Tokens that a session of a generating model can hold; default: the length that it was trained for. */
   readonly maxLength?: number;
   /** Allows a `maxLength` above the trained length. */

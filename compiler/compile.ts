@@ -17,6 +17,7 @@ import { writePackage, type PackageParts, type PackageTarget, type PackageTokeni
 import { prepareForward } from './prepare-forward.ts';
 import { prepareGenerator } from './prepare-generator.ts';
 import type { Preparation, PreparedTarget } from './prepared-model.ts';
+import { lossBoundOf } from './quality/quality-plan.ts';
 import { openModel, type SourceModel } from './source-model.ts';
 import { compilerVersion } from './version.ts';
 import { writeWeights } from './weights/write.ts';
@@ -33,7 +34,9 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
       ...(detail === undefined ? {} : { detail }),
     });
   };
-  const targets = targetsNamed(options.targets, options.precision);
+  const targets = targetsNamed(options.targets, options);
+  // Before a model is read for nothing.
+  lossBoundOf(options);
   await checkOutputFolder(options.out);
 
   report('read model');

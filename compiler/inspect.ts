@@ -64,6 +64,7 @@ export type PlannedOptions = Pick<
   | 'weights'
   | 'targets'
   | 'precision'
+  | 'activations'
   | 'attention'
   | 'keys'
   | 'typicalLength'
@@ -86,7 +87,7 @@ export async function explainModel(options: PlannedOptions): Promise<{
   readonly approximations: readonly string[];
 }> {
   const source = await openModel(options.model, options);
-  const targets = targetsNamed(options.targets, options.precision);
+  const targets = targetsNamed(options.targets, options);
   const [target] = targets;
   const shapes = attentionShapes(source);
   const common = { target, verify: false, formatOf: formatsOf(source.tensors) };
@@ -152,7 +153,7 @@ export async function inspectPlan(options: PlannedOptions, about: PlanReportOpti
   const { lengths } = about;
   const settings = rooflineSettings(options, about);
   const source = await openModel(options.model, { ...options, shapesOnly: true });
-  const targets = targetsNamed(options.targets, options.precision);
+  const targets = targetsNamed(options.targets, options);
   const [target] = targets;
   const shapes = attentionShapes(source);
   if (source.context !== null) {

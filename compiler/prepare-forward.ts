@@ -1,7 +1,9 @@
 /** Models without state: one entry point, attention in the encoder modes. */
 import { graphNodes } from '../ir/graph.ts';
-import { isDense } from '../passes/atp/plan.ts';
+import { isDense, type AttentionPlan } from '../passes/atp/plan.ts';
+import { AtpcError } from '../runtime/errors.ts';
 import type { Manifest } from '../runtime/format/manifest.ts';
+import { checkTargets } from './attention/check-targets.ts';
 import { choosePlan, defaultKeys } from './attention/choose-plan.ts';
 import { build, moduleOf } from './build.ts';
 import { balancedParameters } from './calibrate/balance-heads.ts';
@@ -30,6 +32,8 @@ import {
 } from './prepared-model.ts';
 import { plainStorage, type Parameters } from './program/parameters.ts';
 import { instantiateProgram } from './program/run-program.ts';
+import { forwardKind } from './quality/find-forward-plan.ts';
+import { boundedPlan, checkedPlan, encoderFor, lossBoundOf, type QualityPlan } from './quality/quality-plan.ts';
 import { longestSequence } from './source-model.ts';
 
 export async function prepareForward(preparation: Preparation): Promise<PreparedModel> {
@@ -37,7 +41,7 @@ export async function prepareForward(preparation: Preparation): Promise<Prepared
   const { graph, defaults } = source;
   const [firstTarget] = targets;
   const maxTokens = longestSequence(graph);
-  const plan = await choosePlan(options, { shapes, maxTokens, targets, tuned: source.tuned });
+  const { plan, loss, notes } = await planWithin(preparation, maxTokens);
   report('run passes');
   const builtTargets = buildTargets(preparation, (own) => build(graph, { plan, ...own }), balancedParameters(graph, plan));
   report('emit kernels', undefined, 'kernels and calibration');
@@ -61,7 +65,7 @@ export async function prepareForward(preparation: Preparation): Promise<Prepared
     golden: await goldenOf(target, parameters, { inputs, dims: program.dims }, golden, lengths),
     approximations: [...approximationsOf(plan, rounded, target.target), ...source.approximations],
   });
-  const asksKeys = principalKeys && options.plan === undefined;
+  const asksKeys = principalKeys && options.plan === undefined && options.attention !== 'auto';
   const prepared: PreparedTarget[] = [{ ...first, memory: memoryOf(program) }];
   for (const other of others) {
     const same = sameComputation(other.built, first.built) && !other.target.rounding;
@@ -75,13 +79,44 @@ export async function prepareForward(preparation: Preparation): Promise<Prepared
       dims: program.dims,
       inputs,
       outputs: outputPorts(program),
-      attention: attentionOf(plan, shapes, asksKeys ? (options.keys ?? defaultKeys) : null, calibration),
+      attention: {
+        ...attentionOf(plan, shapes, asksKeys ? (options.keys ?? defaultKeys) : null, calibration),
+        ...(loss && { loss }),
+      },
       state: null,
       ...(await described(first)),
     },
-    notes: [],
+    notes,
     plan: planReport(source, program, plan, shapes, firstTarget),
   };
+}
+
+/** The plan that the options ask for; under a bound it is searched or measured. */
+async function planWithin(
+  { source, shapes, targets, options, encode, report }: Preparation,
+  maxTokens: number,
+): Promise<QualityPlan<AttentionPlan>> {
+  const [target] = targets;
+  const limit = lossBoundOf(options);
+  const given =
+    options.attention === 'auto' ? null : await choosePlan(options, { shapes, maxTokens, targets, tuned: source.tuned });
+  if (limit === null) {
+    if (given) return { plan: given, loss: null, notes: [] };
+    throw new AtpcError('ATPC-399', 'A plan was to be found without a bound.');
+  }
+  const found = await forwardKind({
+    source,
+    shapes,
+    targets,
+    encode: encoderFor(encode, source.name),
+    files: limit.files,
+    options,
+    report: (detail) => report('read model', undefined, detail),
+  });
+  const question = { ...found, options, bound: limit.bound };
+  const quality = await (given ? checkedPlan(question, given) : boundedPlan(question, target.name));
+  checkTargets(quality.plan.layers, targets);
+  return quality;
 }
 
 /**

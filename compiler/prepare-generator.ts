@@ -7,6 +7,7 @@ import { AtpcError } from '../runtime/errors.ts';
 import { evaluateExpression } from '../runtime/format/expression.ts';
 import type { Manifest, ManifestState, ManifestTarget } from '../runtime/format/manifest.ts';
 import type { Program } from '../runtime/format/program.ts';
+import { checkTargets } from './attention/check-targets.ts';
 import { chooseCachePlan } from './attention/choose-cache-plan.ts';
 import { buildStateful } from './build.ts';
 import { headCalibrator } from './calibrate/calibrate-heads.ts';
@@ -26,23 +27,17 @@ import {
   type PreparedTarget,
 } from './prepared-model.ts';
 import { plainStorage, type Parameters } from './program/parameters.ts';
+import { cacheKind } from './quality/find-cache-plan.ts';
+import { boundedPlan, checkedPlan, encoderFor, lossBoundOf, type QualityPlan } from './quality/quality-plan.ts';
 import type { SourceModel } from './source-model.ts';
 
 export async function prepareGenerator(preparation: Preparation): Promise<PreparedModel> {
-  const { source, shapes, targets, options, encode, report } = preparation;
+  const { source, shapes, options, encode, targets, report } = preparation;
   const { graph, context } = source;
   if (context === null) throw new AtpcError('ATPC-399', 'A model that generates has no length.');
   const { maxLength: maxTokens } = context;
   const [firstTarget] = targets;
-  const calibrate = headCalibrator({
-    source,
-    shapes,
-    target: hostTarget,
-    encode,
-    ...(options.signal ? { signal: options.signal } : {}),
-    onProgress: (tokens, total) => report('read model', tokens / total, `calibration, ${tokens} of ${total} tokens`),
-  });
-  const plan = await chooseCachePlan(options, { shapes, maxTokens, targets, calibrate });
+  const { plan, loss, notes } = await planWithin(preparation, maxTokens);
   report('run passes');
   const builtTargets = buildTargets(preparation, (own) => buildStateful(graph, { plan, maxTokens, ...own }));
   report('emit kernels', undefined, 'kernels');
@@ -79,14 +74,52 @@ export async function prepareGenerator(preparation: Preparation): Promise<Prepar
       dims: [{ name: seqDim, min: 1, max: maxTokens }],
       inputs: [{ name: 'input_ids', elementType: 'i32', shape: [1, seqDim], vocabulary }],
       outputs: outputPorts(program),
-      attention: attentionOf(plan),
+      attention: { ...attentionOf(plan), ...(loss && { loss }) },
       state: stateOf(program, plan, context),
       golden,
       approximations: approximations(firstTarget),
     },
-    notes: notesOf(plan),
+    notes: [...notes, ...notesOf(plan)],
     plan: cachePlanReport(source, plan, shapes, firstTarget, maxTokens),
   };
+}
+
+/** The plan that the options ask for; under a bound it is searched or measured. */
+async function planWithin(
+  { source, shapes, targets, options, encode, report }: Preparation,
+  maxTokens: number,
+): Promise<QualityPlan<CachePlan>> {
+  const [target] = targets;
+  const limit = lossBoundOf(options);
+  const calibrate = headCalibrator({
+    source,
+    shapes,
+    target: hostTarget,
+    encode,
+    ...(options.signal ? { signal: options.signal } : {}),
+    onProgress: (tokens, total) => report('read model', tokens / total, `calibration, ${tokens} of ${total} tokens`),
+  });
+  const given = options.attention === 'auto' ? null : await chooseCachePlan(options, { shapes, maxTokens, targets, calibrate });
+  if (limit === null) {
+    if (given) return { plan: given, loss: null, notes: [] };
+    throw new AtpcError('ATPC-399', 'A plan was to be found without a bound.');
+  }
+  const found = await cacheKind({
+    source,
+    shapes,
+    targets,
+    encode: encoderFor(encode, source.name),
+    files: limit.files,
+    options,
+    report: (detail) => report('read model', undefined, detail),
+  });
+  const question = { ...found, options, bound: limit.bound };
+  const quality = await (given ? checkedPlan(question, given) : boundedPlan(question, target.name));
+  checkTargets(
+    quality.plan.layers.map((groups, layer) => ({ layer, groups })),
+    targets,
+  );
+  return quality;
 }
 
 function inputIds({ inputs }: SourceModel['graph']) {

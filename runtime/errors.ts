@@ -35,6 +35,7 @@ export const errorCatalogue = {
   'ATPC-312': 'A file or folder cannot be written or used.',
   'ATPC-313': 'A CUDA compiler refuses the generated kernels.',
   'ATPC-314': 'A C compiler refuses the generated kernels.',
+  'ATPC-315': 'The loss of the attention plan is above the bound, or too few texts show that it is not.',
   'ATPC-399': 'The compiler found a fault in itself.',
   'ATPC-401': 'The package folder or one of its files is not there or cannot be read.',
   'ATPC-402': 'A file of the package is not the one that was written: its size or SHA-256 differs.',

@@ -11,6 +11,7 @@ import { format, resolveConfig } from 'prettier';
 import { attentionLengths, headSizes, measureAttention, measurePrincipalRows } from '../bench/attention.ts';
 import { formatTable } from '../compiler/cli/table.ts';
 import { measureAccuracy } from './results/accuracy.ts';
+import { measureBounded } from './results/bounded.ts';
 import { causalModel } from './results/causal-model.ts';
 import { measureLanguage, wikiTextFile } from './results/language-model.ts';
 import { describeMachine, thisMachine } from '../bench/machine.ts';
@@ -20,6 +21,7 @@ import { readReviews, reviewsFile } from './results/reviews.ts';
 import { measureSimilarity } from './results/similarity.ts';
 import {
   accuracyTable,
+  boundedTable,
   checksOf,
   checksTable,
   languageTable,
@@ -35,7 +37,7 @@ import { passes } from './results/targets.ts';
 
 const usage = `Usage: npm run results -- --data FOLDER [options]
   --data FOLDER    holds ${reviewsFile} and ${wikiTextFile}; not needed for the timing part
-  --only PART      accuracy, similarity, language, retrieval or timing (default: all of them)
+  --only PART      accuracy, similarity, language, retrieval, bounded or timing (default: all of them)
   --limit N        reviews of the accuracy part (default 1000)
   --json FILE      write the figures; parts that FILE holds and that are not measured now are kept and shown
   --write PAGE     write docs/results.md
@@ -106,6 +108,11 @@ const measurements = {
   async retrieval({ data }) {
     return { retrieval: here(await measureRetrieval(await causalModel(fetched(smolLm2)), textFolder(data), progress)) };
   },
+  async bounded({ data }) {
+    const models = { sentiment: path.join(sentiment, 'model'), miniLm: fetched(miniLm), smolLm2: fetched(smolLm2) };
+    existing(path.join(data, reviewsFile));
+    return { bounded: here(await measureBounded(models, textFolder(data), progress)) };
+  },
   async timing() {
     const attention = await measureAttention(attentionLengths, progress);
     // The width of MiniLM; a decomposition's time depends on it and on the tokens alone.
@@ -123,7 +130,7 @@ function print(title: string, rows: Rows): void {
   process.stdout.write(`\n${title}\n\n${formatTable(rows, right)}\n`);
 }
 function printResults(results: Results): void {
-  const { accuracy, similarity, language, retrieval, timing } = results;
+  const { accuracy, similarity, language, retrieval, bounded, timing } = results;
   if (accuracy) {
     print(
       `sentiment-mini, ${accuracy.figures.reviews} IMDB reviews, ${accuracy.figures.tokens} ids (${describeMachine(accuracy.machine)})`,
@@ -140,6 +147,9 @@ function printResults(results: Results): void {
   }
   if (retrieval) {
     print(`SmolLM2, what lies far back (${describeMachine(retrieval.machine)})`, retrievalTable(retrieval.figures));
+  }
+  if (bounded) {
+    print(`Plans under a bound of ${bounded.figures.bound} (${describeMachine(bounded.machine)})`, boundedTable(bounded.figures));
   }
   if (timing) {
     for (const headSize of headSizes) {

@@ -9,7 +9,7 @@
  *           - { kvHeads: [1], mode: expand }
  */
 import { readFile } from 'node:fs/promises';
-import { Document, parse, visit } from 'yaml';
+import { parse } from 'yaml';
 import {
   causalModeNames,
   causalModes,
@@ -21,6 +21,7 @@ import {
   type CausalModeName,
 } from '../../passes/atp/cache-plan.ts';
 import { AtpcError } from '../../runtime/errors.ts';
+import { planYaml } from './plan-yaml.ts';
 import { validator } from '../schema/validator.ts';
 import { didYouMean } from '../schema/did-you-mean.ts';
 
@@ -144,8 +145,5 @@ export function cachePlanOf(file: CachePlanFile, name: string, heads: readonly n
 }
 
 export function writeCachePlanFile(file: CachePlanFile): string {
-  const document = new Document(file);
-  // One line for what has a mode: a layer with heads spans several.
-  visit(document, { Map: (_, map) => void (map.flow = map.has('mode')) });
-  return document.toString({ lineWidth: 120, flowCollectionPadding: true });
+  return planYaml(file);
 }

@@ -7,6 +7,7 @@ import type { Targets } from '../codegen/targets.ts';
 import type { CompileOptions } from '../compile-options.ts';
 import { checkTargets } from './check-targets.ts';
 import { cachePlanOf, causalModeNamed, readCachePlanFile, type CachePlanFile } from './cache-plan-file.ts';
+import { refuseAuto } from './refuse-auto.ts';
 import { leastGain, leastGainWords, typicalLengthOf } from './typical-length.ts';
 
 export interface CachePlanInput {
@@ -15,13 +16,14 @@ export interface CachePlanInput {
   readonly maxTokens: number;
   /** The first decides what is cheapest; all have to have kernels for the plan. */
   readonly targets: Targets;
-  /** Finds the heads that need every token on the text in a file. */
-  readonly calibrate: (file: string) => Promise<CachePlanFile>;
+  /** Finds the heads that need every token on the text in files. */
+  readonly calibrate: (files: readonly string[]) => Promise<CachePlanFile>;
 }
-export type CachePlanOptions = Pick<CompileOptions, 'attention' | 'keys' | 'typicalLength' | 'plan' | 'calibrate'>;
+export type CachePlanOptions = Pick<CompileOptions, 'attention' | 'keys' | 'typicalLength' | 'plan' | 'calibrate' | 'maxLoss'>;
 
 /** Throws ATPC-301 to 304 for options that do not fit together or the model, ATPC-307 for a plan that a target refuses. */
 export async function chooseCachePlan(options: CachePlanOptions, input: CachePlanInput): Promise<CachePlan> {
+  refuseAuto(options);
   const plan = await planOf(options, input);
   checkTargets(
     plan.layers.map((groups, layer) => ({ layer, groups })),
@@ -46,11 +48,15 @@ async function planOf(options: CachePlanOptions, input: CachePlanInput): Promise
   }
   const heads = shapes.map(({ kvHeads }) => kvHeads);
   if (plan !== undefined) return readCachePlanFile(plan, heads, maxTokens);
-  if (calibrate !== undefined && attention !== 'hybrid') {
-    throw new AtpcError('ATPC-301', 'A text for calibration (--calibrate) goes with --attn hybrid, and with nothing else.');
+  if (calibrate !== undefined && attention !== 'hybrid' && options.maxLoss === undefined) {
+    throw new AtpcError(
+      'ATPC-301',
+      'Text for calibration (--calibrate) goes with --attn hybrid or --max-loss, and with nothing else.',
+    );
   }
   if (attention === 'hybrid') {
-    if (calibrate !== undefined) return cachePlanOf(await input.calibrate(calibrate), `of ${calibrate}`, heads, maxTokens);
+    if (calibrate !== undefined)
+      return cachePlanOf(await input.calibrate(calibrate), `of ${calibrate.join(', ')}`, heads, maxTokens);
     throw new AtpcError(
       'ATPC-301',
       '--attn hybrid gives retrieval heads one mode and the others another, and needs to know which heads those are.',

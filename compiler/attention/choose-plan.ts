@@ -11,6 +11,7 @@ import type { CompileOptions } from '../compile-options.ts';
 import { withCodes } from '../pass-fault.ts';
 import { checkTargets } from './check-targets.ts';
 import { modeNamed, readPlanFile } from './plan-file.ts';
+import { refuseAuto } from './refuse-auto.ts';
 import { leastGain, leastGainWords, typicalLengthOf } from './typical-length.ts';
 
 export const defaultKeys = '1/4';
@@ -78,6 +79,7 @@ function cheapest({ shapes, targets: [target] }: PlanInput, keys: Share, typical
 /** Throws ATPC-301 to 305 for options that do not fit together or the model, ATPC-307 for a mode that a target refuses. */
 export async function choosePlan(options: PlanOptions, input: PlanInput): Promise<AttentionPlan> {
   const { shapes, maxTokens, tuned } = input;
+  refuseAuto(options);
   if (options.plan !== undefined && (options.attention !== undefined || options.keys !== undefined)) {
     throw new AtpcError('ATPC-301', 'A plan file says mode and keys for every layer: it excludes --attn and --keys.');
   }

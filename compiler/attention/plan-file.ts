@@ -18,8 +18,10 @@ interface LayerEntry extends Partial<ModeEntry> {
   readonly layer: number;
   readonly heads?: readonly (ModeEntry & { readonly kvHeads: readonly number[] })[];
 }
-interface PlanFile {
+export interface PlanFile {
   readonly version: 1;
+  /** Where the plan comes from, for people. */
+  readonly note?: string;
   /** For layers and heads that are not named; dense where it is missing. */
   readonly default?: ModeEntry;
   readonly layers?: readonly LayerEntry[];
@@ -34,6 +36,7 @@ const validatePlanFile = validator<PlanFile>({
   additionalProperties: false,
   properties: {
     version: { const: 1 },
+    note: { type: 'string' },
     default: { type: 'object', required: ['mode'], additionalProperties: false, properties: { mode, keys } },
     layers: {
       type: 'array',
@@ -88,6 +91,11 @@ export async function readPlanFile(path: string, shapes: readonly AttentionShape
     );
   }
   const file = validatePlanFile(value, (fault) => new AtpcError('ATPC-304', `The plan ${path} is not valid: ${fault}.`));
+  return planOf(file, path, shapes, maxTokens);
+}
+
+/** `path` is what errors call the plan. */
+export function planOf(file: PlanFile, path: string, shapes: readonly AttentionShape[], maxTokens: number): AttentionPlan {
   const known = new Set<number>();
   for (const { layer } of file.layers ?? []) {
     if (layer >= shapes.length) {
@@ -115,5 +123,5 @@ export async function readPlanFile(path: string, shapes: readonly AttentionShape
     const rest = all.filter((head) => !groups.some(({ kvHeads: heads }) => heads.includes(head)));
     return { layer, groups: rest.length === 0 ? groups : [...groups, group(fallback, rest, maxTokens)] };
   });
-  return { reason: 'The plan was read from a file.', layers };
+  return { reason: file.note ?? 'The plan was read from a file.', layers };
 }

@@ -1,5 +1,6 @@
 /** `atpc calibrate`: which KV heads of a causal model need every token, as a plan file for mode hybrid. */
 import { readFile } from 'node:fs/promises';
+import { causalModes } from '../../passes/atp/cache-plan.ts';
 import type { AttentionShape } from '../../passes/atp/site.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import type { CachePlanFile } from '../attention/cache-plan-file.ts';
@@ -7,7 +8,7 @@ import type { Target } from '../codegen/target.ts';
 import type { SourceModel } from '../source-model.ts';
 import type { Encode } from './calibrate.ts';
 import { calibrationDefaults } from './calibration-defaults.ts';
-import { measureStreamErrors, type HeadError } from './stream-errors.ts';
+import { measureCacheErrors, type HeadError } from './cache-errors.ts';
 
 /** Positions that count; before, a stream has dropped nothing or little. */
 const firstPosition = 512;
@@ -60,12 +61,12 @@ export async function calibrateHeads(options: HeadCalibrationOptions): Promise<H
   }
   const most = Math.min(options.tokens ?? calibrationDefaults.tokens, source.context.maxLength);
   const texts = await Promise.all(options.texts.map((file) => readText(file, encode, most)));
-  const errors = await measureStreamErrors({
+  const [errors = []] = await measureCacheErrors({
     graph: source.graph,
     tensors: source.tensors,
     shapes,
     texts: texts.map(({ ids }) => ids),
-    atoms: calibrationDefaults.measuredAtoms,
+    caches: (capacity) => [causalModes.stream.cache(capacity, { atoms: calibrationDefaults.measuredAtoms })],
     firstPosition,
     target,
     ...(signal ? { signal } : {}),
@@ -85,8 +86,10 @@ export async function calibrateHeads(options: HeadCalibrationOptions): Promise<H
 }
 
 /** What `chooseCachePlan` calls for `--calibrate`. */
-export function headCalibrator(options: Omit<HeadCalibrationOptions, 'texts'>): (file: string) => Promise<CachePlanFile> {
-  return async (file) => (await calibrateHeads({ ...options, texts: [file] })).plan;
+export function headCalibrator(
+  options: Omit<HeadCalibrationOptions, 'texts'>,
+): (files: readonly string[]) => Promise<CachePlanFile> {
+  return async (texts) => (await calibrateHeads({ ...options, texts })).plan;
 }
 
 async function readText(

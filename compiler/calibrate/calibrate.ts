@@ -44,7 +44,11 @@ function passageFrom(start: number): string {
 }
 
 /** The inputs of an encoder for a row of token ids; null where the model takes something else. */
-function encoderInput(graph: Graph, defaults: Readonly<Record<string, number>>, ids: readonly number[]): CalibrationInput | null {
+export function encoderInput(
+  graph: Graph,
+  defaults: Readonly<Record<string, number>>,
+  ids: readonly number[],
+): CalibrationInput | null {
   const names = graph.inputs.map((input) => input.attributes.name);
   const known = graph.inputs.every(
     ({ attributes: { name, elementType } }) => elementType === 'i32' && (name === 'input_ids' || defaults[name] !== undefined),

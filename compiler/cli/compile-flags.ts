@@ -5,7 +5,14 @@ import { causalModeNames } from '../../passes/atp/cache-plan.ts';
 import { modeNames } from '../../passes/atp/modes/table.ts';
 import type { TargetName } from '../../runtime/format/manifest.ts';
 import { suggestion } from '../../runtime/suggest.ts';
-import { precisions, weightTypes, type Precision, type WeightType } from '../compile-options.ts';
+import {
+  activationTypes,
+  precisions,
+  weightTypes,
+  type ActivationType,
+  type Precision,
+  type WeightType,
+} from '../compile-options.ts';
 import { usageError } from './usage-error.ts';
 
 /** What the compiler can compile for. Not from its table of targets, which would load them for every command. */
@@ -13,7 +20,7 @@ export const targetNames = ['wasm', 'webgpu', 'cuda', 'native'] as const satisfi
 
 /** Which of them a model can have is decided by the model: encoders read a text at once, the others keep caches. */
 const generatingModes = [...causalModeNames, 'hybrid'];
-export const attentionNames: readonly string[] = [...new Set([...modeNames, ...generatingModes])];
+export const attentionNames: readonly string[] = [...new Set([...modeNames, ...generatingModes, 'auto'])];
 
 export const optionGroups = [
   'Model:',
@@ -43,11 +50,14 @@ export interface CompileFlags {
   readonly name?: string;
   readonly target?: readonly string[];
   readonly precision?: Precision;
+  readonly activations?: ActivationType;
   readonly attn?: string;
   readonly keys?: string;
   readonly typicalLength?: number;
   readonly plan?: string;
-  readonly calibrate?: string;
+  readonly calibrate?: readonly string[];
+  readonly maxLoss?: number;
+  readonly writePlan?: string;
   readonly quant?: WeightType;
   readonly maxSeq?: number;
   readonly beyondTrainedContext?: true;
@@ -61,7 +71,7 @@ export const attentionFlags = {
   attn: {
     flags: '--attn <mode>',
     group: 'Attention:',
-    summary: `attention of every layer and head: ${modeNames.join(', ')}; of models that generate: ${generatingModes.join(', ')}`,
+    summary: `attention of every layer and head: ${modeNames.join(', ')}; of models that generate: ${generatingModes.join(', ')}; auto: the cheapest plan under --max-loss`,
     defaultText: 'the cheapest for each layer at --typical-length; svd where the checkpoint was tuned with it',
     parse: (text) => oneOf('--attn', 'ATPC-302', text, attentionNames),
   },
@@ -89,9 +99,10 @@ export const attentionFlags = {
   calibrate: {
     flags: '--calibrate <file>',
     group: 'Attention:',
-    summary: 'with --attn hybrid: text on which the heads that need every token are found, as atpc calibrate does',
-    defaultText: 'none; --plan names the heads instead',
-    parse: (text) => text,
+    summary:
+      'text of yours (.txt, or .jsonl with a "text" a line): what --max-loss is measured on, and with --attn hybrid, where the heads that need every token are found; may be given several times',
+    defaultText: 'none',
+    parse: (text, previous) => [...(previous ?? []), text],
   },
 } as const satisfies FlagTable;
 
@@ -103,6 +114,14 @@ export const precisionFlag = {
   parse: (text) => oneOf('--precision', 'ATPC-301', text, precisions),
 } as const satisfies Flag<Precision>;
 
+export const activationsFlag = {
+  flags: '--activations <type>',
+  group: 'Output:',
+  summary: `with -t native and weights in blocks: what products multiply them with: ${activationTypes.join(', ')}; int8 is faster and rounds, on processors with AVX-512 VNNI`,
+  defaultText: 'f32',
+  parse: (text) => oneOf('--activations', 'ATPC-301', text, activationTypes),
+} as const satisfies Flag<ActivationType>;
+
 export const compileFlags = {
   weights: {
     flags: '--weights <folder>',
@@ -112,6 +131,22 @@ export const compileFlags = {
     parse: (text) => text,
   },
   ...attentionFlags,
+  maxLoss: {
+    flags: '--max-loss <number>',
+    group: 'Attention:',
+    summary:
+      'the most that the plan may lose against dense attention on --calibrate, at the upper end of the 95 % interval: mean KL(dense || plan) in nats for models that generate, 1 - cosine for embeddings, the share of texts with another label for classifiers',
+    defaultText: 'none, nothing is measured',
+    parse: (text) => positiveNumber('--max-loss', text),
+  },
+  writePlan: {
+    flags: '--write-plan <file>',
+    group: 'Attention:',
+    summary:
+      'YAML file that receives the plan that --attn auto found, or the best where none is under --max-loss; --plan reads it',
+    defaultText: 'none',
+    parse: (text) => text,
+  },
   out: {
     flags: '-o, --out <folder>',
     group: 'Output:',
@@ -134,6 +169,7 @@ export const compileFlags = {
     parse: (text, previous) => [...(previous ?? []), ...text.split(',').map(parseTarget)],
   },
   precision: precisionFlag,
+  activations: activationsFlag,
   quant: {
     flags: '-q, --quant <type>',
     group: 'Output:',
@@ -196,6 +232,12 @@ export function oneOf<T extends string>(
   const value = values.find((candidate) => candidate === text);
   if (value !== undefined) return value;
   throw usageError(`${option} does not know '${text}'.`, suggestion(text, values), code);
+}
+
+export function positiveNumber(option: string, text: string): number {
+  const value = Number(text);
+  if (/^\d*\.?\d+(?:e-?\d+)?$/i.test(text) && Number.isFinite(value) && value > 0) return value;
+  throw usageError(`${option} takes a number above 0, and '${text}' is none.`, `Example: ${option} 0.02`);
 }
 
 export function positiveInteger(option: string, text: string): number {

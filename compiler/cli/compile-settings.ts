@@ -24,6 +24,7 @@ export async function compileSettings(modelArgument: string | undefined, flags: 
   const weights = flags.weights ?? config.weights;
   const targets = flags.target ?? config.targets;
   const precision = flags.precision ?? config.precision;
+  const activations = flags.activations ?? config.activations;
   const storage = flags.quant ?? config.quant;
   const maxLength = flags.maxSeq ?? config.maxSeq;
   const beyondTrainedContext = flags.beyondTrainedContext ?? config.beyondTrainedContext;
@@ -36,6 +37,7 @@ export async function compileSettings(modelArgument: string | undefined, flags: 
     ...(name !== undefined && { name }),
     ...(targets !== undefined && { targets: [...new Set(targets)] }),
     ...(precision !== undefined && { precision }),
+    ...(activations !== undefined && { activations }),
     ...(storage !== undefined && { storage }),
     ...(maxLength !== undefined && { maxLength }),
     ...(beyondTrainedContext === true && { beyondTrainedContext }),
@@ -52,12 +54,19 @@ function attentionSettings(flags: CompileFlags, config: ConfigFile): Partial<Com
   const plan = chosenByFlag ? flags.plan : config.attention?.plan;
   const configKeys = flags.plan === undefined && config.attention?.keys !== undefined ? String(config.attention.keys) : undefined;
   const keys = flags.keys ?? configKeys;
-  const calibrate = flags.calibrate ?? (chosenByFlag ? undefined : config.attention?.calibrate);
-  if (calibrate !== undefined && mode !== 'hybrid') {
+  const ownCalibrate = config.attention?.calibrate;
+  const calibrate = flags.calibrate ?? (chosenByFlag || ownCalibrate === undefined ? undefined : [ownCalibrate].flat());
+  const maxLoss = flags.maxLoss ?? (chosenByFlag ? undefined : config.attention?.maxLoss);
+  const writePlan = flags.writePlan ?? (chosenByFlag ? undefined : config.attention?.writePlan);
+  const example = 'Example: atpc compile MODEL --attn auto --max-loss 0.02 --calibrate text.jsonl';
+  if (calibrate !== undefined && mode !== 'hybrid' && mode !== 'auto' && maxLoss === undefined) {
     throw usageError(
-      '--calibrate finds the heads of --attn hybrid, and goes with nothing else.',
-      'Example: atpc compile MODEL --attn hybrid --calibrate text.txt',
+      '--calibrate is what --max-loss is measured on, or where --attn hybrid finds its heads: neither is given.',
+      example,
     );
+  }
+  if (maxLoss !== undefined && calibrate === undefined) {
+    throw usageError('--max-loss is measured on text of yours, and no --calibrate is given.', example);
   }
   const typicalLength = flags.typicalLength ?? config.attention?.typicalLength;
   if (plan !== undefined && (mode !== undefined || keys !== undefined)) {
@@ -75,6 +84,8 @@ function attentionSettings(flags: CompileFlags, config: ConfigFile): Partial<Com
     ...(typicalLength !== undefined && { typicalLength }),
     ...(plan !== undefined && { plan }),
     ...(calibrate !== undefined && { calibrate }),
+    ...(maxLoss !== undefined && { maxLoss }),
+    ...(writePlan !== undefined && { writePlan }),
   };
 }
 

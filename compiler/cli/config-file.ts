@@ -7,7 +7,14 @@ import { LineCounter, isMap, isNode, isPair, isScalar, parseDocument } from 'yam
 import type { Document } from 'yaml';
 import { AtpcError } from '../../runtime/errors.ts';
 import { suggestion } from '../../runtime/suggest.ts';
-import { precisions, weightTypes, type Precision, type WeightType } from '../compile-options.ts';
+import {
+  activationTypes,
+  precisions,
+  weightTypes,
+  type ActivationType,
+  type Precision,
+  type WeightType,
+} from '../compile-options.ts';
 import { isHubLocation } from '../hub/hub-location.ts';
 import { attentionNames, targetNames } from './compile-flags.ts';
 
@@ -18,12 +25,15 @@ export interface ConfigFile {
   readonly name?: string;
   readonly targets?: readonly string[];
   readonly precision?: Precision;
+  readonly activations?: ActivationType;
   readonly attention?: {
     readonly mode?: string;
     readonly keys?: string | number;
     readonly typicalLength?: number;
     readonly plan?: string;
-    readonly calibrate?: string;
+    readonly calibrate?: string | readonly string[];
+    readonly maxLoss?: number;
+    readonly writePlan?: string;
   };
   readonly quant?: WeightType;
   readonly maxSeq?: number;
@@ -43,6 +53,7 @@ export const configSchema = {
     name: text,
     targets: { type: 'array', minItems: 1, uniqueItems: true, items: { enum: targetNames } },
     precision: { enum: precisions },
+    activations: { enum: activationTypes },
     attention: {
       type: 'object',
       additionalProperties: false,
@@ -51,7 +62,9 @@ export const configSchema = {
         keys: { type: ['string', 'number'] },
         typicalLength: { type: 'integer', minimum: 1 },
         plan: text,
-        calibrate: text,
+        calibrate: { type: ['string', 'array'], minLength: 1, minItems: 1, items: text },
+        maxLoss: { type: 'number', exclusiveMinimum: 0 },
+        writePlan: text,
       },
     },
     quant: { enum: weightTypes },
@@ -143,11 +156,12 @@ function attentionWithPaths(
   attention: NonNullable<ConfigFile['attention']>,
   resolved: (file: string) => string,
 ): NonNullable<ConfigFile['attention']> {
-  const { plan, calibrate } = attention;
+  const { plan, calibrate, writePlan } = attention;
   return {
     ...attention,
     ...(plan !== undefined && { plan: absoluteOr(plan, resolved) }),
-    ...(calibrate !== undefined && { calibrate: absoluteOr(calibrate, resolved) }),
+    ...(calibrate !== undefined && { calibrate: [calibrate].flat().map((file) => absoluteOr(file, resolved)) }),
+    ...(writePlan !== undefined && { writePlan: absoluteOr(writePlan, resolved) }),
   };
 }
 

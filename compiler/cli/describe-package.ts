@@ -1,5 +1,6 @@
 /** Parts of a manifest in words. */
 import { formatSize } from '../../ir/size.ts';
+import { lossLine } from '../quality/loss-words.ts';
 import type { ManifestAttention, ManifestPort, Task } from '../../runtime/format/manifest.ts';
 
 export function describeTask(task: Task): string {
@@ -15,7 +16,7 @@ export function describeTask(task: Task): string {
   }
 }
 
-/** `layers 0-5: expand at 25 % of the keys`, layers of one plan together. */
+/** The measured loss, where there is one; then `layers 0-5: expand at 25 % of the keys`, layers of one plan together. */
 export function attentionLines(attention: ManifestAttention): readonly string[] {
   const runs: { first: number; last: number; said: string }[] = [];
   for (const { layer, heads } of attention.layers) {
@@ -31,7 +32,10 @@ export function attentionLines(attention: ManifestAttention): readonly string[] 
     if (run !== undefined && run.last === layer - 1 && run.said === said) run.last = layer;
     else runs.push({ first: layer, last: layer, said });
   }
-  return runs.map(({ first, last, said }) => `${first === last ? `layer ${first}` : `layers ${first}-${last}`}: ${said}`);
+  return [
+    ...(attention.loss ? [lossLine(attention.loss)] : []),
+    ...runs.map(({ first, last, said }) => `${first === last ? `layer ${first}` : `layers ${first}-${last}`}: ${said}`),
+  ];
 }
 
 /** `, atoms 128, window 256`; what every cache has alike is left out. */

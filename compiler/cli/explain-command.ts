@@ -29,6 +29,7 @@ const modelFlags = [
   'maxSeq',
   'beyondTrainedContext',
   'precision',
+  'activations',
   'config',
   'force',
 ] as const;

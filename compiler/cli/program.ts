@@ -126,8 +126,8 @@ export function createProgram(terminal: Terminal): Command {
     .action((source: string, flags: CompileFlags & ExplainFlags) =>
       import('./explain-command.ts').then(({ runExplain }) => runExplain(terminal, source, flags)),
     );
-  const { weights, config, force, maxSeq, beyondTrainedContext, precision } = compileFlags;
-  const modelFlags = { weights, config, ...attentionFlags, force, maxSeq, beyondTrainedContext, precision };
+  const { weights, config, force, maxSeq, beyondTrainedContext, precision, activations } = compileFlags;
+  const modelFlags = { weights, config, ...attentionFlags, force, maxSeq, beyondTrainedContext, precision, activations };
   addFlags(explain, { ...modelFlags, ...explainFlags, ...commonFlags });
   addExamples(explain, [
     'atpc explain dist/sentiment --tokens 512 --profile',
@@ -176,6 +176,7 @@ function addInspect(inspect: Command, terminal: Terminal): void {
     ...attentionFlags,
     target: compileFlags.target,
     precision: compileFlags.precision,
+    activations: compileFlags.activations,
     quant: compileFlags.quant,
     maxSeq: compileFlags.maxSeq,
     beyondTrainedContext: compileFlags.beyondTrainedContext,

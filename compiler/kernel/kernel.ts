@@ -143,6 +143,13 @@ export interface PanelSchedule extends Tiles {
   /** Bytes of left rows that meet all panels of a column tile before the next rows do. */
   readonly leftBytes: number;
 }
+/**
+ * For processors that multiply integers: rows of the left side are rounded to 8 bits, a scale for each block of K of the right side;
+ * sums within a block are exact. What has no such instructions multiplies the rows as they are.
+ */
+export interface IntegerSchedule extends Tiles {
+  readonly activations: 'int8';
+}
 /** For GPUs: a workgroup computes a tile, each thread threadRows x threadColumns of it, depthTile of K at a time. */
 export interface WorkgroupSchedule extends Tiles {
   readonly depthTile: number;
@@ -194,7 +201,7 @@ export interface BlockGemmKernel {
   readonly kind: 'block_gemm';
   readonly format: BlockFormat;
   readonly epilogue: readonly EpilogueStep[];
-  readonly schedule: Tiles | WorkgroupSchedule | SplitDepthSchedule | TensorCoreSchedule;
+  readonly schedule: Tiles | IntegerSchedule | WorkgroupSchedule | SplitDepthSchedule | TensorCoreSchedule;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Manifest, ManifestTarget, TargetName, Task } from '../../runtime/format/manifest.ts';
 import { evaluateExpression } from '../../runtime/format/expression.ts';
+import { lossLine } from '../quality/loss-words.ts';
 import { describePort } from './declarations.ts';
 import { ownApproximations } from './own-approximations.ts';
 
@@ -75,7 +76,7 @@ const targetWords: { readonly [K in TargetName]: { readonly name: string; readon
   native: {
     name: 'machine code',
     needs:
-      'Machine code runs in Node.js on the system that the package was compiled on, and needs the package [koffi](https://www.npmjs.com/package/koffi) beside this one (`npm install koffi`), no compiler.',
+      'Machine code runs in Node.js, and needs the package [koffi](https://www.npmjs.com/package/koffi) beside this one (`npm install koffi`), no compiler.',
   },
 };
 /** Nothing of WebAssembly alone, which runs wherever the package does. */
@@ -83,13 +84,13 @@ function backends({ targets }: Manifest): string {
   const names = targets.map(({ name }) => name);
   if (names.every((name) => name === 'wasm')) return '';
   const needs = names.map((name) => targetWords[name].needs).filter((sentence) => sentence !== '');
-  const drivers = targets.flatMap(({ name, variants }) => (name === 'cuda' ? [driversOf(variants)] : []));
+  const built = targets.flatMap(({ name, variants }) => buildsOf[name]?.(variants) ?? []);
   const [first = '', ...others] = names;
   if (others.length === 0)
     return [
       `It needs ${targetWords[targets[0]?.name ?? 'wasm'].name}: it has no kernels for anything else.`,
       ...needs,
-      ...drivers,
+      ...built,
     ].join(' ');
   const decides = [`\`load({ backend: '${first}' })\``, ...others.map((name) => `\`'${name}'\``)];
   return [
@@ -99,8 +100,14 @@ function backends({ targets }: Manifest): string {
     )}.`,
     `\`load()\` takes the fastest of them that works; ${listed('or', decides)} decides. \`model.info().backend\` says which it is.`,
     ...needs,
-    ...drivers,
+    ...built,
   ].join(' ');
+}
+/** The systems that libraries are for. */
+function systemsOf(variants: ManifestTarget['variants']): string {
+  const systems = variants.flatMap(({ features }) => features.filter((name) => /^(?:linux|darwin)-/.test(name)));
+  if (systems.length > 0) return `It is compiled for ${listed('and', [...new Set(systems)])}.`;
+  return 'The machine that compiled this package had no C compiler: it has the kernels as text alone (kernels/native/kernels.c), and does not load on native.';
 }
 /** What a driver has to support, at least. */
 function driversOf(variants: ManifestTarget['variants']): string {
@@ -109,6 +116,11 @@ function driversOf(variants: ManifestTarget['variants']): string {
   if (oldest !== undefined) return `The driver has to support CUDA ${oldest} or newer.`;
   return 'The machine that compiled this package had no CUDA compiler: it has the kernels as text alone (kernels/cuda/kernels.cu), and does not load on CUDA.';
 }
+/** What is to be known of the builds of targets that other compilers make. */
+const buildsOf: { readonly [K in TargetName]?: (variants: ManifestTarget['variants']) => string } = {
+  cuda: driversOf,
+  native: systemsOf,
+};
 function listed(word: 'and' | 'or', items: readonly string[]): string {
   return items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} ${word} ${items.at(-1) ?? ''}`;
 }
@@ -144,7 +156,8 @@ function attention(manifest: Manifest): string {
   const approximations =
     lines.length === 0 ? 'Nothing in this package is approximate.' : lines.map((line) => `- ${line}`).join('\n');
   const plan = rows.length === 0 ? '' : `\n\n${table(['layer', 'heads', 'mode', 'share of keys', 'measured share'], rows)}`;
-  return `${manifest.attention.reason}\n\n${approximations}${plan}`;
+  const { reason, loss } = manifest.attention;
+  return `${reason}\n\n${loss ? `${lossLine(loss)}\n\n` : ''}${approximations}${plan}`;
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -125,12 +125,17 @@ export const manifestSchema: object = {
       }),
     ),
     targets: arrayOf(target),
-    attention: object({
-      keys: nullable(text),
-      reason: text,
-      calibration: nullable(text),
-      layers: arrayOf(object({ layer: reference('count'), heads: arrayOf(headPlan) })),
-    }),
+    attention: object(
+      {
+        keys: nullable(text),
+        reason: text,
+        calibration: nullable(text),
+        layers: arrayOf(object({ layer: reference('count'), heads: arrayOf(headPlan) })),
+        // For people: the runtime does not read what is in it, and its validators stay small.
+        loss: { type: 'object' },
+      },
+      ['loss'],
+    ),
     state: nullable(state),
     tokenizer: nullable(
       object({

@@ -129,6 +129,26 @@ export interface ManifestAttention {
   /** SHA-256 of the text that bases and measured shares come from; null where nothing was calibrated. */
   readonly calibration: string | null;
   readonly layers: readonly ManifestLayerPlan[];
+  /** What the plan loses against dense attention, where it was measured (--max-loss). */
+  readonly loss?: ManifestLoss;
+}
+/** The loss of a plan on text of the person who compiled, in the unit of the task. */
+export interface ManifestLoss {
+  /** What was measured: KL divergence, cosine distance or disagreement. */
+  readonly name: string;
+  readonly unit: string;
+  /** What `--max-loss` allowed. */
+  readonly bound: number;
+  /** Over the documents that the plan was not searched on, with the 95 % interval of the mean; `high` is not above the bound. */
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+  readonly documents: number;
+  readonly tokens: number;
+  /** SHA-256 of the files of --calibrate, one behind the other. */
+  readonly textHash: string;
+  /** On a passage that is repeated from far back, in models that generate. */
+  readonly repeats?: number;
 }
 export interface ManifestLayerPlan {
   readonly layer: number;

@@ -2,6 +2,7 @@
 import { code, table } from '../docs/markdown.ts';
 import { headSizes } from '../../bench/attention.ts';
 import type { Accuracy } from './accuracy.ts';
+import { heldOutFactor } from './bounded.ts';
 import { scoredTokens, wikiTextFile, windowNames, windowTokens } from './language-model.ts';
 import { describeMachine, type Machine } from '../../bench/machine.ts';
 import { measuredHeads } from './measured-model.ts';
@@ -9,6 +10,7 @@ import { copies, keyValueLists, passkeyDepths } from './retrieval.ts';
 import { copyTokens } from './retrieval-tasks.ts';
 import {
   accuracyTable,
+  boundedTable,
   checksTable,
   languageTable,
   principalRowsTable,
@@ -150,6 +152,27 @@ ${on(machine)}
 `;
 }
 
+function boundedSection({ bounded }: Results): string {
+  if (!bounded) return '';
+  const { figures, machine } = bounded;
+  const { bound } = figures;
+  return `## Plans under a bound: ${code('--attn auto')}
+
+What ${code(`atpc compile MODEL --attn auto --max-loss ${bound} --calibrate FILE --typical-length TOKENS`)} finds where FILE is the first half of a source, and what the plan
+loses on documents of the second half, which nothing was fitted to. *Attention* is what the cost formula predicts for one text of so many
+tokens, dense and planned. *Loss* is the mean over documents with its 95 % interval, in the unit of the task: the part of FILE that the plan was
+not searched on, then the held-out documents. The upper end is held against the bound in the first case, and against ${heldOutFactor} times the bound
+in the second.
+
+${markdown(boundedTable(figures))}
+
+${on(machine)}
+
+*Far repeats* is the loss of the same plan on a document of the same source with a passage that comes again 768 tokens later: no bound holds
+there, and the package says so.
+`;
+}
+
 function timingSection({ timing }: Results): string {
   if (!timing) return '';
   const { figures, machine } = timing;
@@ -179,7 +202,7 @@ much faster. The modes are for long inputs.
 `;
 }
 
-const sections = [accuracySection, similaritySection, languageSection, retrievalSection, timingSection];
+const sections = [accuracySection, similaritySection, languageSection, retrievalSection, boundedSection, timingSection];
 
 export function resultsPage(results: Results): string {
   return `${notice}
@@ -196,7 +219,7 @@ npm run results -- --data DATA
 
 DATA is a folder that holds ${code('imdb-test-2000.jsonl')}: reviews of the IMDB test set (Maas et al. 2011), a line each,
 ${code('{"text": ..., "label": 0 | 1}')}; and ${code(wikiTextFile)}, the test file of WikiText-2 raw (Merity et al. 2016). With
-${code('--only accuracy|similarity|language|retrieval|timing')} one part is measured, with ${code('--limit N')} fewer reviews are read.
+${code('--only accuracy|similarity|language|retrieval|bounded|timing')} one part is measured, with ${code('--limit N')} fewer reviews are read.
 
 ## Targets
 

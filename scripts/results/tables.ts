@@ -2,6 +2,7 @@
 import type { AttentionTime, PrincipalRowsTime } from '../../bench/attention.ts';
 import { attentionCases } from '../../bench/attention.ts';
 import type { Accuracy } from './accuracy.ts';
+import type { Bounded, BoundedRow } from './bounded.ts';
 import { windowNames, type Language } from './language-model.ts';
 import type { Machine } from '../../bench/machine.ts';
 import { describeSetting } from './measured-model.ts';
@@ -9,6 +10,7 @@ import type { Retrieval, RetrievalRow } from './retrieval.ts';
 import type { Similarity } from './similarity.ts';
 import {
   accuracyChecks,
+  boundedChecks,
   divergenceChecks,
   formatCheck,
   judgedReviews,
@@ -32,6 +34,7 @@ export interface Results {
   readonly similarity?: Measured<Similarity>;
   readonly language?: Measured<Language>;
   readonly retrieval?: Measured<Retrieval>;
+  readonly bounded?: Measured<Bounded>;
   readonly timing?: Measured<Timing>;
 }
 /** Head and rows; the first column holds names, the others figures. */
@@ -47,7 +50,7 @@ function verdict(checks: readonly Check[]): string {
   return checks.length === 0 ? '' : checks.map((check) => formatCheck(check).verdict).join(', ');
 }
 
-export function checksOf({ accuracy, similarity, language, retrieval }: Results): readonly Check[] {
+export function checksOf({ accuracy, similarity, language, retrieval, bounded }: Results): readonly Check[] {
   return [
     ...(accuracy ? accuracyGates(accuracy.figures).flat() : []),
     ...(similarity?.figures.rows.flatMap(({ setting, tokens, meanCosine }) => similarityChecks(setting, tokens, meanCosine)) ??
@@ -56,6 +59,7 @@ export function checksOf({ accuracy, similarity, language, retrieval }: Results)
       windowNames.flatMap((name) => divergenceChecks(plan, name, windows[name].divergence)),
     ) ?? []),
     ...(retrieval?.figures.rows.flatMap((row) => passkeyChecks(row, denseRow(retrieval.figures))) ?? []),
+    ...(bounded?.figures.rows.flatMap((row) => boundedChecks(row, bounded.figures.bound)) ?? []),
   ];
 }
 
@@ -138,6 +142,39 @@ export function retrievalTable(figures: Retrieval): Rows {
       row.copyLoss.toFixed(3),
       copyChange(row),
       verdict(passkeyChecks(row, dense)),
+    ]),
+  ];
+}
+
+export function boundedTable({ bound, rows }: Bounded): Rows {
+  const digits = (value: number): string => String(Number(value.toPrecision(3)));
+  const loss = ({ mean, low, high }: BoundedRow['found']): string => `${digits(mean)} (${digits(low)} to ${digits(high)})`;
+  return [
+    [
+      'model',
+      'text',
+      'tokens',
+      'attention, predicted',
+      'loss',
+      'found on: 95 %',
+      'documents',
+      'held out: 95 %',
+      'documents',
+      'far repeats',
+      'targets',
+    ],
+    ...rows.map((row) => [
+      row.model,
+      row.source,
+      String(row.typicalLength),
+      `${milliseconds(1000 * row.seconds.dense)} to ${milliseconds(1000 * row.seconds.plan)}`,
+      `${row.found.name}, ${row.found.unit}`,
+      loss(row.found),
+      String(row.found.documents),
+      loss(row.heldOut),
+      String(row.heldOut.documents),
+      row.heldOut.repeats === undefined ? '' : digits(row.heldOut.repeats),
+      verdict(boundedChecks(row, bound)),
     ]),
   ];
 }

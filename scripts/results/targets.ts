@@ -1,4 +1,5 @@
 /** What the figures must be: the gates of the project's plan, as data. */
+import { heldOutFactor, type BoundedRow } from './bounded.ts';
 import type { CachePlanName } from './cache-plans.ts';
 import type { WindowName } from './language-model.ts';
 import { describeSetting, type Setting } from './measured-model.ts';
@@ -11,7 +12,7 @@ export interface Check {
   readonly atLeast?: number;
   readonly atMost?: number;
   /** How the figure is written: share as per cent, or a plain number. */
-  readonly unit: 'percent' | 'points' | 'cosine' | 'nats' | 'texts';
+  readonly unit: 'percent' | 'points' | 'cosine' | 'nats' | 'texts' | 'loss';
 }
 export function passes({ found, atLeast = -Infinity, atMost = Infinity }: Check): boolean {
   // Shares are ratios of counts: 0.866 - 0.858 is 0.008 only up to rounding.
@@ -25,6 +26,7 @@ const formats: { readonly [U in Check['unit']]: (value: number) => string } = {
   cosine: (value) => value.toFixed(4),
   nats: (value) => value.toFixed(4),
   texts: (value) => String(value),
+  loss: (value) => value.toFixed(4),
 };
 export function formatCheck(check: Check): {
   readonly found: string;
@@ -111,4 +113,12 @@ export function passkeyChecks({ plan, passkeys }: RetrievalRow, dense: Retrieval
     const length = Number(tokens).toLocaleString('en-US');
     return { what: `pass keys of dense at ${length} tokens found by ${plan}`, found, atLeast: known, unit: 'texts' };
   });
+}
+
+/** A plan that was found under a bound keeps near it on text that it was not found on. */
+export function boundedChecks({ model, found, heldOut }: BoundedRow, bound: number): readonly Check[] {
+  return [
+    { what: `upper end of the loss of ${model}, found`, found: found.high, atMost: bound, unit: 'loss' },
+    { what: `upper end of the loss of ${model}, held out`, found: heldOut.high, atMost: heldOutFactor * bound, unit: 'loss' },
+  ];
 }

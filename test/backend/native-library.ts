@@ -25,6 +25,10 @@ export const testedBuilds: readonly [NativeBuild, ...NativeBuild[]] = ((): [Nati
   if (least === undefined) throw new RangeError('There are no builds.');
   return [least, ...higher.filter(({ macro, features: needed }) => !macro && needed.every((name) => features.includes(name)))];
 })();
+/** The build with integer products; null where the processor has none. */
+export const integerBuild: NativeBuild | null =
+  nativeBuilds['linux-x64'].find(({ macro, features: needed }) => macro && needed.every((name) => features.includes(name))) ??
+  null;
 export const highestBuild = testedBuilds.at(-1) ?? testedBuilds[0];
 
 const hash = (...parts: readonly string[]): string => createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 24);

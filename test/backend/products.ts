@@ -42,10 +42,12 @@ export function randomBlocks(format: BlockFormat, columns: number, depth: number
   };
 }
 export function blockRight(format: BlockFormat, columns: number, depth: number): RightSide {
-  const matrix = randomBlocks(format, columns, depth);
+  return rightOf(randomBlocks(format, columns, depth));
+}
+export function rightOf(matrix: BlockMatrix): RightSide {
   const floats = (array: Float32Array): Floats => Float32Array.from(array);
   const reads = [asBytes(matrix.quants), floats(matrix.scales), ...(matrix.minima ? [floats(matrix.minima)] : [])];
-  return { reads, values: dequantise(matrix), kernel: { kind: 'block_gemm', format } };
+  return { reads, values: dequantise(matrix), kernel: { kind: 'block_gemm', format: matrix.format } };
 }
 export const blockFormats: readonly BlockFormat[] = [
   ...([16, 32] as const).flatMap((block) =>

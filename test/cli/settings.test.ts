@@ -20,15 +20,15 @@ describe('the options of a compilation', () => {
     });
   });
 
-  it('take a text for calibration with mode hybrid alone', async () => {
-    expect(await compileSettings('m', { attn: 'hybrid', calibrate: 'a.txt' })).to.include({
+  it('take text for calibration with mode hybrid or a bound', async () => {
+    expect(await compileSettings('m', { attn: 'hybrid', calibrate: ['a.txt'] })).to.deep.include({
       attention: 'hybrid',
-      calibrate: 'a.txt',
+      calibrate: ['a.txt'],
     });
     for (const flags of [
-      { calibrate: 'a.txt' },
-      { attn: 'stream', calibrate: 'a.txt' },
-      { plan: 'p.yaml', calibrate: 'a.txt' },
+      { calibrate: ['a.txt'] },
+      { attn: 'stream', calibrate: ['a.txt'] },
+      { plan: 'p.yaml', calibrate: ['a.txt'] },
     ]) {
       const error: unknown = await compileSettings('m', flags).catch((reason: unknown) => reason);
       expect(error).to.have.property('code', 'ATPC-301');
@@ -39,14 +39,40 @@ describe('the options of a compilation', () => {
         file,
         'model: hf:org/tiny\nattention: { mode: hybrid, calibrate: texts/a.txt }\nbeyondTrainedContext: true\n',
       );
-      expect(await compileSettings(undefined, { config: file })).to.include({
+      expect(await compileSettings(undefined, { config: file })).to.deep.include({
         model: 'hf:org/tiny',
         attention: 'hybrid',
-        calibrate: path.join(folder, 'texts/a.txt'),
+        calibrate: [path.join(folder, 'texts/a.txt')],
         beyondTrainedContext: true,
       });
       // Another mode on the command line replaces what the file says about attention.
       expect(await compileSettings(undefined, { config: file, attn: 'dense' })).to.not.have.property('calibrate');
+    });
+  });
+
+  it('take a bound of the loss, with the texts that it is measured on', async () => {
+    const found = await compileSettings('m', {
+      attn: 'auto',
+      maxLoss: 0.02,
+      calibrate: ['a.txt', 'b.jsonl'],
+      writePlan: 'p.yaml',
+    });
+    expect(found).to.deep.include({ attention: 'auto', maxLoss: 0.02, calibrate: ['a.txt', 'b.jsonl'], writePlan: 'p.yaml' });
+    expect(await compileSettings('m', { plan: 'p.yaml', maxLoss: 0.02, calibrate: ['a.txt'] })).to.include({ plan: 'p.yaml' });
+    const missing: unknown = await compileSettings('m', { plan: 'p.yaml', maxLoss: 0.02 }).catch((reason: unknown) => reason);
+    expect(missing).to.have.property('code', 'ATPC-301');
+    await inScratch(async (folder) => {
+      const file = path.join(folder, 'atpc.yaml');
+      const attention = '{ mode: auto, maxLoss: 0.05, calibrate: [a.txt, /b.txt], writePlan: p.yaml }';
+      await writeFile(file, `model: hf:org/tiny\nattention: ${attention}\n`);
+      const read = await compileSettings(undefined, { config: file });
+      expect(read).to.deep.include({ maxLoss: 0.05, calibrate: [path.join(folder, 'a.txt'), '/b.txt'] });
+      expect(read.writePlan).to.equal(path.join(folder, 'p.yaml'));
+      expect(await compileSettings(undefined, { config: file, maxLoss: 0.1 })).to.include({ attention: 'auto', maxLoss: 0.1 });
+      expect(await compileSettings(undefined, { config: file, attn: 'dense' })).to.not.have.any.keys('maxLoss', 'writePlan');
+      await writeFile(file, 'model: hf:org/tiny\nattention: { mode: auto, maxLoss: 0 }\n');
+      const wrong: unknown = await compileSettings(undefined, { config: file }).catch((reason: unknown) => reason);
+      expect(wrong).to.have.property('code', 'ATPC-310');
     });
   });
 

@@ -8,8 +8,8 @@ import { prefillTable, type GenerationFigures } from '../../bench/generation-tab
 import { averageTo, type CallTime, type GenerationTimes } from '../../bench/generation-times.ts';
 import { peerNames } from '../../bench/peers.ts';
 
-/** Medians of atpc, web and native with one thread; two threads take `factor` of it. */
-function comparison(medians: readonly [number, number, number], factor: number, coresBusy = 1): Comparison {
+/** Medians of each peer with one thread, in their order; two threads take `factor` of it. */
+function comparison(medians: readonly [number, number, number, number], factor: number, coresBusy = 1): Comparison {
   const times = [1, 2].flatMap((threads) =>
     peerNames.map((peer, index): PeerTime => {
       const median = (medians[index] ?? NaN) * (threads === 1 ? 1 : factor);
@@ -18,31 +18,31 @@ function comparison(medians: readonly [number, number, number], factor: number, 
     }),
   );
   return {
-    versions: { atpc: '0.1.0', web: '1.2.3', native: '4.5.6' },
+    versions: { wasm: '0.1.0', native: '0.1.0', onnxWeb: '1.2.3', onnxNode: '4.5.6' },
     cases: [{ tokens: 128, batch: 16, largestDifference: 2e-6, times }],
   };
 }
 
 describe('the tables of npm run bench', () => {
-  it('say how many times as long as atpc a peer takes', () => {
-    const [head, one, two] = timesTable(comparison([100, 250, 50], 0.5));
-    expect(head?.slice(-2)).to.deep.equal(['onnxruntime-web / atpc', 'onnxruntime-node / atpc']);
+  it('say how many times as long as the package of its kind a peer takes', () => {
+    const [head, one, two] = timesTable(comparison([100, 40, 250, 50], 0.5));
+    expect(head?.slice(-2)).to.deep.equal(['onnxruntime-web / atpc wasm', 'onnxruntime-node / atpc native']);
     expect(one?.slice(0, 3)).to.deep.equal(['128', '16', '1']);
-    expect(one?.slice(-2)).to.deep.equal(['2.50x', '0.50x']);
+    expect(one?.slice(-2)).to.deep.equal(['2.50x', '1.25x']);
     expect(two?.slice(0, 3)).to.deep.equal(['128', '16', '2']);
     expect(two?.[3]).to.match(/^50\.0 \(25\.0 to 100\.0\)$/);
   });
 
   it('say what threads give', () => {
-    const [, row] = threadsTable(comparison([100, 250, 50], 0.5)) ?? [];
-    expect(row).to.deep.equal(['128', '16', '2 over 1', '2.00x', '2.00', '2.00x', '2.00', '2.00x', '2.00']);
+    const [, row] = threadsTable(comparison([100, 40, 250, 50], 0.5)) ?? [];
+    expect(row).to.deep.equal(['128', '16', '2 over 1', '2.00x', '2.00', '2.00x', '2.00', '2.00x', '2.00', '2.00x', '2.00']);
   });
 
   it('say that other programs ran beside the measured ones', () => {
     const machine = { processor: 'A processor', cores: 2, memoryGibibytes: 4, node: 'v24.0.0' };
     const page = (coresBusy: number): string =>
-      benchmarksPage({ machine, comparison: comparison([1, 1, 1], 1, coresBusy), kernels: null }, '');
-    expect(coreOfOneThread(comparison([1, 1, 1], 1, 0.5))).to.deep.equal([0.5, 0.5]);
+      benchmarksPage({ machine, comparison: comparison([1, 1, 1, 1], 1, coresBusy), kernels: null }, '');
+    expect(coreOfOneThread(comparison([1, 1, 1, 1], 1, 0.5))).to.deep.equal([0.5, 0.5]);
     expect(page(0.5)).to.contain('measure again');
     expect(page(0.99)).not.to.contain('measure again');
     expect(page(0.99)).to.contain('onnxruntime-web 1.2.3').and.contain('differed by 2e-6 at most');
@@ -51,7 +51,7 @@ describe('the tables of npm run bench', () => {
 
 describe('the section on generation', () => {
   const machine = { processor: 'A processor', cores: 2, memoryGibibytes: 4, node: 'v24.0.0' };
-  const page = benchmarksPage({ machine, comparison: comparison([1, 1, 1], 1), kernels: null }, '');
+  const page = benchmarksPage({ machine, comparison: comparison([1, 1, 1, 1], 1), kernels: null }, '');
   /** Chunks of 128 tokens: the time a token grows by `growth` milliseconds a thousand tokens. */
   function timesOf(growth: number, wholeText: boolean): GenerationTimes {
     const places = Array.from({ length: 256 }, (_, i) => i * 128);

@@ -117,6 +117,30 @@ describe('work of kernels, by hand', () => {
     expect(work.writtenBytes).to.equal(4 * 3 * (2 + 5) * 10);
     expect(work.readBytes).to.equal(work.writtenBytes + 4 * 3 * 6);
   });
+  it('loops side by side do the work of each', () => {
+    const operand = { elementType: 'f32', lastStride: 1, indirect: false } as const;
+    const load = (at: number) => ({ kind: 'load', type: 'f32', operand: at }) as const;
+    const common = {
+      kind: 'map',
+      rank: 1,
+      reduction: null,
+      epilogue: null,
+      result: { elementType: 'f32', lastStride: 1 },
+    } as const;
+    const product = { kind: 'apply', type: 'f32', op: 'multiply', inputs: [load(0), load(1)] } as const;
+    const kernel: Kernel = {
+      kind: 'maps',
+      parts: [
+        { ...common, operands: [operand, operand], body: product },
+        { ...common, operands: [operand], body: load(0) },
+      ],
+    };
+    // The second operand of the product is the same element for all.
+    const work = workOf(kernel, { integers: [10, 1, 0, 1, 7, 1, 1], elementBytes: [4, 4, 4] });
+    expect(work.scalarFlops).to.equal(10);
+    expect(work.readBytes).to.equal(4 * (10 + 1 + 7));
+    expect(work.writtenBytes).to.equal(4 * (10 + 7));
+  });
   it('a gather reads the rows that it looks up, not the table', async () => {
     const built = build(await longBert(), { ...common, plan: densePlan });
     const { kernels } = rooflineOf(built, 'forward', { batch: 1, seq: 128 });

@@ -35,7 +35,7 @@ function workerHere(kinds: ExecutorKinds): WorkerHandle {
 
 /** The code of a target that a package may have. */
 export interface TargetCode {
-  readonly name: 'webgpu' | 'cuda';
+  readonly name: 'webgpu' | 'cuda' | 'native';
   readonly uses: TargetSupport['uses'];
   readonly kinds: ExecutorKinds;
 }
@@ -57,7 +57,7 @@ export async function loadInThread(
   const target = manifest.targets.find((candidate) => candidate.name === name);
   if (target === undefined) throw new Error(`The package has no kernels for ${name}.`);
   const use = useTarget({ uses, chooseTarget: null }, manifest, target, { platform: currentPlatform(), threads: 1 });
-  const kernels = use.kernels(() => new Uint8Array()) as TargetKernels['webgpu'] | TargetKernels['cuda'];
+  const kernels = use.kernels(() => new Uint8Array()) as TargetKernels[TargetCode['name']];
   const weightPaths = new Set(manifest.tensors.map(({ file }) => file));
   const paths = [...weightPaths, ...use.workerFiles.map((file) => file.path)];
   const urls = Object.fromEntries(paths.map((file) => [file, pathToFileURL(path.join(folder, file)).href]));

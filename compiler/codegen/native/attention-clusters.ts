@@ -5,12 +5,13 @@
  */
 import { addSizes, multiplySizes } from '../../../ir/size.ts';
 import type { Size } from '../../../ir/size.ts';
-import type { AttentionKernel, ClustersSegment } from '../../kernel/kernel.ts';
+import type { ClustersSegment } from '../../kernel/kernel.ts';
 import { AtpcError } from '../../../runtime/errors.ts';
+import { attentionChosen, chosenClusterBytes, chosenFixedBytes } from './attention-chosen.ts';
 import { attentionFrame } from './attention-frame.ts';
 import type { SegmentContext, SegmentParameters, SegmentText } from './attention-frame.ts';
-import { attentionSelect, candidateBytes, candidateRoom } from './attention-select.ts';
-import { mostGroup } from './attention-tile.ts';
+import { listKeys, mostRows } from './attention-few.ts';
+import { candidateBytes, candidateRoom } from './attention-select.ts';
 import { f32Constant, indented, sizeText, type SharedText } from './kernel-text.ts';
 
 export function clustersParameters({ expand, tokens }: ClustersSegment): SegmentParameters {
@@ -32,14 +33,13 @@ function shareOf(expand: ClustersSegment['expand']): number | null {
   return expand !== null && 'share' in expand ? expand.share : null;
 }
 
-/**
- * List and candidates of one choice and the places of lists, then for each query of a group scores, estimates and a list of as many
- * clusters as there can be (rows end at a multiple of 16).
- */
-const fixedBytes = (256 + 2 * mostGroup) * 4 + candidateRoom;
-export function clustersScratch(segment: ClustersSegment, [, capacity = 0]: readonly Size[], _kernel: AttentionKernel): Size {
+/** Few rows: tokens and lengths, then scores, estimates and a list of each row, and candidates of one; groups: as they need it. */
+const rowsFixedBytes = (listKeys + 2 * mostRows) * 4 + candidateRoom;
+const rowsClusterBytes = 3 * mostRows * 4 + candidateBytes;
+export function clustersScratch(segment: ClustersSegment, [, capacity = 0]: readonly Size[]): Size {
   if (segment.expand === null) return 0;
-  return addSizes(fixedBytes, multiplySizes(addSizes(capacity, 32), 3 * mostGroup * 4 + candidateBytes));
+  const [fixed, each] = [Math.max(rowsFixedBytes, chosenFixedBytes), Math.max(rowsClusterBytes, chosenClusterBytes)];
+  return addSizes(fixed, multiplySizes(addSizes(capacity, 64), each));
 }
 
 /**
@@ -50,17 +50,8 @@ const sweepBytes = 512 * 1024;
 
 const expandClusters: SharedText = {
   name: 'expand_clusters',
-  uses: [attentionFrame, attentionSelect],
-  text: String.raw`/* The clusters of one key/value head, and which are to be expanded: at most 'wanted', with a share those that hold more than it. */
-struct clusters {
-  i64 count, wanted;
-  int by_share;
-  f32 log_share;
-  const f32 *key, *value, *log_mass, *radius;
-  const i32 *offsets;
-  const f32 *sorted_key, *sorted_value;
-};
-/* Bytes of keys and values that all queries of a group read before the next ones are touched. */
+  uses: [attentionChosen],
+  text: String.raw`/* Bytes of keys and values that all queries of a group read before the next ones are touched. */
 #define SWEEP_BYTES ${sweepBytes}
 
 /* The places in the scratch of a segment of expanded clusters. */
@@ -76,11 +67,11 @@ INLINE struct expansion expansion_in(char *own, i64 clusters) {
   at.stride = (clusters + 15) / 16 * 16;
   at.token_list = (i32 *)own;
   at.lengths = at.token_list + LIST_KEYS;
-  at.cursors = at.lengths + ${mostGroup};
-  at.scores = (f32 *)(at.cursors + ${mostGroup});
-  at.estimates = at.scores + ${mostGroup} * at.stride;
-  at.lists = (i32 *)(at.estimates + ${mostGroup} * at.stride);
-  at.candidates = (char *)(at.lists + ${mostGroup} * at.stride);
+  at.cursors = at.lengths + ${mostRows};
+  at.scores = (f32 *)(at.cursors + ${mostRows});
+  at.estimates = at.scores + ${mostRows} * at.stride;
+  at.lists = (i32 *)(at.estimates + ${mostRows} * at.stride);
+  at.candidates = (char *)(at.lists + ${mostRows} * at.stride);
   return at;
 }
 
@@ -125,36 +116,13 @@ APART void attend_chosen(
     }
 }
 
-INLINE void expand_tile(
-  const struct attention *tile, const int head_size, const int value_size, const int key_tile, const struct row_functions *functions,
-  const struct clusters *of, const struct expansion *at
-) {
-  for (i64 group = 0; group * GROUP < tile->count; group++) {
-    const i64 first_row = group * GROUP, rows = minimum(GROUP, tile->count - first_row);
-    score_group(tile->panels + first_row * head_size, head_size, of->key, head_size, of->count, at->scores);
-    bias_group(at->scores, of->count, of->log_mass);
-    columns_to_rows(at->scores, of->count, at->estimates, at->stride);
-    for (i64 row = 0; row < rows; row++) {
-      i32 *const list = at->lists + row * at->stride;
-      const f32 *const query = tile->row_query + (first_row + row) * tile->query_stride;
-      at->lengths[row] = (i32)choose_clusters(of, query, head_size, tile->maximum[first_row + row], tile->sum[first_row + row],
-        at->estimates + row * at->stride, list, at->candidates);
-      for (i64 i = 0; i < at->lengths[row]; i++) at->scores[list[i] * GROUP + row] = -INFINITY;
-    }
-    /* The clusters that are left. */
-    for (i64 start = 0; start < of->count; start += key_tile)
-      merge_group(tile, value_size, group, at->scores + start * GROUP, minimum(key_tile, of->count - start),
-        of->value + start * value_size, value_size);
-    attend_chosen(tile, functions, of, at, first_row, rows, head_size, value_size);
-  }
-}
-
-/* The same for few queries of several heads. */
+/* Few queries of several heads. */
 APART void expand_few(
-  const struct attention *tile, i64 head_size, i64 value_size, const struct row_functions *functions, const struct clusters *of,
-  const struct expansion *at
+  const struct attention *tile, i64 head_size, i64 value_size, const struct row_functions *functions, const struct clusters *of
 ) {
-  functions->score(tile->rows, tile->row_query, tile->query_stride, of->key, head_size, of->count, at->scores, at->stride);
+  const struct expansion place = expansion_in(tile->own, of->count), *const at = &place;
+  functions->score(tile->rows, tile->row_query, tile->query_stride, of->key, head_size, of->count, at->scores, at->stride,
+    NULL, 0);
   for (i64 row = 0; row < tile->rows; row++) {
     f32 *const scores = at->scores + row * at->stride, *const estimates = at->estimates + row * at->stride;
     for (i64 j = 0; j < of->count; j += LANES) {
@@ -172,7 +140,7 @@ APART void expand_few(
     const i64 count = minimum(FEW_KEYS, of->count - start);
     softmax_rows(tile->rows, at->scores + start, at->stride, count, tile->row_maximum, tile->row_sum, tile->row_correction);
     functions->add_values(tile->rows, at->scores + start, at->stride, count, of->value + start * value_size, value_size,
-      tile->row_result, tile->result_stride, tile->row_correction);
+      tile->row_result, tile->result_stride, tile->row_correction, NULL, 0);
   }
   attend_chosen(tile, functions, of, at, 0, tile->rows, head_size, value_size);
 }
@@ -184,9 +152,8 @@ INLINE void expand_clusters(
   /* Unused clusters stand at the end. */
   while (of.count > 0 && !(of.log_mass[of.count - 1] > -INFINITY)) of.count--;
   if (of.count == 0) return;
-  const struct expansion at = expansion_in(tile->own, of.count);
-  if (tile->by_rows) expand_few(tile, head_size, value_size, functions, &of, &at);
-  else expand_tile(tile, head_size, value_size, key_tile, functions, &of, &at);
+  if (tile->by_rows) expand_few(tile, head_size, value_size, functions, &of);
+  else expand_tile(tile, head_size, value_size, key_tile, functions, &of);
 }`,
 };
 

@@ -56,12 +56,20 @@ INLINE void store_lanes(f32 *to, vf x, const int count) {
   else store_part(to, x, count);
 }
 
-/* scores[r][j] = query[r] . key[listed ? list[j] : j]; up to three more are written. */
+/* Asks for a row of 'size' floats that is read soon, a line of a cache at a time. */
+INLINE void ask_for_row(const f32 *row, const int size) {
+  for (int at = 0; at < size; at += 16) __builtin_prefetch(row + at);
+}
+
+/* scores[r][j] = query[r] . key[listed ? list[j] : j]; up to three more are written. Asks for the row j of
+ * 'ahead', unless it is NULL. */
 INLINE void score_rows_at_once(
   const int rows, const int size, const int listed, const f32 *query, i64 query_stride, const f32 *key, i64 key_stride,
-  const i32 *list, i64 count, f32 *scores, i64 scores_stride
+  const i32 *list, i64 count, f32 *scores, i64 scores_stride, const f32 *ahead, i64 ahead_stride, const int ahead_size
 ) {
   for (i64 j = 0; j < count; j += 4) {
+    if (ahead)
+      for (int k = 0; k < 4; k++) ask_for_row(ahead + (j + k) * ahead_stride, ahead_size);
     const f32 *keys[4];
     vf sums[ROWS_AT_ONCE][4];
     UNROLL for (int k = 0; k < 4; k++) {
@@ -84,12 +92,12 @@ INLINE void score_rows_at_once(
 /* The same for any number of rows. */
 INLINE void score_rows_of(
   const int size, i64 rows, const f32 *query, i64 query_stride, const f32 *key, i64 key_stride, i64 count, f32 *scores,
-  i64 scores_stride
+  i64 scores_stride, const f32 *ahead, i64 ahead_stride, const int ahead_size
 ) {
   i64 r = 0;
 #define SCORE(at_once) for (; r + (at_once) <= rows; r += (at_once)) \
   score_rows_at_once(at_once, size, 0, query + r * query_stride, query_stride, key, key_stride, NULL, count, \
-    scores + r * scores_stride, scores_stride)
+    scores + r * scores_stride, scores_stride, r == 0 ? ahead : NULL, ahead_stride, ahead_size)
 #if ROWS_AT_ONCE == 4
   SCORE(4);
   SCORE(3);
@@ -130,12 +138,13 @@ APART void softmax_rows(i64 rows, f32 *scores, i64 stride, i64 count, f32 *maxim
 
 /*
  * result[r][c] = result[r][c] * correction[r] + sum over j of weights[r][j] * value[listed ? list[j] : j][c] for some vectors of
- * columns, the last of which has 'lanes' columns. With a list, which has one row, keys of even and of odd place have sums of their
- * own, so that an addition need not wait for the last.
+ * columns, the last of which has 'lanes' columns. With 'apart', for one row, keys of even and of odd place have sums of their own, so
+ * that an addition need not wait for the last.
  */
 INLINE void add_vectors_at_once(
-  const int rows, const int vectors, const int lanes, const int listed, const f32 *weights, i64 weights_stride, i64 count,
-  const f32 *value, i64 value_stride, const i32 *list, f32 *result, i64 result_stride, const f32 *correction
+  const int rows, const int vectors, const int lanes, const int listed, const int apart, const f32 *weights, i64 weights_stride, i64 count,
+  const f32 *value, i64 value_stride, const i32 *list, f32 *result, i64 result_stride, const f32 *correction, const f32 *ahead,
+  i64 ahead_stride, const int ahead_size
 ) {
   vf sums[ROWS_AT_ONCE][MOST_SUMS], odd[MOST_SUMS];
 #define LANES_OF(v) ((v) == vectors - 1 ? lanes : LANES)
@@ -143,10 +152,11 @@ INLINE void add_vectors_at_once(
     UNROLL for (int v = 0; v < vectors; v++)
       sums[r][v] = load_lanes(result + r * result_stride + v * LANES, LANES_OF(v)) * correction[r];
   i64 j = 0;
-  if (listed) {
+  if (apart) {
     UNROLL for (int v = 0; v < vectors; v++) odd[v] = (vf){0};
     for (; j + 2 <= count; j += 2) {
-      const f32 *const even_row = value + list[j] * value_stride, *const odd_row = value + list[j + 1] * value_stride;
+      const f32 *const even_row = value + (listed ? list[j] : j) * value_stride;
+      const f32 *const odd_row = value + (listed ? list[j + 1] : j + 1) * value_stride;
       UNROLL for (int v = 0; v < vectors; v++) {
         sums[0][v] += weights[j] * load_lanes(even_row + v * LANES, LANES_OF(v));
         odd[v] += weights[j + 1] * load_lanes(odd_row + v * LANES, LANES_OF(v));
@@ -155,6 +165,7 @@ INLINE void add_vectors_at_once(
     UNROLL for (int v = 0; v < vectors; v++) sums[0][v] += odd[v];
   }
   for (; j < count; j++) {
+    if (ahead) ask_for_row(ahead + j * ahead_stride, ahead_size);
     const f32 *const row = value + (listed ? list[j] : j) * value_stride;
     UNROLL for (int v = 0; v < vectors; v++) {
       const vf x = load_lanes(row + v * LANES, LANES_OF(v));
@@ -167,13 +178,15 @@ INLINE void add_vectors_at_once(
 }
 /* All columns. */
 INLINE void add_values_at_once(
-  const int rows, const int size, const int listed, const f32 *weights, i64 weights_stride, i64 count, const f32 *value,
-  i64 value_stride, const i32 *list, f32 *result, i64 result_stride, const f32 *correction
+  const int rows, const int size, const int listed, const int apart, const f32 *weights, i64 weights_stride, i64 count, const f32 *value,
+  i64 value_stride, const i32 *list, f32 *result, i64 result_stride, const f32 *correction, const f32 *ahead, i64 ahead_stride,
+  const int ahead_size
 ) {
-  const int whole = size / LANES, fit = MOST_SUMS / (listed ? 2 : rows == 3 ? 4 : rows);
+  const int whole = size / LANES, fit = MOST_SUMS / (apart ? 2 : rows == 3 ? 4 : rows);
   const int most = whole == 0 ? 1 : fit < whole ? fit : whole;
-#define ADD(vectors, lanes, column) add_vectors_at_once(rows, vectors, lanes, listed, weights, weights_stride, count, \
-    value + (column), value_stride, list, result + (column), result_stride, correction)
+#define ADD(vectors, lanes, column) add_vectors_at_once(rows, vectors, lanes, listed, apart, weights, weights_stride, count, \
+    value + (column), value_stride, list, result + (column), result_stride, correction, (column) == 0 ? ahead : NULL, ahead_stride, \
+    ahead_size)
   for (int v = 0; v + most <= whole; v += most) ADD(most, LANES, v * LANES);
   if (whole % most != 0) ADD(whole % most, LANES, whole / most * most * LANES);
   if (size % LANES != 0) ADD(1, size % LANES, whole * LANES);
@@ -182,12 +195,12 @@ INLINE void add_values_at_once(
 /* The same for any number of rows. */
 INLINE void add_values_rows_of(
   const int size, i64 rows, const f32 *weights, i64 weights_stride, i64 count, const f32 *value, i64 value_stride, f32 *result,
-  i64 result_stride, const f32 *correction
+  i64 result_stride, const f32 *correction, const f32 *ahead, i64 ahead_stride, const int ahead_size
 ) {
   i64 r = 0;
 #define ADD(at_once) for (; r + (at_once) <= rows; r += (at_once)) \
-  add_values_at_once(at_once, size, 0, weights + r * weights_stride, weights_stride, count, value, value_stride, NULL, \
-    result + r * result_stride, result_stride, correction + r)
+  add_values_at_once(at_once, size, 0, 0, weights + r * weights_stride, weights_stride, count, value, value_stride, NULL, \
+    result + r * result_stride, result_stride, correction + r, r == 0 ? ahead : NULL, ahead_stride, ahead_size)
 #if ROWS_AT_ONCE == 4
   ADD(4);
   ADD(3);

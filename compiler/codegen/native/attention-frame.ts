@@ -103,26 +103,40 @@ export function rowFunctions(headSize: number, valueSize: number): SharedText {
     name,
     uses: [attentionFrame],
     text: `APART void score_rows_${sizes}(
-  i64 rows, const f32 *query, i64 query_stride, const f32 *key, i64 key_stride, i64 count, f32 *scores, i64 scores_stride
+  i64 rows, const f32 *query, i64 query_stride, const f32 *key, i64 key_stride, i64 count, f32 *scores, i64 scores_stride,
+  const f32 *ahead, i64 ahead_stride
 ) {
-  score_rows_of(${headSize}, rows, query, query_stride, key, key_stride, count, scores, scores_stride);
+  score_rows_of(${headSize}, rows, query, query_stride, key, key_stride, count, scores, scores_stride, ahead, ahead_stride,
+    ${valueSize});
 }
 APART void add_values_rows_${sizes}(
   i64 rows, const f32 *weights, i64 weights_stride, i64 count, const f32 *value, i64 value_stride, f32 *result, i64 result_stride,
-  const f32 *correction
+  const f32 *correction, const f32 *ahead, i64 ahead_stride
 ) {
-  add_values_rows_of(${valueSize}, rows, weights, weights_stride, count, value, value_stride, result, result_stride, correction);
+  add_values_rows_of(${valueSize}, rows, weights, weights_stride, count, value, value_stride, result, result_stride, correction,
+    ahead, ahead_stride, ${headSize});
 }
 /* Online softmax of one row of the tile over the keys list[0 .. count), at most ${listKeys}. */
 APART void attend_list_${sizes}(
   const struct attention *tile, i64 row, const i32 *list, i64 count, const f32 *key, i64 key_stride, const f32 *value, i64 value_stride
 ) {
   f32 correction, *const scores = tile->scores, *const result = tile->row_result + row * tile->result_stride;
-  score_rows_at_once(1, ${headSize}, 1, tile->row_query + row * tile->query_stride, 0, key, key_stride, list, count, scores, 0);
+  score_rows_at_once(1, ${headSize}, 1, tile->row_query + row * tile->query_stride, 0, key, key_stride, list, count, scores, 0,
+    NULL, 0, 0);
   softmax_rows(1, scores, 0, count, tile->row_maximum + row, tile->row_sum + row, &correction);
-  add_values_at_once(1, ${valueSize}, 1, scores, 0, count, value, value_stride, list, result, 0, &correction);
+  add_values_at_once(1, ${valueSize}, 1, 1, scores, 0, count, value, value_stride, list, result, 0, &correction, NULL, 0, 0);
 }
-static const struct row_functions ${rowFunctionsName(headSize, valueSize)} = {score_rows_${sizes}, add_values_rows_${sizes}, attend_list_${sizes}};`,
+/* scores[j] = query . key[j], and result += sum over j of weights[j] * value[j], for few rows that lie together. */
+APART void score_run_${sizes}(const f32 *query, const f32 *key, i64 count, f32 *scores) {
+  score_rows_at_once(1, ${headSize}, 0, query, 0, key, ${headSize}, NULL, count, scores, 0, NULL, 0, 0);
+}
+APART void add_run_${sizes}(const f32 *weights, i64 count, const f32 *value, f32 *result) {
+  const f32 one = 1.0f;
+  add_values_at_once(1, ${valueSize}, 0, 1, weights, 0, count, value, ${valueSize}, NULL, result, 0, &one, NULL, 0, 0);
+}
+static const struct row_functions ${rowFunctionsName(headSize, valueSize)} = {
+  score_rows_${sizes}, add_values_rows_${sizes}, attend_list_${sizes}, score_run_${sizes}, add_run_${sizes},
+};`,
   };
   ofSizes.set(name, text);
   return text;
@@ -134,9 +148,11 @@ export const attentionFrame: SharedText = {
   text: String.raw`struct attention;
 /* The functions of rows for the sizes of a kernel's heads. */
 struct row_functions {
-  void (*score)(i64, const f32 *, i64, const f32 *, i64, i64, f32 *, i64);
-  void (*add_values)(i64, const f32 *, i64, i64, const f32 *, i64, f32 *, i64, const f32 *);
+  void (*score)(i64, const f32 *, i64, const f32 *, i64, i64, f32 *, i64, const f32 *, i64);
+  void (*add_values)(i64, const f32 *, i64, i64, const f32 *, i64, f32 *, i64, const f32 *, const f32 *, i64);
   void (*attend_list)(const struct attention *, i64, const i32 *, i64, const f32 *, i64, const f32 *, i64);
+  void (*score_run)(const f32 *, const f32 *, i64, f32 *);
+  void (*add_run)(const f32 *, i64, const f32 *, f32 *);
 };
 
 /* The item at hand. */
@@ -228,12 +244,13 @@ APART void attend_few(
   const struct attention *tile, const struct row_functions *of, const struct key_rows *keys, i64 start, i64 count, int biased
 ) {
   const f32 *const key = keys->key + start * keys->key_stride, *const value = keys->value + start * keys->value_stride;
-  of->score(tile->rows, tile->row_query, tile->query_stride, key, keys->key_stride, count, tile->scores, FEW_KEYS);
+  of->score(tile->rows, tile->row_query, tile->query_stride, key, keys->key_stride, count, tile->scores, FEW_KEYS, value,
+    keys->value_stride);
   if (biased) bias_rows(tile->rows, tile->scores, FEW_KEYS, count, tile->bias);
   if (keys->from > -ANYWHERE || keys->to < ANYWHERE) limit_rows(tile, keys, start, count);
   softmax_rows(tile->rows, tile->scores, FEW_KEYS, count, tile->row_maximum, tile->row_sum, tile->row_correction);
   of->add_values(tile->rows, tile->scores, FEW_KEYS, count, value, keys->value_stride, tile->row_result, tile->result_stride,
-    tile->row_correction);
+    tile->row_correction, start + 2 * FEW_KEYS <= keys->end ? key + FEW_KEYS * keys->key_stride : NULL, keys->key_stride);
 }
 
 /* Rows from 'first' on: queries times the scale, which zeros follow up to a multiple of 16, and a softmax of nothing. */

@@ -101,6 +101,21 @@ APART i64 list_within(const f32 *x, i64 count, struct bound bound, i32 *list) {
   return length;
 }
 
+/* A value that at least the 'wanted' largest of x[count] reach, and few others; all but -inf where fewer are wanted than there are. */
+APART f32 bound_below(const f32 *x, i64 count, i64 wanted) {
+  const i64 columns = COLUMN_VECTORS * LANES;
+  if (wanted > columns || count < 2 * columns) return find_bound(x, count, wanted).threshold;
+  vf most[COLUMN_VECTORS];
+  f32 largest[COLUMN_VECTORS * LANES];
+  UNROLL for (int v = 0; v < COLUMN_VECTORS; v++) most[v] = load(x + v * LANES);
+  i64 j = columns;
+  for (; j + columns <= count; j += columns)
+    UNROLL for (int v = 0; v < COLUMN_VECTORS; v++) most[v] = larger(most[v], load(x + j + v * LANES));
+  for (; j < count; j += LANES) most[0] = larger(most[0], load(x + j));
+  UNROLL for (int v = 0; v < COLUMN_VECTORS; v++) store(largest + v * LANES, most[v]);
+  return find_bound(largest, columns, wanted).threshold;
+}
+
 /*
  * Lists the 'wanted' largest of x[count]. x and the places of list and candidates have room for a multiple of LANES; what follows in x
  * up to there becomes -inf.
@@ -109,21 +124,7 @@ APART i64 list_largest(f32 *x, i64 count, i64 wanted, i32 *list, char *candidate
   if (wanted <= 0) return 0;
   i64 end = count;
   for (; end % LANES != 0; end++) x[end] = -INFINITY;
-  const i64 columns = COLUMN_VECTORS * LANES;
-  if (wanted > columns || count < 2 * columns) return list_within(x, end, find_bound(x, end, wanted), list);
-  f32 column[COLUMN_VECTORS * LANES];
-  {
-    vf most[COLUMN_VECTORS];
-    UNROLL for (int v = 0; v < COLUMN_VECTORS; v++) most[v] = load(x + v * LANES);
-    i64 j = columns;
-    for (; j + columns <= end; j += columns)
-      UNROLL for (int v = 0; v < COLUMN_VECTORS; v++) most[v] = larger(most[v], load(x + j + v * LANES));
-    for (; j < end; j += LANES) most[0] = larger(most[0], load(x + j));
-    UNROLL for (int v = 0; v < COLUMN_VECTORS; v++) store(column + v * LANES, most[v]);
-  }
-  /* As many columns have an estimate that reaches the bound, so at least as many estimates do. */
-  const struct bound reached = find_bound(column, columns, wanted);
-  const i64 found = list_within(x, end, (struct bound){reached.threshold, UNLIMITED}, list);
+  const i64 found = list_within(x, end, (struct bound){bound_below(x, end, wanted), UNLIMITED}, list);
   if (found <= wanted) return found;
   f32 *const values = (f32 *)candidates;
   i32 *const within = (i32 *)(values + found + LANES);

@@ -1,4 +1,4 @@
-import type { MapKernel, Scalar } from '../../kernel/kernel.ts';
+import type { MapKernel, MapsKernel, Scalar } from '../../kernel/kernel.ts';
 import { indented, type NativeKernel } from './kernel-text.ts';
 import {
   elementName,
@@ -41,6 +41,41 @@ export function renderMap(kernel: MapKernel): NativeKernel {
       '  }',
       '}',
     ].join('\n'),
+  };
+}
+
+/**
+ * Several nests: of the items of the kernel each takes those that are its own. Within its block a part has the names that it would have
+ * as a kernel of its own.
+ */
+export function renderMaps({ parts }: MapsKernel): NativeKernel {
+  const nameOf = (declaration: string): string => /\w+$/.exec(declaration)?.[0] ?? declaration;
+  const rendered = parts.map((part, index) => {
+    const { operands, integers, body } = renderMap(part);
+    const prefixed = (declaration: string): string => declaration.replace(/\w+$/, (name) => `part_${index}_${name}`);
+    const extents = Array.from({ length: part.rank - 1 }, (_, axis) => `extent_${axis}`);
+    const lines = [
+      ...operands.map((declaration) => `${declaration.replace(/(\w+)$/, 'const $1')} = ${nameOf(prefixed(declaration))};`),
+      ...integers.map((name) => `const i64 ${name} = ${prefixed(name)};`),
+      `const i64 items = ${['1', ...extents].join(' * ')};`,
+      'const i64 part_begin = maximum(begin - first, 0);',
+      'const i64 part_end = minimum(end - first, items);',
+      '{',
+      '  const i64 begin = part_begin;',
+      '  const i64 end = part_end;',
+      indented(body),
+      '}',
+      'first += items;',
+    ];
+    return { operands: operands.map(prefixed), integers: integers.map(prefixed), lines };
+  });
+  return {
+    operands: [
+      ...rendered.flatMap(({ operands }) => operands.slice(0, -1)),
+      ...rendered.flatMap(({ operands }) => operands.slice(-1)),
+    ],
+    integers: rendered.flatMap(({ integers }) => integers),
+    body: ['i64 first = 0;', ...rendered.flatMap(({ lines }) => ['{', indented(lines.join('\n')), '}'])].join('\n'),
   };
 }
 

@@ -9,7 +9,7 @@ import { clusterScratch, renderCluster } from './cluster.ts';
 import { evictScratch, renderEvict } from './evict.ts';
 import { gemmScratch, renderGemm } from './gemm.ts';
 import type { NativeKernel } from './kernel-text.ts';
-import { renderMap } from './map.ts';
+import { renderMap, renderMaps } from './map.ts';
 import { renderNorm } from './norm.ts';
 import { principalRowsScratch, renderPrincipalRows } from './principal-rows.ts';
 import { renderScoreKeys, scoreKeysScratch } from './score-keys.ts';
@@ -19,6 +19,7 @@ type KernelOf<K extends KernelKind> = Extract<Kernel, { kind: K }>;
 
 const renderers: { readonly [K in KernelKind]: (kernel: KernelOf<K>) => NativeKernel } = {
   map: renderMap,
+  maps: renderMaps,
   norm: renderNorm,
   gemm: renderGemm,
   block_gemm: renderBlockGemm,
@@ -34,6 +35,7 @@ const renderers: { readonly [K in KernelKind]: (kernel: KernelOf<K>) => NativeKe
 /** Bytes, from the integers of a dispatch in the order of kernel.ts. */
 const scratch: { readonly [K in KernelKind]: (kernel: KernelOf<K>, integers: readonly Size[]) => Size } = {
   map: () => 0,
+  maps: () => 0,
   norm: () => 0,
   gemm: gemmScratch,
   block_gemm: blockGemmScratch,

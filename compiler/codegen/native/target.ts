@@ -1,6 +1,7 @@
 import type { NamedKernel, Target, TargetFile } from '../target.ts';
+import { int8Rounding, type ActivationType } from './activations.ts';
 import { attentionSchedule } from './attention.ts';
-import { blockGemmSchedule } from './block-gemm.ts';
+import { blockGemmSchedules } from './block-gemm.ts';
 import { withLibraries } from './compile-c.ts';
 import { gemmSchedule } from './gemm.ts';
 import { renderNativeModule } from './module.ts';
@@ -16,7 +17,7 @@ export const nativeTarget: Target = {
   memory: { kind: 'one memory' },
   gemmWeights: { kind: 'panels', width: gemmSchedule.panelWidth },
   gemmSchedule: () => gemmSchedule,
-  blockGemmSchedule: () => blockGemmSchedule,
+  blockGemmSchedule: () => blockGemmSchedules.f32,
   flopsPerSecond: 1e11,
   gatheredFlopsPerSecond: 2e10,
   queriesPerChoice: 1,
@@ -29,6 +30,14 @@ export const nativeTarget: Target = {
   emit: (kernels) => Promise.resolve(emit(kernels)),
   finish: withLibraries,
 };
+
+const targets: { readonly [A in ActivationType]: Target } = {
+  f32: nativeTarget,
+  int8: { ...nativeTarget, rounding: int8Rounding, blockGemmSchedule: () => blockGemmSchedules.int8 },
+};
+export function nativeTargetWith(activations: ActivationType): Target {
+  return targets[activations];
+}
 
 function emit(kernels: readonly NamedKernel[]): readonly TargetFile[] {
   return [{ path: 'kernels.c', content: renderNativeModule(kernels) }];

@@ -146,7 +146,7 @@ export class NativeLibrary {
     const values = [team, place(steps), stepCount, base, scratchStride, place(abort), call, place(rates), place(times)];
     return new Promise((resolve, reject) => {
       this.#calls.atpc_run.async(...values, (error: unknown, result: unknown) => {
-        if (error) reject(error instanceof Error ? error : new Error(String(error)));
+        if (error) reject(new Error('koffi does not call the library.', { cause: error }));
         else resolve(result === 0);
       });
     });

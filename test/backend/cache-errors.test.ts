@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { calibrateHeads } from '../../compiler/calibrate/calibrate-heads.ts';
-import { measureStreamErrors, type HeadError } from '../../compiler/calibrate/stream-errors.ts';
+import { measureCacheErrors, type HeadError } from '../../compiler/calibrate/cache-errors.ts';
 import { wasmTarget } from '../../compiler/codegen/wasm/target.ts';
 import { writeCachePlanFile, readCachePlanFile } from '../../compiler/attention/cache-plan-file.ts';
 import type { SourceModel } from '../../compiler/source-model.ts';
@@ -28,16 +28,21 @@ describe('errors of streaming heads', () => {
     model = await tinyLlama({ maxLength: 1200, trainedLength: 1200, heads: 6, kvHeads: 3 });
     shapes = attentionNodes(model.graph).map(attentionShape);
   });
-  const measure = (texts: readonly (readonly number[])[]): Promise<readonly HeadError[]> =>
-    measureStreamErrors({
+  const measureAll = (
+    texts: readonly (readonly number[])[],
+    counts: readonly number[],
+  ): Promise<readonly (readonly HeadError[])[]> =>
+    measureCacheErrors({
       graph: model.graph,
       tensors: model.source,
       shapes,
       texts,
-      atoms,
+      caches: (capacity) => counts.map((count) => causalModes.stream.cache(capacity, { atoms: count })),
       firstPosition,
       target: wasmTarget,
     });
+  const measure = async (texts: readonly (readonly number[])[]): Promise<readonly HeadError[]> =>
+    (await measureAll(texts, [atoms]))[0] ?? [];
 
   it('are those of the formula, by the interpreter', async function () {
     this.timeout(120_000);
@@ -64,6 +69,12 @@ describe('errors of streaming heads', () => {
       const mean = ((first[index]?.error ?? 0) * n + (second[index]?.error ?? 0) * m) / (n + m);
       expect(error).to.be.closeTo(mean, 1e-9 * mean);
     });
+  });
+
+  it('are the same beside other caches, and smaller with more atoms', async () => {
+    const [few = [], many = []] = await measureAll([ids], [atoms, 4 * atoms]);
+    expect(few).to.deep.equal(await measure([ids]));
+    few.forEach(({ error }, index) => expect(many[index]?.error, `head ${index}`).to.be.below(error));
   });
 
   const source = (changes: Partial<SourceModel> = {}): SourceModel =>

@@ -1,0 +1,184 @@
+/** Plans under a bound for models that read a text at once: expand and cluster at several shares, head by head. */
+import { denseBelowTokens, type AttentionShape } from '../../passes/atp/site.ts';
+import { densePlan, type AttentionPlan } from '../../passes/atp/plan.ts';
+import { formatShare, wholeShare, type Share } from '../../passes/atp/share.ts';
+import { AtpcError } from '../../runtime/errors.ts';
+import { predictedSeconds } from '../attention/choose-plan.ts';
+import { planOf, type PlanFile } from '../attention/plan-file.ts';
+import { leastGain, typicalLengthOf } from '../attention/typical-length.ts';
+import { calibrate, encoderInput, type Encode } from '../calibrate/calibrate.ts';
+import type { Targets } from '../codegen/targets.ts';
+import type { CompileOptions } from '../compile-options.ts';
+import { longestSequence, type SourceModel } from '../source-model.ts';
+import type { BoundedKind } from './bounded-plan.ts';
+import { readDocuments, type TokenIds } from './documents.ts';
+import { lossOf } from './loss.ts';
+import { measureModeErrors, type ModeSetting } from './mode-errors.ts';
+import { hostFor, plannedForward } from './planned-model.ts';
+import { documentCounts, qualityDefaults } from './quality-defaults.ts';
+
+/** What a head may have in the place of dense attention. `topr` stays quadratic, and `segment` and `svd` are for tuned models. */
+const settings: readonly ModeSetting[] = [
+  ...(
+    [
+      [1, 2],
+      [3, 8],
+      [1, 4],
+      [3, 16],
+      [1, 8],
+      [1, 16],
+    ] as const
+  ).map((keys) => ({ mode: 'expand', keys }) as const),
+  ...(
+    [
+      [1, 2],
+      [1, 4],
+      [1, 8],
+      [1, 16],
+    ] as const
+  ).map((keys) => ({ mode: 'cluster', keys }) as const),
+];
+
+export interface ForwardKindInput {
+  readonly source: SourceModel;
+  readonly shapes: readonly AttentionShape[];
+  readonly targets: Targets;
+  readonly encode: Encode;
+  readonly files: readonly string[];
+  readonly options: Pick<CompileOptions, 'typicalLength' | 'storage'>;
+  report(detail: string): void;
+}
+export interface ForwardKind {
+  readonly kind: BoundedKind<AttentionPlan, PlanFile>;
+  /** What a person should know of the texts. */
+  readonly notes: readonly string[];
+}
+
+/** Throws ATPC-311 for a model without a task or text, ATPC-608 for files that cannot be used. */
+export async function forwardKind(input: ForwardKindInput): Promise<ForwardKind> {
+  const { source, shapes, targets, encode, files, options, report } = input;
+  const loss = lossOf(source.task);
+  if (source.task.kind === 'tensors') throw new AtpcError('ATPC-399', 'A model of tensors alone has a loss.');
+  if (source.tuned) {
+    throw new AtpcError('ATPC-311', `${source.name} was tuned with literal ATP: its dense attention is no reference.`, {
+      hint: 'Leave --attn and --max-loss out, and it is compiled as it was tuned.',
+    });
+  }
+  const [target] = targets;
+  const maxTokens = longestSequence(source.graph);
+  const typicalLength = Math.min(typicalLengthOf(options), maxTokens);
+  const documents = await readDocuments({
+    files,
+    encode,
+    maxTokens: Math.min(maxTokens, Math.max(source.tokenizer?.maxLength ?? 0, typicalLength)),
+    minTokens: 1,
+    cut: 'paragraphs',
+    counts: documentCounts[source.task.kind],
+  });
+  const taken = settings.filter(({ mode }) => targets.every(({ refusedModes }) => refusedModes[mode] === undefined));
+  const secondsOf = (
+    shape: AttentionShape,
+    { mode, keys }: { readonly mode: ModeSetting['mode']; readonly keys: Share },
+  ): number =>
+    shape.encoder || mode === 'dense' ? predictedSeconds(shape, { mode, keys, kvHeads: [0] }, typicalLength, target) : Infinity;
+  const attentionPlanOf = (file: PlanFile): AttentionPlan => planOf(file, 'that was found', shapes, maxTokens);
+  const model = { source, shapes, target, encode, ...(options.storage === undefined ? {} : { storage: options.storage }) };
+  const encoders = shapes.filter(({ encoder }) => encoder).map(({ layer }) => layer);
+  const host = hostFor(target);
+
+  async function errors(texts: readonly TokenIds[]): Promise<readonly (readonly (readonly number[])[])[]> {
+    const ranked = [...texts].sort((a, b) => b.length - a.length).slice(0, qualityDefaults.rankedDocuments);
+    const inputs = ranked.flatMap((ids) => encoderInput(source.graph, source.defaults, ids) ?? []);
+    const clustered = { default: { mode: 'expand', keys: '1/4' }, layers: denseLayers(shapes), version: 1 } as const;
+    const plan = attentionPlanOf(clustered);
+    const { tensors } = await calibrate(source, plan, shapes, encode, host, maxTokens);
+    const found = await measureModeErrors({
+      graph: source.graph,
+      tensors,
+      shapes,
+      layers: encoders,
+      inputs,
+      settings: taken,
+      target: host,
+      onProgress: (done, total) => report(`ranking heads, document ${done + 1} of ${total}`),
+    });
+    return found.map((heads) =>
+      shapes.map(({ layer, kvHeads }) =>
+        Array.from(
+          { length: kvHeads },
+          (_, kvHead) => heads.find((head) => head.layer === layer && head.kvHead === kvHead)?.error ?? Infinity,
+        ),
+      ),
+    );
+  }
+
+  const [dense, ...others] = [{ mode: 'dense', keys: wholeShare } as const, ...taken].map((setting) =>
+    shapes.map((shape) => secondsOf(shape, setting)),
+  ) as [number[], ...number[][]];
+  const kind: BoundedKind<AttentionPlan, PlanFile> = {
+    loss,
+    documents,
+    positionsOf: () => [0],
+    repeats: [],
+    seconds: [dense, ...others],
+    errors,
+    heads: shapes.map(({ kvHeads }) => kvHeads),
+    choicesPerLayer: Math.min(qualityDefaults.choicesPerLayer, ...targets.map(({ attentionsPerLayer }) => attentionsPerLayer)),
+    leastGain,
+    fileOf: (assignment) => fileOf(assignment, shapes, taken),
+    planOf: attentionPlanOf,
+    instantiate: (plan) => plannedForward(model, plan === 'dense' ? densePlan : plan),
+    report,
+  };
+  return { kind, notes: lengthNotes([...documents.search, ...documents.check], typicalLength) };
+}
+
+/** Layers that no mode can rewrite. */
+function denseLayers(shapes: readonly AttentionShape[]): NonNullable<PlanFile['layers']> {
+  return shapes.filter(({ encoder }) => !encoder).map(({ layer }) => ({ layer, mode: 'dense' }));
+}
+
+/** One entry a layer; index 0 of an assignment is dense. */
+function fileOf(
+  assignment: readonly (readonly number[])[],
+  shapes: readonly AttentionShape[],
+  taken: readonly ModeSetting[],
+): PlanFile {
+  const entryOf = (index: number): { readonly mode: string; readonly keys?: string } => {
+    const setting = taken[index - 1];
+    return setting ? { mode: setting.mode, keys: formatShare(setting.keys) } : { mode: 'dense' };
+  };
+  const layers = shapes.map(({ layer }, at): NonNullable<PlanFile['layers']>[number] => {
+    const heads = assignment[at] as readonly number[];
+    const used = [...new Set(heads)].sort((a, b) => a - b);
+    const [only, ...more] = used as [number, ...number[]];
+    if (more.length === 0) return { layer, ...entryOf(only) };
+    return {
+      layer,
+      heads: used.map((index) => ({
+        kvHeads: heads.flatMap((own, head) => (own === index ? [head] : [])),
+        ...entryOf(index),
+      })),
+    };
+  });
+  return { version: 1, default: { mode: 'dense' }, layers };
+}
+
+/** What a person should know of the documents against the inputs that are expected. */
+function lengthNotes(documents: readonly TokenIds[], typicalLength: number): readonly string[] {
+  const lengths = documents.map(({ length }) => length).sort((a, b) => a - b);
+  const median = lengths[lengths.length >> 1] ?? 0;
+  const short = lengths.filter((length) => length < denseBelowTokens).length;
+  return [
+    ...(median < typicalLength / 2
+      ? [
+          `Half of the documents have ${median} tokens or fewer, and the plan is chosen for inputs of ${typicalLength}: what longer inputs lose was measured on few. Give longer texts, or --typical-length ${median}.`,
+        ]
+      : []),
+    ...(short > documents.length / 2
+      ? [
+          `${short} of ${documents.length} documents have fewer than ${denseBelowTokens} tokens, and stay dense under every mode: they lose nothing, and make the mean small.`,
+        ]
+      : []),
+  ];
+}

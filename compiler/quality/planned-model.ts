@@ -1,0 +1,127 @@
+/** A model under a plan, compiled for the target that runs here, and the rows that its loss is measured on. */
+import { withCaches, pastDim, positionsInput, seqDim } from '../../passes/cache.ts';
+import type { CachePlan } from '../../passes/atp/cache-plan.ts';
+import { densePlan, type AttentionPlan } from '../../passes/atp/plan.ts';
+import type { AttentionShape } from '../../passes/atp/site.ts';
+import { hasFeature } from '../../runtime/backends/wasm/feature-probe.ts';
+import { AtpcError } from '../../runtime/errors.ts';
+import { build, buildEntries, emit, moduleOf, type Built } from '../build.ts';
+import { calibrate, encoderInput, type Encode } from '../calibrate/calibrate.ts';
+import type { Target } from '../codegen/target.ts';
+import { hostTarget } from '../codegen/targets.ts';
+import { withCodes } from '../pass-fault.ts';
+import { Parameters, plainStorage, type ParameterOptions } from '../program/parameters.ts';
+import { instantiateProgram, type RunnableProgram } from '../program/run-program.ts';
+import { longestSequence, type SourceModel } from '../source-model.ts';
+import { formatsOf } from '../weights/tensor-source.ts';
+import type { WeightType } from '../compile-options.ts';
+import type { TokenIds } from './documents.ts';
+
+/** Receives a row of the task's output; the array is only valid during the call. */
+export type OnRow = (index: number, row: Float32Array) => void;
+/** Positions of a document whose rows are wanted, ascending; a model that reads a text at once has one row, of position 0. */
+export type Positions = readonly number[];
+
+export interface PlannedModel {
+  /** Runs one document. Gives the rows of the positions in order; lets others run in between. */
+  rows(document: TokenIds, positions: Positions, onRow: OnRow): Promise<void>;
+}
+export interface PlannedModelOptions {
+  readonly source: SourceModel;
+  readonly shapes: readonly AttentionShape[];
+  /** What the package is for: queries of a tile choose together here as they do there. */
+  readonly target: Pick<Target, 'queriesPerChoice'>;
+  readonly encode: Encode;
+  /** As weights are stored in the package: dense and planned model are compared with the same ones. */
+  readonly storage?: WeightType;
+}
+
+/** The host as it computes what a target would. */
+export function hostFor({ queriesPerChoice }: Pick<Target, 'queriesPerChoice'>): Target {
+  return { ...hostTarget, queriesPerChoice };
+}
+
+export async function instantiateHere(
+  built: Built,
+  target: Target,
+  parameters: Omit<ParameterOptions, 'derived' | 'formats'>,
+): Promise<RunnableProgram> {
+  const features = hasFeature('relaxed-simd') ? ['simd128', 'relaxed-simd'] : target.features;
+  const { files } = await emit(built, target, { build: features });
+  const values = new Parameters({ ...parameters, derived: built.stage.derived, formats: built.formats });
+  return await instantiateProgram(built.program, moduleOf(files, features), (name) => values.readTensor(name));
+}
+
+function outputOf({ name, task }: SourceModel): string {
+  if (task.kind !== 'tensors') return task.output;
+  throw new AtpcError('ATPC-311', `${name} has no task, and so no output that could be compared.`);
+}
+
+/** A model without state under a plan, with the bases and directions that its package will have. */
+export async function plannedForward(options: PlannedModelOptions, plan: AttentionPlan): Promise<PlannedModel> {
+  const { source, shapes, encode, storage } = options;
+  const { graph, defaults } = source;
+  const target = hostFor(options.target);
+  const output = outputOf(source);
+  const calibration = await calibrate(source, plan, shapes, encode, target, longestSequence(graph));
+  const built = build(graph, { plan, target, verify: false, formatOf: formatsOf(source.tensors) });
+  const { tensors, computed } = calibration;
+  const program = await instantiateHere(built, target, { source: tensors, computed, storage: plainStorage(storage) });
+  return {
+    async rows(document, _positions, onRow) {
+      const input = encoderInput(graph, defaults, document);
+      if (!input) {
+        throw new AtpcError('ATPC-311', `${source.name} takes more than input_ids: a loss cannot be measured on text.`);
+      }
+      const result = program.run({ batch: 1, seq: input.tokens }, input.inputs)[output];
+      if (!(result?.data instanceof Float32Array)) throw new AtpcError('ATPC-399', `The model gave no output '${output}'.`);
+      onRow(0, result.data);
+      await otherWork();
+    },
+  };
+}
+
+/** Logits of every row of a call: about 0.2 MB a token for a vocabulary of 50,000. */
+const pieceTokens = 256;
+
+/** A causal model over the caches of a plan, for documents of at most `maxTokens` tokens. */
+export async function plannedCausal(options: PlannedModelOptions, plan: CachePlan, maxTokens: number): Promise<PlannedModel> {
+  const { source, storage } = options;
+  const { graph, tensors } = source;
+  const target = hostFor(options.target);
+  const output = outputOf(source);
+  const cached = withCodes(() => withCaches(graph, plan, maxTokens));
+  const entries = [{ name: 'score', graph: cached }] as const;
+  const built = buildEntries(graph.name, entries, densePlan, { target, verify: false, formatOf: formatsOf(tensors) });
+  const program = await instantiateHere(built, target, { source: tensors, computed: {}, storage: plainStorage(storage) });
+  const longest = Math.min(pieceTokens, graph.dims.find(({ name }) => name === seqDim)?.max ?? 1);
+  return {
+    async rows(document, positions, onRow) {
+      const state = program.openState();
+      try {
+        let next = 0;
+        for (let past = 0; past < document.length;) {
+          const piece = document.slice(past, past + longest);
+          const inputs = {
+            input_ids: Int32Array.from(piece),
+            [positionsInput]: Int32Array.from(piece, (_, index) => past + index),
+          };
+          const result = program.run({ [seqDim]: piece.length, [pastDim]: past }, inputs, { entry: 'score', state })[output];
+          if (!(result?.data instanceof Float32Array)) throw new AtpcError('ATPC-399', `The model gave no output '${output}'.`);
+          const width = result.data.length / piece.length;
+          for (; next < positions.length && (positions[next] as number) < past + piece.length; next += 1) {
+            const row = (positions[next] as number) - past;
+            onRow(next, result.data.subarray(row * width, (row + 1) * width));
+          }
+          past += piece.length;
+          await otherWork();
+        }
+      } finally {
+        program.closeState(state);
+      }
+    },
+  };
+}
+
+/** The command line must be able to hear an interrupt. */
+const otherWork = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,0 +1,114 @@
+/** Plans found under `--max-loss` on one half of a source, and what they lose on documents of the other half. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { attentionShapes, encoderOf } from '../../compiler/compile.ts';
+import { targetsNamed } from '../../compiler/codegen/targets.ts';
+import { findBoundedPlan, measureGivenPlan, type BoundedKind } from '../../compiler/quality/bounded-plan.ts';
+import { cacheKind } from '../../compiler/quality/find-cache-plan.ts';
+import { forwardKind } from '../../compiler/quality/find-forward-plan.ts';
+import { openModel } from '../../compiler/source-model.ts';
+import type { ManifestLoss } from '../../runtime/format/manifest.ts';
+import { wikiTextFile } from './language-model.ts';
+import { reviewsFile } from './reviews.ts';
+
+export interface BoundedRow {
+  readonly model: string;
+  readonly source: string;
+  readonly typicalLength: number;
+  /** Predicted seconds of attention, on wasm. */
+  readonly seconds: { readonly dense: number; readonly plan: number };
+  /** Plans that were measured until one met the bound. */
+  readonly trials: number;
+  readonly found: ManifestLoss;
+  readonly heldOut: ManifestLoss;
+}
+export interface Bounded {
+  readonly bound: number;
+  readonly rows: readonly BoundedRow[];
+}
+/** The upper end of the interval on held-out documents may be above the bound by this factor. */
+export const heldOutFactor = 1.25;
+const bound = 0.02;
+
+export interface BoundedModels {
+  readonly sentiment: string;
+  readonly miniLm: string;
+  readonly smolLm2: string;
+}
+interface Case {
+  readonly model: string;
+  readonly location: string;
+  readonly source: string;
+  readonly file: string;
+  readonly typicalLength: number;
+  halves(text: string): readonly [first: string, second: string];
+}
+const halvesOfLines = (text: string): readonly [string, string] => {
+  const lines = text.split('\n');
+  const middle = lines.length >> 1;
+  return [lines.slice(0, middle).join('\n'), lines.slice(middle).join('\n')];
+};
+
+function casesOf({ sentiment, miniLm, smolLm2 }: BoundedModels): readonly Case[] {
+  const reviews = { source: 'IMDB reviews', file: reviewsFile, halves: halvesOfLines };
+  return [
+    { model: 'sentiment-mini', location: sentiment, ...reviews, typicalLength: 512 },
+    { model: 'MiniLM', location: miniLm, ...reviews, typicalLength: 512 },
+    {
+      model: 'SmolLM2-135M',
+      location: smolLm2,
+      source: 'WikiText-2',
+      file: wikiTextFile,
+      typicalLength: 2048,
+      halves: halvesOfLines,
+    },
+  ];
+}
+
+/** `only`: the names of models, all of them where it is empty. */
+export async function measureBounded(
+  models: BoundedModels,
+  data: string,
+  progress: (text: string) => void,
+  only: readonly string[] = [],
+): Promise<Bounded> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'atpc-bounded-'));
+  try {
+    const rows: BoundedRow[] = [];
+    for (const each of casesOf(models)) {
+      if (only.length > 0 && !only.includes(each.model)) continue;
+      const ending = path.extname(each.file);
+      const files = ['first', 'second'].map((name) => path.join(folder, `${name}${ending}`)) as [string, string];
+      const halves = each.halves(await readFile(path.join(data, each.file), 'utf8'));
+      await Promise.all(files.map((file, index) => writeFile(file, halves[index] ?? '')));
+      rows.push(await measureCase(each, files, (detail) => progress(`bounded: ${each.model}: ${detail}`)));
+    }
+    return { bound, rows };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function measureCase(
+  { model, location, source: words, typicalLength }: Case,
+  [first, second]: readonly [string, string],
+  report: (detail: string) => void,
+): Promise<BoundedRow> {
+  const source = await openModel(location);
+  const encode = encoderOf(source);
+  if (!encode) throw new Error(`The model ${location} has no tokenizer.`);
+  const input = { source, shapes: attentionShapes(source), targets: targetsNamed(['wasm']), encode, options: { typicalLength } };
+  const run = async <P, F>(kindOf: (file: string) => Promise<{ readonly kind: BoundedKind<P, F> }>): Promise<BoundedRow> => {
+    const { kind } = await kindOf(first);
+    const found = await findBoundedPlan(kind, bound);
+    if (!found?.measured.met) throw new Error(`No plan of ${model} has a loss under ${bound}.`);
+    report('held-out documents');
+    const { loss: heldOut } = await measureGivenPlan((await kindOf(second)).kind, kind.planOf(found.file), bound);
+    const { seconds, trials, measured } = found;
+    return { model, source: words, typicalLength, seconds, trials, found: measured.loss, heldOut };
+  };
+  return source.context === null
+    ? await run((file) => forwardKind({ ...input, files: [file], report }))
+    : await run((file) => cacheKind({ ...input, files: [file], report }));
+}
