@@ -3,10 +3,11 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { attentionNodes, attentionShape, type AttentionShape } from '../passes/atp/site.ts';
 import { evaluateExpression } from '../runtime/format/expression.ts';
+import type { TargetName } from '../runtime/format/manifest.ts';
 import { TextTokenizer } from '../runtime/tokenizer.ts';
 import type { Encode } from './calibrate/calibrate.ts';
 import type { TargetFile } from './codegen/target.ts';
-import { hostTarget, targetsNamed } from './codegen/targets.ts';
+import { targetsNamed } from './codegen/targets.ts';
 import type { CompileOptions, CompilePhase, CompileReport } from './compile-options.ts';
 import { explainProgram } from './explain/explain.ts';
 import { packageNameOf } from './manifest-parts.ts';
@@ -84,11 +85,12 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
       }),
   };
   report('write weights', 0);
+  let run: readonly TargetName[] = [];
   const { manifest, packageBytes, weightBytes } = await writePackage(options.out, parts, {
     ...(signal ? { signal } : {}),
     check: async (folder) => {
       report('check package');
-      await checkPackage(folder, signal ? { signal } : {});
+      run = await checkPackage(folder, signal ? { signal } : {});
     },
   });
   const finishNotes = await Promise.all(prepared.targets.map(async ({ emission }) => (await emission).notes));
@@ -107,7 +109,7 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
       ...source.notes,
       ...unusedNote(source.unused),
       ...prepared.notes,
-      ...notRunNote(prepared.targets),
+      ...notRunNote(prepared.targets.map(({ target }) => target.name).filter((name) => !run.includes(name))),
       ...finishNotes.flat(),
       ...facts.approximations.map((words) => `Approximate: ${words}.`),
       ...ownApproximations(manifest).map(({ target, sentence }) => `Approximate on ${target}: ${sentence}.`),
@@ -172,8 +174,7 @@ function tokenizerParts({ tokenizer }: SourceModel, encode: Encode): PackageToke
   return { json, configJson: config, maxLength, padId, fixtures };
 }
 
-function notRunNote(targets: readonly PreparedTarget[]): readonly string[] {
-  const foreign = targets.filter(({ target }) => target !== hostTarget).map(({ target }) => target.name);
+function notRunNote(foreign: readonly TargetName[]): readonly string[] {
   return foreign.map(
     (name) => `The compiler has not run the kernels for ${name}; the package tests them when it is first loaded there.`,
   );

@@ -77,6 +77,16 @@ describe('a package for native, in Node', function () {
     expect(leftFiles()).to.deep.equal([]);
   });
 
+  it('takes calls of different lengths, hard one after the other', async () => {
+    await using model = await loadTiny(folder.file('tiny'), { ...native, threads: 3 });
+    for (let round = 0; round < 300; round++) {
+      // One dispatch a row.
+      const rows = Array.from({ length: round % 2 === 0 ? 1 : 8 }, () => ids[0] ?? []);
+      const { logits } = await model.run({ input_ids: rows });
+      expect([...(logits?.data ?? [])]).to.deep.equal(expectedLogits(rows));
+    }
+  });
+
   it('takes its files from the caller too', async () => {
     const files = (name: string): Promise<Uint8Array> => readFile(folder.file('tiny', name));
     await using model = await loadTiny(folder.file('tiny'), { ...native, files });

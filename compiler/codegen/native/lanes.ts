@@ -186,8 +186,10 @@ static int atpc_walk(struct atpc_team *team, int64_t lane) {
   int64_t arguments[${mostArguments}];
   int alone = 0, met = 0, finished = 1;
   const double began = atpc_now();
+  // Once all have met at the last dispatch, the first lane may write down the next call: nothing of this one is read after that.
+  const int64_t step_count = team->step_count;
   const double *record = team->steps;
-  for (int64_t position = 0; position < team->step_count; position++) {
+  for (int64_t position = 0; position < step_count; position++) {
     const struct atpc_kernel *kernel = &atpc_kernels[(int64_t)record[0]];
     const int64_t step = (int64_t)record[1], items = (int64_t)record[2];
     const int one_lane = record[3] != 0;
