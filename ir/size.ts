@@ -122,6 +122,18 @@ export function minSize(a: Size, b: Size): Size {
   if (neverLess(a, b)) return b;
   return neverLess(b, a) ? a : ['min', a, b];
 }
+/**
+ * The value of a size where its symbols have their largest values, if the size grows with each of them, as far as its terms show it:
+ * nothing is subtracted, and what is divided by is a number. Null else.
+ */
+export function sizeAtMost(size: Size, largest: Readonly<Record<string, number>>): number | null {
+  if (typeof size === 'number') return size >= 0 ? size : null;
+  if (typeof size === 'string') return largest[size] ?? null;
+  const [operator, left, right] = size;
+  if ((operator === 'floor/' || operator === 'ceil/') && !(typeof right === 'number' && right > 0)) return null;
+  const [a, b] = [sizeAtMost(left, largest), sizeAtMost(right, largest)];
+  return a === null || b === null ? null : evaluateSize([operator, a, b], {});
+}
 export function elementCount(shape: readonly Size[]): Size {
   return multiplySizes(...shape);
 }

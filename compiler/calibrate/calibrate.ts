@@ -62,6 +62,18 @@ export function encoderInput(
 /** Token ids of a text, at most `maxTokens` where that is given, or the model's own limit. */
 export type Encode = (text: string, maxTokens?: number) => readonly number[];
 
+/** The activations of the dense model on the compiler's own text, by passage and layer; none for a model that takes no text. */
+export async function captureCalibration(
+  { graph, defaults, tensors }: Pick<SourceModel, 'graph' | 'defaults' | 'tensors'>,
+  encode: Encode,
+  maxTokens: number,
+): Promise<readonly (readonly CapturedLayer[])[]> {
+  const passages = passageStarts.map((start) => encode(passageFrom(start), Math.min(longestPassage, maxTokens)));
+  const inputs = passages.map((ids) => encoderInput(graph, defaults, ids)).filter((input) => input !== null);
+  return inputs.length > 0 ? await captureAttention(graph, tensors, inputs, hostTarget) : [];
+}
+
+/** `capture`: where several plans of one model are calibrated, what keeps its activations. */
 export async function calibrate(
   source: Pick<SourceModel, 'graph' | 'defaults' | 'tensors'>,
   plan: AttentionPlan,
@@ -69,16 +81,15 @@ export async function calibrate(
   encode: Encode | null,
   { queriesPerChoice }: Pick<Target, 'queriesPerChoice'>,
   maxTokens: number,
+  capture: typeof captureCalibration = captureCalibration,
 ): Promise<Calibration> {
-  const { graph, defaults, tensors } = source;
+  const { graph, tensors } = source;
   const texts = encode ? calibrationTexts.map((text) => encode(text).slice(0, maxTokens)) : [];
   const groups = plan.layers.flatMap(({ groups: all }) => all);
   const needsDirections = groups.some(({ mode, keys }) => mode === 'topr' && !isWhole(keys));
   const approximate = groups.some(({ mode, keys }) => mode !== 'dense' && !isWhole(keys));
-  const passageTokens = Math.min(longestPassage, maxTokens);
-  const passages = approximate && encode ? passageStarts.map((start) => encode(passageFrom(start), passageTokens)) : [];
-  const inputs = passages.map((ids) => encoderInput(graph, defaults, ids)).filter((input) => input !== null);
-  if (needsDirections && inputs.length === 0) {
+  const captured = approximate && encode ? await capture(source, encode, maxTokens) : [];
+  if (needsDirections && captured.length === 0) {
     throw new AtpcError(
       'ATPC-311',
       'Mode topr finds its principal directions on text, and this model takes none: it has no tokenizer, or inputs other than input_ids.',
@@ -87,7 +98,6 @@ export async function calibrate(
       },
     );
   }
-  const captured = inputs.length > 0 ? await captureAttention(graph, tensors, inputs, hostTarget) : [];
   const balanced = await balanceHeads(graph, tensors, plan, captured);
   const ofLayer = (layer: number): readonly CapturedLayer[] => balanced.captured.map((layers) => layers[layer] as CapturedLayer);
   const computed: Record<string, MemoryTensor> = {};
@@ -98,7 +108,7 @@ export async function calibrate(
   return {
     computed,
     tensors: balanced.tensors,
-    textHash: inputs.length > 0 ? createHash('sha256').update(calibrationTexts.join('\n')).digest('hex') : null,
+    textHash: captured.length > 0 ? createHash('sha256').update(calibrationTexts.join('\n')).digest('hex') : null,
     ids: texts.flat(),
     keysRead: (layer, group) =>
       measureKeysRead(ofLayer(layer), { ...group, kvHeads: group.kvHeads.slice(0, measuredHeads) }, queriesPerChoice),

@@ -4,6 +4,7 @@ import type { TargetName } from '../../runtime/format/manifest.ts';
 import type { WeightPacking } from '../../runtime/format/program.ts';
 import type { BindingPattern } from '../kernel/binding.ts';
 import type { Dispatch } from '../kernel/dispatch.ts';
+import type { LeftNorm, Norm } from '../kernel/row-norm.ts';
 import type { AttentionKernel, BlockGemmKernel, GemmKernel, Kernel, ScoreKeysKernel } from '../kernel/kernel.ts';
 
 export interface NamedKernel {
@@ -55,6 +56,18 @@ export interface FinishedFiles {
   /** Sentences for who compiles: what this machine lacked for more. */
   readonly notes: readonly string[];
 }
+/**
+ * One workgroup for each key/value head leaves a device idle: the keys of a cache are read in parts, and what they give is put together
+ * after them.
+ */
+export interface DecodeParts {
+  /** Tokens of the cache from which on it is. */
+  readonly atLeast: number;
+  /** Keys of a part, at least; and parts of all heads, at most. */
+  readonly keys: number;
+  readonly workgroups: number;
+}
+
 /** What a target is, as data, and the one function that emits its kernels. A target is a row in `targets.ts`. */
 export interface Target {
   readonly name: TargetName;
@@ -67,6 +80,11 @@ export interface Target {
   /** By the number of rows of the left side, of which decoding has few, of columns of the result, and the depth. */
   gemmSchedule(rows: Size, columns: number, depth: Size): GemmKernel['schedule'];
   blockGemmSchedule(rows: Size, columns: number, depth: Size): BlockGemmKernel['schedule'];
+  /**
+   * Whether a product normalises its left side while it reads it, where a norm is in between (compiler/kernel/plan-norms.ts), and how it
+   * comes by the statistics of the rows; null where it does not. Absent where no product does: a norm is a kernel of its own.
+   */
+  leftNorm?(norm: Norm, schedule: (GemmKernel | BlockGemmKernel)['schedule'], depth: Size): LeftNorm['statistics'] | null;
   /** FLOPs a second of one core on tiled kernels, for the cost model; measured, see docs/results.md. */
   readonly flopsPerSecond: number;
   /** The same where a kernel reads scattered keys one query at a time. */
@@ -84,13 +102,16 @@ export interface Target {
   readonly attentionsPerLayer: number;
   /** Absent where everything is computed in f32. */
   readonly rounding?: Rounding;
-  /** `decodes`: the kernel also runs for single tokens. */
+  /** `decodes`: the kernel also runs for single tokens. `most`: of each segment the keys that it has at most, null where that is not known. */
   attentionSchedule(
     headSize: number,
     valueSize: number,
     decodes?: boolean,
     segments?: AttentionKernel['segments'],
+    most?: readonly (number | null)[],
   ): AttentionKernel['schedule'];
+  /** Where a decoded token's attention to a dense cache is split over workgroups; absent: never. */
+  readonly decodeParts?: DecodeParts;
   scoreKeysSchedule(headSize: number): ScoreKeysKernel['schedule'];
   /**
    * Scratch bytes that one lane needs for a dispatch of this kernel with these integers (in the order of kernel.ts); on targets whose

@@ -88,6 +88,10 @@ export const boundaryReasons: { readonly [K in Dispatch['boundary']]: string } =
   'user reads tiles': 'The product or attention that reads its result reads it more than once, from memory.',
   'user is a mode kernel': 'The kernel that reads its result builds principal keys or normalises, and takes it from memory.',
   'table in blocks': 'It reads rows of a table in blocks, and gives them as plain numbers to what uses them.',
+  'rows without statistics':
+    'The product that reads its result could normalise by itself, by statistics of the rows; no product writes these rows, which would gather them.',
+  'norm costs the product more':
+    'The product that reads its result could normalise by itself; on this target, in this form, that takes longer than a kernel for it.',
   'user moves data':
     'Its result is reshaped, transposed, sliced, joined or used as a table, which is free for values in memory and impossible inside a loop.',
   'appended to a cache': 'Its result is rows of a cache, which this call and later ones read from memory.',

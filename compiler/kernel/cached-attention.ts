@@ -20,6 +20,7 @@ import type { Group } from '../../passes/fuse/groups.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import type { Target } from '../codegen/target.ts';
 import type { Extent } from './append-rows.ts';
+import { attendInParts } from './attend-in-parts.ts';
 import type { Dispatch, RepeatPlace } from './dispatch.ts';
 import type { AttentionKernelSegment, Kernel } from './kernel.ts';
 import type { NodeMemory } from './node-memory.ts';
@@ -93,7 +94,19 @@ function lowerDense(site: Site): void {
   const [key, value] = site.states as readonly [View, View];
   append(site, null, 0, seq, past);
   const total = addSizes(past, seq);
-  attend(site, null, { firstRow: 0, rows: seq }, [exactSegment(rowsOf(key, 0, total), rowsOf(value, 0, total), true)]);
+  const [keys, values] = [rowsOf(key, 0, total), rowsOf(value, 0, total)];
+  const whole = { round: { firstRow: 0, rows: seq }, segments: [exactSegment(keys, values, true)] };
+  const { group, lowering, query, result, attention } = site;
+  const { memory, target } = lowering;
+  const parts = target.decodeParts;
+  const capacity = key.shape[2] as number;
+  if (seq !== 1 || parts === undefined || capacity < parts.atLeast) return void attend(site, null, whole.round, whole.segments);
+  const { atLeast } = parts;
+  const isShort = { tokens: subtractSizes(atLeast, total), atLeast: 1 };
+  attend(site, null, whole.round, whole.segments, { when: isShort });
+  const { scale } = attention.attributes;
+  const token = { memory, target, group, scale, query, result, key: keys, value: values, capacity };
+  for (const dispatch of attendInParts(token, parts)) lowering.push({ ...dispatch, when: { tokens: total, atLeast } });
 }
 
 /** The rounds of a call over blocks; one token is always one round. */
@@ -177,7 +190,7 @@ function lowerStream(site: Site, cache: StreamCache): void {
       exactSegment(rowsOf(key, 0, rows.atoms), rowsOf(value, 0, rows.atoms), false),
       exactSegment(rowsOf(key, atoms, exact), rowsOf(value, atoms, exact), true),
     ],
-    true,
+    { wantsLogSumExp: true },
   );
   const query = rowsOf(site.query, round.firstRow, round.rows);
   const schedule = site.lowering.target.scoreKeysSchedule(headSize);
@@ -243,7 +256,7 @@ function attend(
   repeat: RepeatPlace | null,
   { firstRow, rows }: Pick<BlockRound, 'firstRow' | 'rows'>,
   segments: readonly CacheSegment[],
-  wantsLogSumExp = false,
+  { wantsLogSumExp = false, when = null }: { readonly wantsLogSumExp?: boolean; readonly when?: Dispatch['when'] } = {},
 ): View | null {
   const { lowering, group, attention } = site;
   const { heads, kvHeads, headSize, valueSize } = sizesOf(site);
@@ -289,6 +302,7 @@ function attend(
     integers: integersFor(queries),
     ...(repeat && 'block' in cache ? { largestIntegers: integersFor(minSize(site.seq, cache.block)) } : {}),
     items: multiplySizes(queryHeads, ceilDivideSizes(queries, schedule.queryTile)),
+    when,
     repeat,
   });
   return logSumExp;

@@ -14,7 +14,8 @@ function body(scalar: Scalar): string {
 const segmentName: {
   readonly [K in AttentionKernelSegment['kind']]: (segment: Extract<AttentionKernelSegment, { kind: K }>) => string;
 } = {
-  keys: (segment) => ['keys', segment.causal ? 'causal' : '', segment.window === null ? '' : 'window'].filter(Boolean).join('_'),
+  keys: ({ causal, window, parts, biasRows }) =>
+    ['keys', causal && 'causal', window !== null && 'window', parts && 'parts', biasRows && 'merged'].filter(Boolean).join('_'),
   clusters: (segment) => (segment.expand ? 'expand' : 'clusters'),
   ranked: () => 'ranked',
 };

@@ -10,6 +10,7 @@ import type { Size } from '../../ir/size.ts';
 import type { ElementType } from '../../ir/element-type.ts';
 import type { OpName } from '../../ir/ops/attributes.ts';
 import type { BlockFormat } from '../weights/block-format.ts';
+import type { AppliedNorm, LeftNorm, Norm } from './row-norm.ts';
 
 export type Kernel =
   | MapKernel
@@ -109,17 +110,21 @@ export interface MapsKernel {
 /**
  * layer_norm or rms_norm of the rows of an elementwise expression, which is evaluated once: embedding sums and residuals
  * are part of it. The last axis of the nest is normalised.
- * operands: the loop operands, weight [d], bias [d] (layer only), result (contiguous).
- * integers: the `rank` extents; for each operand its `rank` strides and its indirect stride if it has one.
+ * operands: the loop operands, weight [d], bias [d] (layer only), with `gathered` the statistics of the rows (row-norm.ts), result
+ * (contiguous).
+ * integers: the `rank` extents; for each operand its `rank` strides and its indirect stride if it has one; with `gathered` the columns
+ * of a part.
  * items: the product of all extents but the last.
  */
 export interface NormKernel {
   readonly kind: 'norm';
-  readonly norm: 'layer' | 'rms';
+  readonly norm: Norm;
   readonly epsilon: number;
   readonly rank: number;
   readonly operands: readonly LoopOperand[];
   readonly body: Scalar;
+  /** The product that wrote the rows gathered their statistics. */
+  readonly gathered?: true;
 }
 
 export type EpilogueStep =
@@ -129,8 +134,8 @@ export type EpilogueStep =
       readonly step: 'activation';
       readonly op: Extract<ElementwiseOp, 'gelu' | 'gelu_tanh' | 'relu' | 'silu' | 'tanh' | 'exp' | 'negate'>;
     }
-  /** + residual[M, N]. */
-  | { readonly step: 'residual' };
+  /** + residual[M, N]; `normed`: + the norm of its rows, by gathered statistics, in tiles (row-norm.ts). At most one of them. */
+  | { readonly step: 'residual'; readonly normed?: AppliedNorm };
 
 /** Items: ceil(M / rowTile) * ceil(N / columnTile); item = columnTile's number * ceil(M / rowTile) + rowTile's number. */
 interface Tiles {
@@ -176,11 +181,25 @@ export interface TensorCoreSchedule extends Tiles {
 }
 
 /**
+ * What products may have beside their sides and an epilogue (row-norm.ts). For a residual that is normed they have the operands and
+ * integers of `leftNorm` with gathered statistics once more, after those: weight and bias [N], columns of its parts.
+ */
+interface RowNorms {
+  /**
+   * left is normalised first. operands, after those of the epilogue: weight [K], bias [K] (layer only), and where they are gathered
+   * the statistics [M, parts, numbers]; integers, last: with statistics the columns of a part.
+   */
+  readonly leftNorm?: LeftNorm;
+  /** A second result, after the first: the statistics of its rows for a norm, [M, ceil(N / partColumns), numbers]. */
+  readonly gathers?: Norm;
+}
+
+/**
  * result[M, N] = epilogue(left[M, K] x right[N, K]^T), the right side packed as the target says (Target.gemmWeights).
  * operands: left, right, one for each bias and residual in order, result.
  * integers: M, N, K, row stride of left, row stride of result, then the row stride of each residual.
  */
-export interface GemmKernel {
+export interface GemmKernel extends RowNorms {
   readonly kind: 'gemm';
   /** What the right side is stored as; sums are f32. */
   readonly right: 'f32' | 'f16';
@@ -197,7 +216,7 @@ export interface GemmKernel {
  * items: ceil(M / rowTile) * ceil(N / columnTile); item = columnBlock * ceil(M / rowTile) + rowBlock. Any M >= 1, small ones
  * (decode) without waste.
  */
-export interface BlockGemmKernel {
+export interface BlockGemmKernel extends RowNorms {
   readonly kind: 'block_gemm';
   readonly format: BlockFormat;
   readonly epilogue: readonly EpilogueStep[];
@@ -240,6 +259,7 @@ export interface AttentionKernel {
    * fewQueries: tiles of at most four queries may take a way of their own, whose roundings differ from those of other tiles: for
    * decoding, not where one row must have the bits of all. threads: of a workgroup, on GPUs. multiply: what queries, keys, weights
    * and values are rounded to where they are multiplied, on tensor cores; sums, and scores that keys are chosen by, are f32.
+   * resident: the keys and values of one segment that a workgroup keeps in shared memory.
    */
   readonly schedule: {
     readonly queryTile: number;
@@ -247,14 +267,26 @@ export interface AttentionKernel {
     readonly fewQueries: boolean;
     readonly threads?: number;
     readonly multiply?: 'f16' | 'bf16';
+    readonly resident?: ResidentSegment;
   };
+}
+/**
+ * A segment of principal keys whose keys and values a workgroup loads once, and reads for several tiles of queries of one head: as many
+ * tiles that so many workgroups are left, at most `tiles`.
+ */
+export interface ResidentSegment {
+  readonly segment: number;
+  /** Keys that the segment has at most: a multiple of the tile of keys. */
+  readonly keys: number;
+  readonly tiles: number;
+  readonly workgroups: number;
 }
 export type AttentionKernelSegment = KeysSegment | ClustersSegment | RankedSegment;
 
 /**
  * Keys read in order.
  * operands: key, value, [bias f32], [mask i32 [b, s]], [tokens i32 [b]] (those that the flags name).
- * integers: s, key strides (batch, head, row), value strides (batch, head, row), [bias strides (batch, head)].
+ * integers: s, key strides (batch, head, row), value strides (batch, head, row), [bias strides (batch, head, [row])].
  */
 export interface KeysSegment {
   readonly kind: 'keys';
@@ -265,6 +297,10 @@ export interface KeysSegment {
   /** j > i + s - n - window. */
   readonly window: number | null;
   readonly tokens: TokenRange | null;
+  /** The batch rows share out the keys: row p of b has ceil(s / b) of them from p ceil(s / b) on. On targets with `decodeParts`. */
+  readonly parts?: true;
+  /** The bias has a stride from row to row; else 1. On targets with `decodeParts`. */
+  readonly biasRows?: true;
 }
 
 /**

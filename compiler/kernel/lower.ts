@@ -1,6 +1,6 @@
 /** Lowers groups of nodes to kernels over buffers: plans memory views, then fills in each kernel's operands and integers. */
 import { isOp, tensorOf, type Node } from '../../ir/graph.ts';
-import { ceilDivideSizes, elementCount, multiplySizes, type Size } from '../../ir/size.ts';
+import { ceilDivideSizes, elementCount, multiplySizes, sizeAtMost, type Size } from '../../ir/size.ts';
 import type { TensorType } from '../../ir/type.ts';
 import { gemmActivations, isGemm, type Group, type GroupKind } from '../../passes/fuse/groups.ts';
 import type { Stage } from '../../passes/pass.ts';
@@ -16,6 +16,8 @@ import { broadcastAxes, lastStride, LoopBody, type AxisMap } from './loop-body.t
 import { mergeMaps } from './merge-maps.ts';
 import { neededFrom } from './needed-from.ts';
 import { NodeMemory, type MatrixPart, type Writer } from './node-memory.ts';
+import { planNorms, type NormPlan } from './plan-norms.ts';
+import { ProductNorms } from './product-norms.ts';
 import { reshapeView, sliceView, type View } from './view.ts';
 
 const identityAxes = (rank: number): AxisMap => Array.from({ length: rank }, (_, axis) => axis);
@@ -52,11 +54,14 @@ class Lowering {
   readonly #memory: NodeMemory;
   readonly #dispatches: Dispatch[] = [];
   readonly #needs: ReturnType<typeof neededFrom>;
+  readonly #norms: NormPlan;
+  readonly #productNorms: ProductNorms;
 
   constructor(stage: Stage, target: Target, { formatOf = () => null, isHalf = () => false }: LowerOptions) {
     this.#stage = stage;
     this.#target = target;
     this.#needs = neededFrom(stage.graph);
+    this.#norms = planNorms(stage, target, formatOf);
     const writer: Writer = {
       copy: (node, from, to) => this.#emitCopy(node, from, to),
       fill: (node, to) => this.#emitMap({ kind: 'map', root: node, nodes: [node], boundary: 'user reads tiles' }, to),
@@ -69,13 +74,18 @@ class Lowering {
         ? { formatOf, isHalf: (parameter) => memory.halfWeights && isHalf(parameter), largestBytes: memory.weightBytes }
         : { formatOf, isHalf: () => false, largestBytes: Infinity },
     );
+    this.#productNorms = new ProductNorms(this.#norms, this.#memory);
   }
 
   run(): DispatchList {
     const { graph, fusion } = this.#stage;
     const port = (name: string, { buffer, shape }: View): Port => ({ name, buffer, shape });
     const inputs = graph.inputs.map((node) => port(node.attributes.name, this.#memory.input(node)));
-    for (const group of fusion?.groups ?? []) this.#emit[group.kind](group);
+    const { taken, kept } = this.#norms;
+    for (const group of fusion?.groups ?? []) {
+      const boundary = kept.get(group.root) ?? group.boundary;
+      if (!taken.has(group.root)) this.#emit[group.kind](boundary === group.boundary ? group : { ...group, boundary });
+    }
     const outputs = graph.outputs.map(({ name, node }) => port(name, this.#memory.output(name, node)));
     return { dispatches: mergeMaps(this.#dispatches, this.#target.memory), buffers: this.#memory.buffers, inputs, outputs };
   }
@@ -233,6 +243,7 @@ class Lowering {
     const body = new LoopBody(shape.length, false, group.nodes, (node) => this.#memory.viewOf(node));
     const scalar = body.scalar(x, identityAxes(shape.length));
     const weights = affine.map((node) => this.#memory.contiguous(node));
+    const handed = this.#productNorms.handed(root);
     const kernel: Kernel = {
       kind: 'norm',
       norm: root.op === 'layer_norm' ? 'layer' : 'rms',
@@ -240,14 +251,15 @@ class Lowering {
       rank: shape.length,
       operands: body.operands,
       body: scalar,
+      ...(handed && { gathered: true }),
     };
     const result = this.#memory.result(root);
     this.#push(
       kernel,
       group,
-      [...body.views, ...weights],
+      [...body.views, ...weights, ...(handed ? [handed.view] : [])],
       [result],
-      [...shape, ...body.integers],
+      [...shape, ...body.integers, ...(handed ? [handed.columns] : [])],
       elementCount(shape.slice(0, -1)),
     );
   }
@@ -255,7 +267,8 @@ class Lowering {
   #emitGemm(group: Group): void {
     const product = group.nodes.find(isGemm) as Node;
     const [x, weight] = product.inputs as [Node, Node<'parameter'> & Node];
-    const left = this.#memory.rows(x);
+    const side = this.#productNorms.rowsOf(x);
+    const left = this.#memory.rows(side.node);
     const blocks = this.#memory.blocks(weight);
     const parts = blocks?.parts ?? this.#memory.matrix(weight, this.#target.gemmWeights);
     const [m, k] = left.shape as [Size, Size];
@@ -264,6 +277,7 @@ class Lowering {
     /** What the epilogue reads, with the axis of the result's columns. */
     const extra: { readonly view: View; readonly axis: number }[] = [];
     const residualStrides: Size[] = [];
+    const normed = [side];
     let last = product;
     for (const node of group.nodes.slice(1)) {
       const other = node.inputs.find((input) => input !== last);
@@ -273,8 +287,11 @@ class Lowering {
         epilogue.push({ step: 'bias' });
         extra.push({ view: this.#memory.contiguous(other), axis: 0 });
       } else if (other) {
-        const rows = this.#memory.rows(other);
-        epilogue.push({ step: 'residual' });
+        const residual = this.#productNorms.rowsOf(other);
+        const rows = this.#memory.rows(residual.node);
+        const { norm, epsilon } = residual.norm ?? {};
+        epilogue.push({ step: 'residual', ...(norm && epsilon !== undefined && { normed: { norm, epsilon } }) });
+        normed.push(residual);
         extra.push({ view: rows, axis: 1 });
         residualStrides.push(rows.strides[0] as Size);
       }
@@ -283,19 +300,34 @@ class Lowering {
     const result = this.#memory.result(group.root);
     const rows = reshapeView(result, [m, n]) as View;
     const right = parts[0]?.views[0]?.buffer.elementType === 'f16' ? 'f16' : 'f32';
-    const kernel: Kernel = blocks
-      ? { kind: 'block_gemm', format: blocks.format, epilogue, schedule: this.#target.blockGemmSchedule(m, n, k) }
-      : { kind: 'gemm', right, epilogue, schedule: this.#target.gemmSchedule(m, n, k) };
-    const { rowTile, columnTile } = kernel.schedule;
+    const schedule = blocks ? this.#target.blockGemmSchedule(m, n, k) : this.#target.gemmSchedule(m, n, k);
+    const gathered = this.#productNorms.gathered(group.root, schedule);
+    const norms = { ...(side.norm && { leftNorm: side.norm }), ...(gathered && { gathers: gathered.norm }) };
+    const kernel = (
+      blocks
+        ? { kind: 'block_gemm', format: blocks.format, epilogue, schedule, ...norms }
+        : { kind: 'gemm', right, epilogue, schedule, ...norms }
+    ) as Extract<Kernel, { kind: 'gemm' | 'block_gemm' }>;
+    if (gathered && parts.length > 1)
+      throw new AtpcError('ATPC-399', `The weight of node %${product.id} is in parts, and statistics are of whole rows.`);
+    const { rowTile, columnTile } = schedule;
+    const origin = { ...group, nodes: [...normed.flatMap(({ nodes }) => nodes), ...group.nodes] };
     // Rows of the right side are columns of the result.
     for (const part of parts) {
       const [first, end] = part.rows;
       const ofPart = (view: View, axis: number): View => (parts.length === 1 ? view : sliceView(view, axis, first, end - first));
       const columns = parts.length === 1 ? n : end - first;
       const items = multiplySizes(ceilDivideSizes(m, rowTile), ceilDivideSizes(columns, columnTile));
-      const integers = [m, columns, k, left.strides[0] as Size, rows.strides[0] as Size, ...residualStrides];
-      const reads = [left, ...part.views, ...extra.map(({ view, axis }) => ofPart(view, axis))];
-      this.#push(kernel, this.#partOrigin(group, part, parts), reads, [ofPart(rows, 1)], integers, items);
+      const strides = [left.strides[0] as Size, rows.strides[0] as Size, ...residualStrides];
+      const integers = [m, columns, k, ...strides, ...normed.flatMap((own) => own.integers)];
+      const reads = [
+        left,
+        ...part.views,
+        ...extra.map(({ view, axis }) => ofPart(view, axis)),
+        ...normed.flatMap((own) => own.reads),
+      ];
+      const writes = [ofPart(rows, 1), ...(gathered ? [gathered.view] : [])];
+      this.#push(kernel, this.#partOrigin(origin, part, parts), reads, writes, integers, items);
     }
   }
   /** Dispatches over parts of a weight say which. */
@@ -345,7 +377,11 @@ class Lowering {
     }
     const result = this.#memory.result(node, true);
     const kernels = segments.map(({ segment }) => segment);
-    const schedule = this.#target.attentionSchedule(headSize, valueSize, false, kernels);
+    const largest = Object.fromEntries(this.#stage.graph.dims.map(({ name, max }) => [name, max]));
+    const most = segments.map(({ counts: [counted] }) =>
+      counted === undefined ? null : sizeAtMost(tensorOf(counted).shape[2] as Size, largest),
+    );
+    const schedule = this.#target.attentionSchedule(headSize, valueSize, false, kernels, most);
     const kernel: Kernel = {
       kind: 'attention',
       headSize,

@@ -6,7 +6,7 @@ import { AtpcError } from '../../runtime/errors.ts';
 import { predictedSeconds } from '../attention/choose-plan.ts';
 import { planOf, type PlanFile } from '../attention/plan-file.ts';
 import { leastGain, typicalLengthOf } from '../attention/typical-length.ts';
-import { calibrate, encoderInput, type Encode } from '../calibrate/calibrate.ts';
+import { calibrate, captureCalibration, encoderInput, type Encode } from '../calibrate/calibrate.ts';
 import type { Targets } from '../codegen/targets.ts';
 import type { CompileOptions } from '../compile-options.ts';
 import { longestSequence, type SourceModel } from '../source-model.ts';
@@ -82,7 +82,16 @@ export async function forwardKind(input: ForwardKindInput): Promise<ForwardKind>
   ): number =>
     shape.encoder || mode === 'dense' ? predictedSeconds(shape, { mode, keys, kvHeads: [0] }, typicalLength, target) : Infinity;
   const attentionPlanOf = (file: PlanFile): AttentionPlan => planOf(file, 'that was found', shapes, maxTokens);
-  const model = { source, shapes, target, encode, ...(options.storage === undefined ? {} : { storage: options.storage }) };
+  let captured: ReturnType<typeof captureCalibration> | undefined;
+  const capture: typeof captureCalibration = (...input) => (captured ??= captureCalibration(...input));
+  const model = {
+    source,
+    shapes,
+    target,
+    encode,
+    capture,
+    ...(options.storage === undefined ? {} : { storage: options.storage }),
+  };
   const encoders = shapes.filter(({ encoder }) => encoder).map(({ layer }) => layer);
   const host = hostFor(target);
 
@@ -91,7 +100,7 @@ export async function forwardKind(input: ForwardKindInput): Promise<ForwardKind>
     const inputs = ranked.flatMap((ids) => encoderInput(source.graph, source.defaults, ids) ?? []);
     const clustered = { default: { mode: 'expand', keys: '1/4' }, layers: denseLayers(shapes), version: 1 } as const;
     const plan = attentionPlanOf(clustered);
-    const { tensors } = await calibrate(source, plan, shapes, encode, host, maxTokens);
+    const { tensors } = await calibrate(source, plan, shapes, encode, host, maxTokens, capture);
     const found = await measureModeErrors({
       graph: source.graph,
       tensors,

@@ -97,13 +97,9 @@ function probeGraph({ graph, shapes, layers, settings, target }: ModeErrorsOptio
     outputWeights.push(weight);
     const others = settings.map(({ mode, keys }, index) => ({
       name: `other.${layer}.${index}`,
-      node: modes[mode].build(site, keys) as GraphOutput['node'],
+      node: modes[mode].build(site, keys),
     }));
-    return [
-      { name: `dense.${layer}`, node: dense as GraphOutput['node'] },
-      ...others,
-      { name: `residual.${layer}`, node: residual as GraphOutput['node'] },
-    ];
+    return [{ name: `dense.${layer}`, node: dense }, ...others, { name: `residual.${layer}`, node: residual }];
   });
   return { graph: { ...graph, outputs }, outputWeights };
 }

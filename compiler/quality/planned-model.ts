@@ -6,6 +6,7 @@ import type { AttentionShape } from '../../passes/atp/site.ts';
 import { hasFeature } from '../../runtime/backends/wasm/feature-probe.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import { build, buildEntries, emit, moduleOf, type Built } from '../build.ts';
+import type { captureCalibration } from '../calibrate/calibrate.ts';
 import { calibrate, encoderInput, type Encode } from '../calibrate/calibrate.ts';
 import type { Target } from '../codegen/target.ts';
 import { hostTarget } from '../codegen/targets.ts';
@@ -32,6 +33,8 @@ export interface PlannedModelOptions {
   /** What the package is for: queries of a tile choose together here as they do there. */
   readonly target: Pick<Target, 'queriesPerChoice'>;
   readonly encode: Encode;
+  /** Where several plans are compiled, what keeps the activations that they are calibrated on. */
+  readonly capture?: typeof captureCalibration;
   /** As weights are stored in the package: dense and planned model are compared with the same ones. */
   readonly storage?: WeightType;
 }
@@ -59,11 +62,11 @@ function outputOf({ name, task }: SourceModel): string {
 
 /** A model without state under a plan, with the bases and directions that its package will have. */
 export async function plannedForward(options: PlannedModelOptions, plan: AttentionPlan): Promise<PlannedModel> {
-  const { source, shapes, encode, storage } = options;
+  const { source, shapes, encode, storage, capture } = options;
   const { graph, defaults } = source;
   const target = hostFor(options.target);
   const output = outputOf(source);
-  const calibration = await calibrate(source, plan, shapes, encode, target, longestSequence(graph));
+  const calibration = await calibrate(source, plan, shapes, encode, target, longestSequence(graph), capture);
   const built = build(graph, { plan, target, verify: false, formatOf: formatsOf(source.tensors) });
   const { tensors, computed } = calibration;
   const program = await instantiateHere(built, target, { source: tensors, computed, storage: plainStorage(storage) });

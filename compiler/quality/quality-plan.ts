@@ -84,7 +84,7 @@ export async function boundedPlan<P, F extends PlanFile | CachePlanFile>(
   }
   const { seconds, trials, measured } = found;
   const saved = Math.round(100 * (1 - seconds.plan / seconds.dense));
-  const time = `${milliseconds(seconds.dense)} of dense attention become ${milliseconds(seconds.plan)} on ${target} by the cost formula, ${saved} % less`;
+  const time = `${timeText(seconds.dense)} of dense attention become ${timeText(seconds.plan)} on ${target} by the cost formula, ${saved} % less`;
   const words = lossWords(measured.loss);
   const reason = measured.met
     ? `The cheapest plan found with a loss under ${bound}, for inputs of ${typicalLength} tokens: ${time}.`
@@ -122,7 +122,8 @@ function unmet(sentence: string, { writePlan, attention }: QualityOptions): Atpc
   });
 }
 
-const milliseconds = (seconds: number): string => `${(seconds * 1000).toPrecision(3)} ms`;
+const timeText = (seconds: number): string =>
+  seconds < 1 ? `${Number((seconds * 1000).toPrecision(3))} ms` : `${Number(seconds.toPrecision(3))} s`;
 
 /** The file is the whole plan, or what it was before. */
 async function writePlan(file: string, plan: object): Promise<void> {

@@ -3,7 +3,9 @@
  * softmax. Sequences are taken as whole: no token is padding.
  */
 import { evaluateExpression } from '../../runtime/format/expression.ts';
+import { evaluateSize } from '../../ir/size.ts';
 import { adaptiveClusters } from '../../passes/cache-cost.ts';
+import { attentionItems } from '../codegen/clike/kernels/attention-places.ts';
 import type { AttentionKernel, AttentionKernelSegment, TokenRange } from '../kernel/kernel.ts';
 import type { DispatchNumbers } from './kernel-work.ts';
 import { addWork, noWork, type KernelWork } from './work.ts';
@@ -44,6 +46,8 @@ interface Place {
   readonly queries: number;
   /** Tokens of the sequence that segments for a range of lengths go by. */
   readonly tokens: number;
+  /** Queries of a head for which its keys are read once: of a tile, or of all tiles of a workgroup that keeps them. */
+  readonly readingQueries: number;
 }
 /** Online softmax: scale, maximum, difference, sum, and an exponential. */
 const softmaxFlops = 4;
@@ -60,8 +64,7 @@ const reading = (elements: number, byTiles = elements): KernelWork => ({
   readBytes: bytes * elements,
   rereadBytes: bytes * Math.max(0, byTiles - elements),
 });
-const tilesOf = ({ batch, heads, queries, kernel }: Place): number =>
-  batch * heads * Math.ceil(queries / kernel.schedule.queryTile);
+const tilesOf = ({ batch, heads, queries, readingQueries }: Place): number => batch * heads * Math.ceil(queries / readingQueries);
 
 /** Passes over the candidates of a radix select of 32-bit scores, six bits at a time, and the one that collects. */
 const selectPasses = Math.ceil(32 / 6) + 1;
@@ -75,17 +78,18 @@ interface SegmentRow<S extends AttentionKernelSegment> {
 }
 const segmentRows: { readonly [K in AttentionKernelSegment['kind']]: SegmentRow<SegmentOf<K>> } = {
   keys: {
-    integers: ({ bias }) => (bias ? 9 : 7),
+    integers: ({ bias, biasRows }) => 7 + (bias ? (biasRows ? 3 : 2) : 0),
     tokens: (_segment, [keys = 0]) => keys,
-    work({ causal, window, bias, mask }, [keys = 0], place) {
+    work({ causal, window, bias, mask, parts }, [all = 0], place) {
       const { kernel, batch, heads, keyHeads, queries } = place;
+      const keys = parts ? all / batch : all;
       const pairs = causal
         ? window === null
           ? causalPairs(queries, keys)
           : windowPairs(queries, keys, window)
         : queries * (window === null ? keys : Math.min(keys, window));
       const seen = window === null ? keys : Math.min(keys, window + queries - 1);
-      const read = tileKeys({ queries, tile: kernel.schedule.queryTile }, keys, { causal, window });
+      const read = tileKeys({ queries, tile: place.readingQueries }, keys, { causal, window });
       const perHead = seen * (kernel.headSize + kernel.valueSize + (bias ? 1 : 0));
       return addWork(
         attend(place, batch * heads * pairs),
@@ -171,13 +175,17 @@ export function attentionWork(kernel: AttentionKernel, { integers }: DispatchNum
     return { segment, own };
   });
   const tokens = Math.max(0, ...parts.map(({ segment, own }) => rowOf(segment).tokens(segment, own)));
-  const place: Place = { kernel, batch, heads, keyHeads, queries, tokens };
+  const { queryTile, resident } = kernel.schedule;
+  const tiles = Math.ceil(queries / queryTile);
+  const workgroups = evaluateSize(attentionItems(kernel, integers), {});
+  const together = tiles === 0 ? 1 : Math.ceil(tiles / (workgroups / (batch * heads)));
+  const place = { kernel, batch, heads, keyHeads, queries, tokens };
   const work = parts
+    .map((part, index) => ({ ...part, readingQueries: index === resident?.segment ? queryTile * together : queryTile }))
     .filter(({ segment }) => holds(segment.tokens, tokens))
-    .map(({ segment, own }) => rowOf(segment).work(segment, own, place))
+    .map(({ segment, own, readingQueries }) => rowOf(segment).work(segment, own, { ...place, readingQueries }))
     .reduce(addWork, noWork);
   const rows = batch * heads * queries;
-  const { queryTile } = kernel.schedule;
   return {
     ...work,
     readBytes: work.readBytes + bytes * rows * kernel.headSize,

@@ -5,7 +5,8 @@
  */
 import type { BlockFormat } from '../weights/block-format.ts';
 import { evaluateExpression } from '../../runtime/format/expression.ts';
-import type { EpilogueStep, GemmKernel, Kernel, KernelKind } from '../kernel/kernel.ts';
+import type { EpilogueStep, Kernel, KernelKind } from '../kernel/kernel.ts';
+import { partColumns, partNumbers, type Norm } from '../kernel/row-norm.ts';
 import { attentionWork, causalPairs } from './attention-work.ts';
 import { elementwiseWork } from './elementwise-work.ts';
 import { mapsWork, mapWork, normWork } from './loop-work.ts';
@@ -32,14 +33,9 @@ function epilogueWork(steps: readonly EpilogueStep[], rows: number, columns: num
   });
   return parts.reduce(addWork, noWork);
 }
-function productWork(
-  {
-    epilogue,
-    schedule,
-  }: Pick<GemmKernel, 'epilogue'> & { readonly schedule: { readonly rowTile: number; readonly columnTile: number } },
-  [rows = 0, columns = 0, depth = 0]: readonly number[],
-  rightBytes: number,
-): KernelWork {
+function productWork(product: KernelOf<'gemm' | 'block_gemm'>, integers: readonly number[], rightBytes: number): KernelWork {
+  const { epilogue, schedule } = product;
+  const [rows = 0, columns = 0, depth = 0] = integers;
   const leftBytes = bytes * rows * depth;
   const [rowTiles, columnTiles] = [Math.ceil(rows / schedule.rowTile), Math.ceil(columns / schedule.columnTile)];
   const own: KernelWork = {
@@ -50,7 +46,60 @@ function productWork(
     writtenBytes: bytes * rows * columns,
   };
   const filled = fill(rows, schedule.rowTile) * fill(columns, schedule.columnTile);
-  return { ...addWork(own, epilogueWork(epilogue, rows, columns)), tileFill: filled };
+  const parts = [epilogueWork(epilogue, rows, columns), ...rowNormWork(product, integers)];
+  return { ...parts.reduce(addWork, own), tileFill: filled };
+}
+/** A value that statistics are gathered of: its square, and for layer_norm its sum and distance. */
+const gatherFlops: { readonly [N in Norm]: number } = { rms: 2, layer: 4 };
+/** A value that is normalised: times scale and weight, and for layer_norm less the mean and plus the bias. */
+const applyFlops: { readonly [N in Norm]: number } = { rms: 2, layer: 4 };
+/** What a product does for the norm of its left side, anew in every tile, and for statistics of the rows of its result. */
+function rowNormWork(
+  { epilogue, leftNorm, gathers, schedule }: KernelOf<'gemm' | 'block_gemm'>,
+  integers: readonly number[],
+): readonly KernelWork[] {
+  const [rows = 0, columns = 0, depth = 0] = integers;
+  const [rowTiles, columnTiles] = [Math.ceil(rows / schedule.rowTile), Math.ceil(columns / schedule.columnTile)];
+  const statisticsBytes = (norm: Norm, width: number, part: number): number =>
+    bytes * rows * Math.ceil(width / part) * partNumbers[norm];
+  const works: KernelWork[] = [];
+  const residual = epilogue.flatMap((step) => (step.step === 'residual' && step.normed ? [step.normed] : []));
+  // The columns of parts stand last, those of the residual after those of the left side.
+  const parts = integers.slice(-residual.length - (leftNorm?.statistics === 'gathered' ? 1 : 0));
+  for (const { norm } of residual) {
+    const [vectors, gathered] = [
+      bytes * columns * (norm === 'layer' ? 2 : 1),
+      statisticsBytes(norm, columns, parts.at(-1) ?? columns),
+    ];
+    works.push({
+      ...noWork,
+      scalarFlops: applyFlops[norm] * rows * columns,
+      specialFlops: rows * columnTiles,
+      readBytes: vectors + gathered,
+      rereadBytes: vectors * (rowTiles - 1) + gathered * (columnTiles - 1),
+    });
+  }
+  if (leftNorm) {
+    const { norm, statistics } = leftNorm;
+    const vectors = bytes * depth * (norm === 'layer' ? 2 : 1);
+    const gathered = statistics === 'gathered' ? statisticsBytes(norm, depth, parts[0] ?? depth) : 0;
+    // The mean of layer_norm, and the squares around it, are computed from rows that are read for each of them.
+    const readBefore = statistics === 'computed' && norm === 'layer' ? 2 * bytes * rows * depth * columnTiles : 0;
+    works.push({
+      ...noWork,
+      scalarFlops: (applyFlops[norm] + (statistics === 'computed' ? gatherFlops[norm] : 0)) * rows * depth * columnTiles,
+      specialFlops: rows * columnTiles,
+      readBytes: vectors + gathered,
+      rereadBytes: vectors * (rowTiles * columnTiles - 1) + gathered * (columnTiles - 1) + readBefore,
+    });
+  }
+  if (gathers)
+    works.push({
+      ...noWork,
+      scalarFlops: gatherFlops[gathers] * rows * columns,
+      writtenBytes: statisticsBytes(gathers, columns, partColumns(schedule)),
+    });
+  return works;
 }
 /** The share of whole tiles that `count` things take. */
 const fill = (count: number, tile: number): number => (count === 0 ? 1 : count / (Math.ceil(count / tile) * tile));

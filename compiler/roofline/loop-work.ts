@@ -1,5 +1,6 @@
 /** Work of loop nests: an expression at every index, and of each operand the elements that its strides tell apart. */
 import type { Kernel, LoopOperand, Scalar } from '../kernel/kernel.ts';
+import { partNumbers } from '../kernel/row-norm.ts';
 import { expressionWork } from './elementwise-work.ts';
 import { partsOf } from '../kernel/map-parts.ts';
 import type { DispatchNumbers } from './kernel-work.ts';
@@ -79,7 +80,7 @@ export function mapsWork(kernel: Extract<Kernel, { kind: 'maps' }>, { integers, 
 const normFlops = { layer: 8, rms: 5 } as const;
 
 export function normWork(
-  { norm, rank, operands, body }: Extract<Kernel, { kind: 'norm' }>,
+  { norm, rank, operands, body, gathered }: Extract<Kernel, { kind: 'norm' }>,
   { integers, elementBytes }: DispatchNumbers,
 ): KernelWork {
   const extents = integers.slice(0, rank);
@@ -87,11 +88,13 @@ export function normWork(
   const width = extents.at(-1) ?? 1;
   const each = expressionWork(body);
   const affine = 4 * width * (norm === 'layer' ? 2 : 1);
+  const parts = gathered ? Math.ceil(width / (integers.at(-1) ?? width)) : 0;
+  const statistics = 4 * parts * partNumbers[norm] * (values / width);
   return {
     ...noWork,
     scalarFlops: values * (each.scalar + normFlops[norm]),
     specialFlops: values * each.special + values / width,
-    readBytes: operandBytes(operands, body, extents, integers, elementBytes) + affine,
+    readBytes: operandBytes(operands, body, extents, integers, elementBytes) + affine + statistics,
     writtenBytes: 4 * values,
   };
 }

@@ -17,6 +17,8 @@ export type Boundary =
   | 'user reads tiles' // a gemm or attention kernel reads its input more than once
   | 'user is a mode kernel'
   | 'table in blocks' // rows of a block-quantised table: a kernel of its own reads blocks
+  | 'rows without statistics' // a norm whose rows no product writes that could gather their statistics
+  | 'norm costs the product more' // the target plans a norm apart from a product of this kind
   | 'user moves data' // reshape, transpose, slice or concat of a computed value: the view needs memory to look at
   | 'appended to a cache'
   | 'reduction';

@@ -176,7 +176,7 @@ export async function rooflinePage(): Promise<string> {
     'Three things are to be looked for. _Blocks_ divided by _count_ is how many thread blocks a dispatch has: with fewer than the device has multiprocessors ' +
       `(${devices[pageDevice].multiprocessors} on the ${devices[pageDevice].title}) the rest of it idles, which is what few heads and short chunks cost. _FLOP/byte_: below about ` +
       `${Math.round(devices[pageDevice].f32FlopsPerSecond / devices[pageDevice].bytesPerSecond)} in f32 a kernel is bound by memory. And what FLOPs are done by: scores that keys are chosen by are f32 in every precision, so that on tensor cores, which do ` +
-      'the rest many times as fast, a plan that chooses its keys (expand) saves less time than FLOPs, or takes longer than dense attention; it also has fewer queries in a tile, which read keys again more often.',
+      'the rest many times as fast, a plan that chooses its keys (expand) saves less time than FLOPs, or takes longer than dense attention where the rest is slow.',
     `The first three sections are for ${devices[pageDevice].title} with \`--precision ${pagePrecision}\`; [other devices](#devices) follow.`,
     ...sections,
     '## Devices',

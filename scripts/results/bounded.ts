@@ -1,4 +1,4 @@
-/** Plans found under `--max-loss` on one half of a source, and what they lose on documents of the other half. */
+/** Plans found under `--max-loss` on the first part of a source, and what they lose on documents of its last part. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -42,16 +42,19 @@ interface Case {
   readonly source: string;
   readonly file: string;
   readonly typicalLength: number;
-  halves(text: string): readonly [first: string, second: string];
+  parts(bytes: Buffer): readonly [first: Buffer, last: Buffer];
 }
-const halvesOfLines = (text: string): readonly [string, string] => {
-  const lines = text.split('\n');
+/** A thousand reviews each. */
+function halvesOfLines(bytes: Buffer): readonly [Buffer, Buffer] {
+  const lines = bytes.toString('utf8').split('\n');
   const middle = lines.length >> 1;
-  return [lines.slice(0, middle).join('\n'), lines.slice(middle).join('\n')];
-};
+  return [Buffer.from(lines.slice(0, middle).join('\n')), Buffer.from(lines.slice(middle).join('\n'))];
+}
+/** No article is in both. */
+const endsOfText = (bytes: Buffer): readonly [Buffer, Buffer] => [bytes.subarray(0, 800_000), bytes.subarray(-450_000)];
 
 function casesOf({ sentiment, miniLm, smolLm2 }: BoundedModels): readonly Case[] {
-  const reviews = { source: 'IMDB reviews', file: reviewsFile, halves: halvesOfLines };
+  const reviews = { source: 'IMDB reviews', file: reviewsFile, parts: halvesOfLines };
   return [
     { model: 'sentiment-mini', location: sentiment, ...reviews, typicalLength: 512 },
     { model: 'MiniLM', location: miniLm, ...reviews, typicalLength: 512 },
@@ -61,7 +64,7 @@ function casesOf({ sentiment, miniLm, smolLm2 }: BoundedModels): readonly Case[]
       source: 'WikiText-2',
       file: wikiTextFile,
       typicalLength: 2048,
-      halves: halvesOfLines,
+      parts: endsOfText,
     },
   ];
 }
@@ -79,9 +82,9 @@ export async function measureBounded(
     for (const each of casesOf(models)) {
       if (only.length > 0 && !only.includes(each.model)) continue;
       const ending = path.extname(each.file);
-      const files = ['first', 'second'].map((name) => path.join(folder, `${name}${ending}`)) as [string, string];
-      const halves = each.halves(await readFile(path.join(data, each.file), 'utf8'));
-      await Promise.all(files.map((file, index) => writeFile(file, halves[index] ?? '')));
+      const files = ['first', 'last'].map((name) => path.join(folder, `${name}${ending}`)) as [string, string];
+      const parts = each.parts(await readFile(path.join(data, each.file)));
+      await Promise.all(files.map((file, index) => writeFile(file, parts[index] ?? '')));
       rows.push(await measureCase(each, files, (detail) => progress(`bounded: ${each.model}: ${detail}`)));
     }
     return { bound, rows };
@@ -92,7 +95,7 @@ export async function measureBounded(
 
 async function measureCase(
   { model, location, source: words, typicalLength }: Case,
-  [first, second]: readonly [string, string],
+  [first, last]: readonly [string, string],
   report: (detail: string) => void,
 ): Promise<BoundedRow> {
   const source = await openModel(location);
@@ -104,7 +107,7 @@ async function measureCase(
     const found = await findBoundedPlan(kind, bound);
     if (!found?.measured.met) throw new Error(`No plan of ${model} has a loss under ${bound}.`);
     report('held-out documents');
-    const { loss: heldOut } = await measureGivenPlan((await kindOf(second)).kind, kind.planOf(found.file), bound);
+    const { loss: heldOut } = await measureGivenPlan((await kindOf(last)).kind, kind.planOf(found.file), bound);
     const { seconds, trials, measured } = found;
     return { model, source: words, typicalLength, seconds, trials, found: measured.loss, heldOut };
   };

@@ -32,10 +32,10 @@ import { asRunInputs, type Backend, type BackendProgram } from './conformance.ts
 const tolerance = 1e-4;
 
 /** The entry points of one cache: `score` for several tokens, `decode` for one. */
-async function compileCache(backend: Backend, cache: CacheSpec, shape: CachedShape): Promise<CompiledGraph> {
+export async function compileCache(backend: Backend, cache: CacheSpec, shape: CachedShape): Promise<CompiledGraph> {
   return compileGraph(backend, cachedGraph(cache, shape));
 }
-interface CompiledGraph {
+export interface CompiledGraph {
   readonly graph: Graph;
   readonly built: Built;
   readonly program: BackendProgram;
@@ -53,7 +53,7 @@ async function compileGraph(backend: Backend, graph: Graph): Promise<CompiledGra
   const program = await backend.instantiate(built.program, files, (name) => parameters.readTensor(name));
   return { graph, built, program };
 }
-async function runOn(
+export async function runOn(
   { graph, program }: CompiledGraph,
   text: CachedText,
   calls: readonly number[],
@@ -99,7 +99,7 @@ const caches: Readonly<Record<string, CacheSpec>> = {
   cluster: { kind: 'expand', capacity: 260, ...sizes, keysPerBlock: 4, iterations: 3, expand: null },
   stream: { kind: 'stream', ...sizes, atoms: 20, decay: 0.85 },
 };
-function randomText(seed: number, { heads, kvHeads, size, tokens }: CachedShape): CachedText {
+export function randomText(seed: number, { heads, kvHeads, size, tokens }: CachedShape): CachedText {
   const next = randomNumbers(seed);
   const tensor = (count: number): Tensor => randomTensor(next, [1, count, tokens, size], -2, 2);
   return { query: tensor(heads), key: tensor(kvHeads), value: tensor(kvHeads) };

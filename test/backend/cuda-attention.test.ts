@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { Precision } from '../../compiler/codegen/cuda/precision.ts';
 import { cudaTarget } from '../../compiler/codegen/cuda/target.ts';
+import type { ClustersSegment } from '../../compiler/kernel/kernel.ts';
 import { cudaCompilersAreThere } from '../cuda-compilers.ts';
 import { cudaIsThere } from '../cuda-device.ts';
 import { requires, requiresTime } from '../requirements.ts';
@@ -67,6 +68,54 @@ describe('CUDA', function () {
         const segment = clusters(shape, query, { sizes: clusterSizes(24), expand: null });
         for (const values of segment.operands.slice(0, 2)) rounded(values as Float32Array, precision);
         await expectWithin({ ...shape, query, segments: [segment] }, precision, roundoff[precision] + 2e-6);
+      });
+    }
+    for (const precision of ['f16', 'bf16'] as const) {
+      it(`${precision}: 64 queries that choose all clusters together read all of their tokens`, async () => {
+        const shape = { ...of(64, 64, 70), keyHeads: 2, batches: 2 };
+        const query = headsFirst(28, shape.batches, shape.heads, shape.queries, shape.headSize, 2);
+        const own = clusters(shape, query, { sizes: clusterSizes(24), expand: 200 });
+        const together = { ...own, kernel: { ...own.kernel, expand: { count: 200, tile: 64 } } as ClustersSegment };
+        const schedule = cudaTarget(precision).attentionSchedule(64, 64, false, [together.kernel]);
+        expect(schedule).to.include({ queryTile: 64, multiply: precision });
+        const backend = cudaAttention(precision);
+        const [found] = await backend.run(
+          attentionProblem({ ...shape, query, segments: [together] }, schedule, false),
+          precision,
+        );
+        const expected = referenceAttention({ ...shape, query, segments: [own] });
+        expect(largestError(found?.result ?? [], expected)).to.be.at.most(backend.tolerance);
+      });
+    }
+    // Of four tiles in each of four heads, workgroups have three and one, or all four.
+    for (const [headSize, kept, workgroups] of [
+      [64, 96, 5],
+      [20, 128, 1],
+    ] as const) {
+      it(`principal keys of ${headSize} that stay in shared memory: the bits of those that are read for every tile`, async () => {
+        const shape = { ...of(headSize, headSize, 3 * 64 + 7), keyHeads: 2, batches: 2 };
+        const query = rows(25, shape, shape.queries, headSize, 'f16', shape.heads);
+        const bias = randomFloats(26, shape.batches * shape.keyHeads * 90, 3);
+        for (let key = 0; key < bias.length; key += 7) bias[key] = -Infinity;
+        const [counts, short, long] = [[150, 30], { below: 64 }, { atLeast: 64 }];
+        const segments = [
+          keysSegment(shape, query, { keys: 30, tokens: { range: short, counts } }, 27),
+          keysSegment(shape, query, { keys: 90, bias, tokens: { range: long, counts } }, 29),
+        ];
+        const kernels = segments.map((segment) => segment.kernel);
+        const schedule = cudaTarget('f16').attentionSchedule(headSize, headSize, false, kernels, [30, 90]);
+        const { resident, ...without } = schedule;
+        if (resident === undefined) throw new Error('Nothing stays in shared memory.');
+        expect(resident).to.include({ segment: 1, keys: kept });
+        const test = { ...shape, query, segments };
+        const [plain, found] = await Promise.all(
+          [without, { ...without, resident: { ...resident, workgroups } }].map(async (own) => {
+            const [result] = await cudaAttention('f16').run(attentionProblem(test, own, true), 'f16');
+            return result;
+          }),
+        );
+        expect(largestError(plain?.result ?? [], referenceAttention(test))).to.be.at.most(cudaAttention('f16').tolerance);
+        expect(found).to.deep.equal(plain);
       });
     }
     async function expectWithin(

@@ -1,6 +1,6 @@
 /** The kernels that are loop nests: what any target must compute, against float64. */
 import { expect } from 'chai';
-import type { ElementwiseOp, LoopOperand, MapKernel, NormKernel, Scalar } from '../../compiler/kernel/kernel.ts';
+import type { ElementwiseOp, LoopOperand, MapKernel, MapsKernel, NormKernel, Scalar } from '../../compiler/kernel/kernel.ts';
 import type { ElementType } from '../../ir/element-type.ts';
 import { randomStream, type KernelBuild, type KernelInstance } from './kernel-instance.ts';
 import { applyReference, lastStrideOf, mapReference, normReference } from './kernel-reference.ts';
@@ -114,9 +114,9 @@ function indirectIndex(operands: readonly LoopOperand[], rank: number): Scalar {
   return at >= 0 && random() < 0.5 ? load(at, 'i32') : position;
 }
 
-function randomMapCase(): MapCase {
+function randomMapCase(reductions: readonly MapKernel['reduction'][] = [null, null, 'sum', 'max']): MapCase {
   const rank = 1 + randomInteger(4);
-  const reduction = ([null, null, 'sum', 'max'] as const)[randomInteger(4)] ?? null;
+  const reduction = reductions[randomInteger(reductions.length)] ?? null;
   const extents = Array.from({ length: rank }, () => 1 + randomInteger(rank === 1 ? 20 : 6));
   extents[rank - 1] = [1, 3, 4, 5, 8, 11, 17][randomInteger(7)] ?? 1;
   const count = reduction === null ? null : randomInteger(7);
@@ -158,9 +158,38 @@ export function loopKernels(build: KernelBuild): void {
       build.skip(this);
     });
     it('agree with a float64 reference on random loop nests', async () => {
-      const cases = Array.from({ length: 120 }, randomMapCase);
+      const cases = Array.from({ length: 120 }, () => randomMapCase());
       const instance = await build.instantiate(Object.fromEntries(cases.map(({ kernel }, i) => [`map_${i}`, kernel])));
       cases.forEach((one, i) => runMap(instance, `map_${i}`, one));
+    });
+
+    it('side by side: each computes what it does alone, however their items are split', async () => {
+      const groups = Array.from({ length: 20 }, (_, size) => Array.from({ length: 2 + (size % 4) }, () => randomMapCase([null])));
+      const kernels = groups.map((cases, i): readonly [string, MapsKernel] => {
+        const parts = cases.map(({ kernel }) => ({ ...kernel, reduction: null, epilogue: null }));
+        return [`maps_${i}`, { kind: 'maps', parts }];
+      });
+      const instance = await build.instantiate(Object.fromEntries(kernels));
+      groups.forEach((cases, i) => {
+        const strides = cases.map(({ kernel, extents }) =>
+          contiguous(extents).map((stride) => stride * (kernel.result.lastStride === 'any' ? 3 : 1)),
+        );
+        const reads = cases.flatMap(({ placed }) => placed.map((one) => placeOperand(instance, one)));
+        const integers = cases.flatMap(({ extents, placed }, at) => mapIntegers(extents, null, placed, strides[at] ?? []));
+        const items = cases.reduce((sum, { extents }) => sum + product(extents.slice(0, -1)), 0);
+        for (const cuts of [[], [1, 2, 5, 7].filter((cut) => cut < items)]) {
+          const rooms = cases.map(({ extents }) => 3 * product(extents));
+          const results = rooms.map((room) => instance.reserve(room + 1));
+          instance.run(`maps_${i}`, items, [...reads, ...results], integers, cuts);
+          cases.forEach(({ kernel, extents, placed, tolerance }, at) => {
+            const all = instance.floats(results[at] ?? 0, (rooms[at] ?? 0) + 1);
+            expect(new Int32Array(all.buffer)[rooms[at] ?? 0], 'the element after the result').to.equal(0x7f7f7f7f);
+            const found = Array.from({ length: product(extents) }, (_, e) => all[e * (strides[at]?.at(-1) ?? 1)] ?? NaN);
+            const what = `part ${at} of maps_${i}, cut at ${cuts.join(', ')}`;
+            expectClose(found, mapReference(kernel, extents, 0, placed), tolerance, what);
+          });
+        }
+      });
     });
 
     it('apply every op to every element type it takes, alike in vectors and alone', async () => {

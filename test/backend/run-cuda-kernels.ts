@@ -21,6 +21,8 @@ export interface KernelRun {
   readonly reads: readonly KernelArray[];
   /** What the result holds before; the kernel writes into a copy. */
   readonly result: Float32Array<ArrayBuffer>;
+  /** A second result, after the first, which the kernel's values are put into. */
+  readonly statistics?: Float32Array<ArrayBuffer>;
   readonly integers: readonly number[];
 }
 
@@ -33,13 +35,14 @@ function elementTypeOf(array: KernelArray): BufferElementType {
 const { memory } = cudaTarget('f32');
 
 /** A kernel with each operand in a buffer of its own. */
-export function bindRun({ kernel, reads, result, integers }: KernelRun): BoundKernel {
+export function bindRun({ kernel, reads, result, statistics, integers }: KernelRun): BoundKernel {
   if (memory.kind !== 'buffers') throw new TypeError('CUDA binds buffers.');
   const range = (array: KernelArray): Dispatch['reads'][number] => ({
     buffer: { name: '', class: 'workspace', elementType: elementTypeOf(array), elements: array.length, weight: null },
     offset: 0,
   });
-  const dispatch = { kernel, label: 'test', reads: reads.map(range), writes: [range(result)], integers } as unknown as Dispatch;
+  const writes = [range(result), ...(statistics ? [range(statistics)] : [])];
+  const dispatch = { kernel, label: 'test', reads: reads.map(range), writes, integers } as unknown as Dispatch;
   const devices = new Map(
     [...dispatch.reads, ...dispatch.writes].map(({ buffer }, index) => [buffer, `buffer ${index}`] as const),
   );
@@ -55,16 +58,26 @@ export async function runCudaKernels(runs: readonly KernelRun[]): Promise<readon
   const bound = runs.map(bindRun);
   const { nameOf } = nameKernels(bound);
   return withCudaModule(textOfKernels(bound), (launch) =>
-    runs.map(({ kernel, reads, result, integers }, index) => {
+    runs.map(({ kernel, reads, result, statistics, integers }, index) => {
       const items = evaluateSize(rendererOf(kernel).items(kernel, integers), {});
-      const sizes = Int32Array.from([items, ...[...reads, result].map(() => 0), ...integers]);
-      return launch(nameOf(bound[index] as BoundKernel), items, [sizes, ...reads], result);
+      const operands = [...reads, result, ...(statistics ? [statistics] : [])];
+      const sizes = Int32Array.from([items, ...operands.map(() => 0), ...integers]);
+      return launch(nameOf(bound[index] as BoundKernel), items, [sizes, ...reads], result, statistics);
     }),
   );
 }
 
-/** Launches a kernel of so many blocks over arrays, in the order of its parameters, of which the result is the last; gives that. */
-export type Launch = (name: string, blocks: number, reads: readonly KernelArray[], result: Float32Array) => Float32Array;
+/**
+ * Launches a kernel of so many blocks over arrays, in the order of its parameters, of which the result is the last; gives that. What the
+ * kernel makes of a second result is put into it.
+ */
+export type Launch = (
+  name: string,
+  blocks: number,
+  reads: readonly KernelArray[],
+  result: Float32Array,
+  second?: Float32Array<ArrayBuffer>,
+) => Float32Array;
 /** Compiles a file of CUDA C++ and loads it, on the device that tests have. */
 export async function withCudaModule<T>(text: string, use: (launch: Launch) => T): Promise<T> {
   const [driver, ptx] = [await testDriver(), await ptxFor(text)];
@@ -75,10 +88,10 @@ export async function withCudaModule<T>(text: string, use: (launch: Launch) => T
     const bytes = new TextEncoder().encode(ptx);
     const { threads } = readPtx(bytes);
     const module = driver.loadModule(bytes);
-    const value = use((name, blocks, reads, result) => {
+    const value = use((name, blocks, reads, result, second) => {
       const kernel = driver.functionOf(module, name);
       if (kernel === undefined) throw new RangeError(`The module has no kernel ${name}.`);
-      return launchKernel(driver, { kernel, blocks, threads: threads.get(name) ?? 0 }, reads, result);
+      return launchKernel(driver, { kernel, blocks, threads: threads.get(name) ?? 0 }, reads, result, second);
     });
     driver.unloadModule(module);
     return value;
@@ -92,12 +105,13 @@ function launchKernel(
   { kernel, blocks, threads }: { readonly kernel: Address; readonly blocks: number; readonly threads: number },
   reads: readonly KernelArray[],
   result: Float32Array,
+  second?: Float32Array<ArrayBuffer>,
 ): Float32Array {
   const stream = driver.createStream();
   // In memory that the engine does not move, as it may small arrays.
   const found = new Float32Array(new ArrayBuffer(result.byteLength));
   found.set(result);
-  const arrays = [...reads, found];
+  const arrays = [...reads, found, ...(second ? [second] : [])];
   const addresses = arrays.map((array) => {
     // Halves are read as words of two.
     const address = driver.allocate(Math.max(4, Math.ceil(array.byteLength / 4) * 4));
@@ -109,8 +123,13 @@ function launchKernel(
   const parameters = new LaunchBuffer(driver);
   parameters.fill(sizes, BigUint64Array.from(bindings));
   driver.launch(kernel, blocks, threads, stream, parameters.extra);
-  driver.copyToHost(driver.addressOf(found), addresses.at(-1) as Address, found.byteLength, stream);
+  driver.copyToHost(driver.addressOf(found), addresses[reads.length] as Address, found.byteLength, stream);
+  const behind = addresses[reads.length + 1];
+  // In memory that the engine does not move, as it may small arrays.
+  const copied = new Float32Array(new ArrayBuffer(second?.byteLength ?? 0));
+  if (behind !== undefined) driver.copyToHost(driver.addressOf(copied), behind, copied.byteLength, stream);
   driver.synchronise();
+  second?.set(copied);
   for (const address of addresses) driver.free(address);
   driver.destroyStream(stream);
   return found;

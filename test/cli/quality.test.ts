@@ -21,7 +21,7 @@ describe('atpc compile --max-loss', function () {
 
   it('finds a plan, measures it, and says so in the package; --plan reads it back', async () => {
     await inScratch(async (folder) => {
-      await writeFile(path.join(folder, 'reviews.jsonl'), reviews(40));
+      await writeFile(path.join(folder, 'reviews.jsonl'), reviews(16));
       const args = ['--attn', 'auto', '--max-loss', '0.3', '--calibrate', 'reviews.jsonl', '--typical-length', '512'];
       const { code, stdout, stderr } = await atpc(
         ['compile', sentimentModel, '-o', 'out', ...args, '--write-plan', 'plan.yaml', '--json', '--quiet'],
@@ -30,8 +30,8 @@ describe('atpc compile --max-loss', function () {
       expect(code, stderr + stdout).to.equal(0);
       const { manifest, notes } = JSON.parse(stdout) as CompileReport;
       const { loss, layers, reason, keys } = manifest.attention;
-      expect(loss).to.include({ name: 'disagreement', unit: 'share of labels', bound: 0.3, documents: 30 });
-      expect(loss?.textHash).to.equal(createHash('sha256').update(reviews(40)).digest('hex'));
+      expect(loss).to.include({ name: 'disagreement', unit: 'share of labels', bound: 0.3, documents: 12 });
+      expect(loss?.textHash).to.equal(createHash('sha256').update(reviews(16)).digest('hex'));
       expect(loss?.high).to.be.at.most(0.3);
       expect(keys).to.equal(null);
       expect(reason).to.include('cheapest plan found with a loss under 0.3');

@@ -530,7 +530,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys(
     return;
   }
   const i32 tiles = ((sizes->queries + 63) / 64);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 64;
@@ -793,6 +793,7 @@ struct Sizes {
   i32 bias_offset;
   i32 residual_offset;
   i32 result_offset;
+  i32 result_statistics_offset;
   i32 rows;
   i32 columns;
   i32 depth;
@@ -807,7 +808,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_residual(
   const vec4<f32> *__restrict__ right_buffer,
   const vec4<f32> *__restrict__ bias_buffer,
   const vec4<f32> *__restrict__ residual_buffer,
-  vec4<f32> *__restrict__ result_buffer
+  vec4<f32> *__restrict__ result_result_statistics_buffer
 ) {
   __shared__ vec4<u32> left_tile[512];
   __shared__ vec4<u32> right_tile[512];
@@ -950,92 +951,54 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_residual(
       if (row_5 < sizes->rows && column < sizes->columns) {
         const vec4<f32> values_2 = values + bias_buffer[(sizes->bias_offset + column) >> 2u];
         const vec4<f32> values_3 = values_2 + residual_buffer[(sizes->residual_offset + row_5 * sizes->residual_stride + column) >> 2u];
-        result_buffer[(sizes->result_offset + row_5 * sizes->result_stride + column) >> 2u] = values_3;
+        result_result_statistics_buffer[(sizes->result_offset + row_5 * sizes->result_stride + column) >> 2u] = values_3;
+        sums[(i * 4 + j) * 4 + 0] = values_3.x;
+        sums[(i * 4 + j) * 4 + 1] = values_3.y;
+        sums[(i * 4 + j) * 4 + 2] = values_3.z;
+        sums[(i * 4 + j) * 4 + 3] = values_3.w;
       }
     }
-  }
-}
-}
-
-// === kernel layer_norm_2 ===
-// layer_norm_2
-// layer_norm of one row a workgroup.
-
-namespace layer_norm_2_kernel {
-struct Sizes {
-  i32 items;
-  i32 x0_offset;
-  i32 weight_offset;
-  i32 bias_offset;
-  i32 result_offset;
-  i32 extent_0;
-  i32 extent_1;
-  i32 extent_2;
-  i32 x0_stride_0;
-  i32 x0_stride_1;
-  i32 x0_stride_2;
-};
-
-extern "C" __global__ void __launch_bounds__(64, 1) layer_norm_2(
-  const Sizes *__restrict__ sizes,
-  const f32 *__restrict__ x0_buffer,
-  const f32 *__restrict__ weight_buffer,
-  const f32 *__restrict__ bias_buffer,
-  f32 *__restrict__ result_buffer
-) {
-  __shared__ f32 exchanged[64];
-  const i32 thread = threadIdx.x;
-  const i32 item = blockIdx.x;
-  if (item >= sizes->items) {
-    return;
-  }
-  const i32 index_1 = item % sizes->extent_1;
-  const i32 rest = item / sizes->extent_1;
-  const i32 index_0 = rest;
-  const i32 row = item * sizes->extent_2;
-  f32 partial = f32();
-  for (i32 column = thread; column < sizes->extent_2; column += 64) {
-    const f32 value = x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + column];
-    result_buffer[sizes->result_offset + row + column] = value;
-    partial += value;
-  }
-  f32 sum = partial;
-  i32 mask = 1;
-  const i32 lanes = i32(32);
-  while (mask < minimum(lanes, 64)) {
-    sum = sum + shuffle_xor(sum, u32(mask));
-    mask = mask * 2;
-  }
-  while (mask < 64) {
-    exchanged[thread] = sum;
-    __syncthreads();
-    sum = sum + exchanged[(thread ^ mask)];
-    __syncthreads();
-    mask = mask * 2;
-  }
-  const f32 mean = sum / f32(sizes->extent_2);
-  partial = 0.0f;
-  for (i32 column = thread; column < sizes->extent_2; column += 64) {
-    const f32 distance = result_buffer[sizes->result_offset + row + column] - mean;
-    partial += distance * distance;
-  }
-  f32 squares = partial;
-  i32 mask_2 = 1;
-  const i32 lanes_2 = i32(32);
-  while (mask_2 < minimum(lanes_2, 64)) {
-    squares = squares + shuffle_xor(squares, u32(mask_2));
-    mask_2 = mask_2 * 2;
-  }
-  while (mask_2 < 64) {
-    exchanged[thread] = squares;
-    __syncthreads();
-    squares = squares + exchanged[(thread ^ mask_2)];
-    __syncthreads();
-    mask_2 = mask_2 * 2;
-  }
-  const f32 scale = 1.0f / sqrtf(squares / f32(sizes->extent_2) + 9.999999960041972e-13f);
-  for (i32 column = thread; column < sizes->extent_2; column += 64) {
-    result_buffer[sizes->result_offset + row + column] = (result_buffer[sizes->result_offset + row + column] - mean) * scale * weight_buffer[sizes->weight_offset + column] + bias_buffer[sizes->bias_offset + column];
+    const i32 part_row = own_row + i * 16;
+    f32 total = f32();
+    #pragma unroll
+    for (i32 j = 0; j < 4; j += 1) {
+      if (own_column + 0 + j * 8 < sizes->columns) {
+        total += sums[(i * 4 + j) * 4 + 0];
+      }
+      if (own_column + 1 + j * 8 < sizes->columns) {
+        total += sums[(i * 4 + j) * 4 + 1];
+      }
+      if (own_column + 2 + j * 8 < sizes->columns) {
+        total += sums[(i * 4 + j) * 4 + 2];
+      }
+      if (own_column + 3 + j * 8 < sizes->columns) {
+        total += sums[(i * 4 + j) * 4 + 3];
+      }
+    }
+    total += shuffle_xor(total, 2u);
+    const f32 mean = total / f32(minimum(32, sizes->columns - stored_column));
+    f32 squares = f32();
+    #pragma unroll
+    for (i32 j = 0; j < 4; j += 1) {
+      if (own_column + 0 + j * 8 < sizes->columns) {
+        squares += (sums[(i * 4 + j) * 4 + 0] - mean) * (sums[(i * 4 + j) * 4 + 0] - mean);
+      }
+      if (own_column + 1 + j * 8 < sizes->columns) {
+        squares += (sums[(i * 4 + j) * 4 + 1] - mean) * (sums[(i * 4 + j) * 4 + 1] - mean);
+      }
+      if (own_column + 2 + j * 8 < sizes->columns) {
+        squares += (sums[(i * 4 + j) * 4 + 2] - mean) * (sums[(i * 4 + j) * 4 + 2] - mean);
+      }
+      if (own_column + 3 + j * 8 < sizes->columns) {
+        squares += (sums[(i * 4 + j) * 4 + 3] - mean) * (sums[(i * 4 + j) * 4 + 3] - mean);
+      }
+    }
+    squares += shuffle_xor(squares, 2u);
+    if ((lane & 2) == 0 && part_row < sizes->rows && stored_column < sizes->columns) {
+      const i32 part_at = part_row * ((sizes->columns + 31) / 32) + stored_column / 32;
+      result_result_statistics_buffer[(sizes->result_statistics_offset + part_at * 2 + 0) >> 2u][(sizes->result_statistics_offset + part_at * 2 + 0) & 3] = total;
+      result_result_statistics_buffer[(sizes->result_statistics_offset + part_at * 2 + 1) >> 2u][(sizes->result_statistics_offset + part_at * 2 + 1) & 3] = squares;
+    }
   }
 }
 }
@@ -1051,12 +1014,16 @@ struct Sizes {
   i32 left_offset;
   i32 right_offset;
   i32 bias_offset;
+  i32 norm_weight_offset;
+  i32 norm_bias_offset;
+  i32 statistics_offset;
   i32 result_offset;
   i32 rows;
   i32 columns;
   i32 depth;
   i32 left_stride;
   i32 result_stride;
+  i32 part_columns;
 };
 
 static __device__ f32 erf_f32(f32 x) {
@@ -1073,13 +1040,17 @@ static __device__ f32 gelu_f32(f32 x) {
 
 extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_gelu(
   const Sizes *__restrict__ sizes,
-  const vec4<f32> *__restrict__ left_buffer,
+  const vec4<f32> *__restrict__ left_statistics_buffer,
   const vec4<f32> *__restrict__ right_buffer,
   const vec4<f32> *__restrict__ bias_buffer,
+  const vec4<f32> *__restrict__ norm_weight_buffer,
+  const vec4<f32> *__restrict__ norm_bias_buffer,
   vec4<f32> *__restrict__ result_buffer
 ) {
   __shared__ vec4<u32> left_tile[512];
   __shared__ vec4<u32> right_tile[512];
+  __shared__ f32 row_scale[64];
+  __shared__ f32 row_mean[64];
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
@@ -1088,6 +1059,244 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_gelu(
   const i32 row_tiles = ((sizes->rows + 63) / 64);
   const i32 first_row = item % row_tiles * 64;
   const i32 first_column = item / row_tiles * 64;
+  for (i32 tile_row = thread; tile_row < 64; tile_row += 128) {
+    const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+    const i32 parts = ((sizes->depth + sizes->part_columns - 1) / sizes->part_columns);
+    const i32 first_part = row * parts;
+    f32 squares = f32();
+    f32 total = f32();
+    #pragma unroll 16
+    for (i32 part = 0; part < parts; part += 1) {
+      total += left_statistics_buffer[(sizes->statistics_offset + (first_part + part) * 2) >> 2u][(sizes->statistics_offset + (first_part + part) * 2) & 3];
+    }
+    const f32 mean = total / f32(sizes->depth);
+    #pragma unroll 16
+    for (i32 part = 0; part < parts; part += 1) {
+      const f32 count = f32(minimum(sizes->part_columns, sizes->depth - part * sizes->part_columns));
+      const f32 distance = left_statistics_buffer[(sizes->statistics_offset + (first_part + part) * 2) >> 2u][(sizes->statistics_offset + (first_part + part) * 2) & 3] / count - mean;
+      squares += left_statistics_buffer[(sizes->statistics_offset + (first_part + part) * 2 + 1) >> 2u][(sizes->statistics_offset + (first_part + part) * 2 + 1) & 3] + count * distance * distance;
+    }
+    const f32 scale = 1.0f / sqrtf(squares / f32(sizes->depth) + 9.999999960041972e-13f);
+    row_mean[tile_row] = mean;
+    row_scale[tile_row] = scale;
+  }
+  __syncthreads();
+  vec4<f32> left_quad[4] = {};
+  vec4<f32> norm_weight_2 = vec4<f32>();
+  vec4<f32> norm_bias_2 = vec4<f32>();
+  vec4<f32> right_quad[4] = {};
+  const i32 lane = thread % 32;
+  const i32 warp = thread / 32;
+  const i32 warp_row = warp / 2 % 2 * 32;
+  const i32 warp_column = warp % 2 * 32;
+  const i32 warp_depth = warp / 4;
+  f32 sums[32] = {};
+  // The rows of matrices that the lane names to ldmatrix: 16 of the left side, and of the right side two times 8.
+  const i32 left_row = warp_row + lane % 16;
+  const i32 left_chunk = lane / 16;
+  const i32 right_row = warp_column + lane / 16 * 8 + lane % 8;
+  const i32 right_chunk = lane / 8 % 2;
+  const i32 left_exchange = ((left_row >> 1) & 3);
+  const i32 right_exchange = ((right_row >> 1) & 3);
+  const i32 norm_place = minimum(0 + thread % 8 * 4, sizes->depth - 4);
+  norm_weight_2 = norm_weight_buffer[(sizes->norm_weight_offset + norm_place) >> 2u];
+  norm_bias_2 = norm_bias_buffer[(sizes->norm_bias_offset + norm_place) >> 2u];
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run = thread + piece * 128;
+    const i32 tile_row = run / 8;
+    const i32 within = run % 8 * 4;
+    const i32 row_2 = minimum(first_row + tile_row, sizes->rows - 1);
+    const i32 place = minimum(0 + within, sizes->depth - 4);
+    left_quad[piece] = left_statistics_buffer[(sizes->left_offset + row_2 * sizes->left_stride + place) >> 2u];
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_2 = thread + piece * 128;
+    const i32 tile_row_2 = run_2 / 8;
+    const i32 within_2 = run_2 % 8 * 4;
+    const u32 kept = ((0 + within_2 < sizes->depth) ? (0xffffffffu) : (0u));
+    const vec4<f32> quad = (left_quad[piece] - row_mean[tile_row_2]) * row_scale[tile_row_2] * norm_weight_2 + norm_bias_2;
+    store_pair(left_tile[(tile_row_2) * 4 + ((within_2 / 8) ^ (((tile_row_2) >> 1) & 3))], within_2 / 4 % 2, pack_f16(quad.x, quad.y) & kept, pack_f16(quad.z, quad.w) & kept);
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_3 = thread + piece * 128;
+    const i32 tile_row_3 = run_3 / 8;
+    const i32 within_3 = run_3 % 8 * 4;
+    const i32 row_3 = minimum(first_column + tile_row_3, sizes->columns - 1);
+    const i32 place_2 = minimum(0 + within_3, sizes->depth - 4);
+    right_quad[piece] = right_buffer[(sizes->right_offset + row_3 * sizes->depth + place_2) >> 2u];
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_4 = thread + piece * 128;
+    const i32 tile_row_4 = run_4 / 8;
+    const i32 within_4 = run_4 % 8 * 4;
+    const u32 kept_2 = ((0 + within_4 < sizes->depth) ? (0xffffffffu) : (0u));
+    const vec4<f32> quad_2 = right_quad[piece];
+    store_pair(right_tile[(tile_row_4) * 4 + ((within_4 / 8) ^ (((tile_row_4) >> 1) & 3))], within_4 / 4 % 2, pack_f16(quad_2.x, quad_2.y) & kept_2, pack_f16(quad_2.z, quad_2.w) & kept_2);
+  }
+  const i32 steps = ((sizes->depth + 31) / 32);
+  for (i32 step = 0; step < steps; step += 1) {
+    __syncthreads();
+    const i32 norm_place_2 = minimum((step + 1) * 32 + thread % 8 * 4, sizes->depth - 4);
+    norm_weight_2 = norm_weight_buffer[(sizes->norm_weight_offset + norm_place_2) >> 2u];
+    norm_bias_2 = norm_bias_buffer[(sizes->norm_bias_offset + norm_place_2) >> 2u];
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_5 = thread + piece * 128;
+      const i32 tile_row_5 = run_5 / 8;
+      const i32 within_5 = run_5 % 8 * 4;
+      const i32 row_4 = minimum(first_row + tile_row_5, sizes->rows - 1);
+      const i32 place_3 = minimum((step + 1) * 32 + within_5, sizes->depth - 4);
+      left_quad[piece] = left_statistics_buffer[(sizes->left_offset + row_4 * sizes->left_stride + place_3) >> 2u];
+    }
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_6 = thread + piece * 128;
+      const i32 tile_row_6 = run_6 / 8;
+      const i32 within_6 = run_6 % 8 * 4;
+      const i32 row_5 = minimum(first_column + tile_row_6, sizes->columns - 1);
+      const i32 place_4 = minimum((step + 1) * 32 + within_6, sizes->depth - 4);
+      right_quad[piece] = right_buffer[(sizes->right_offset + row_5 * sizes->depth + place_4) >> 2u];
+    }
+    const i32 left_at = (step % 2 * 64 + left_row) * 4;
+    const i32 right_at = (step % 2 * 64 + right_row) * 4;
+    #pragma unroll
+    for (i32 slice = 0; slice < 2; slice += 1) {
+      const i32 chunk = slice * 2;
+      u32 left_words[8] = {};
+      u32 right_words[8] = {};
+      #pragma unroll
+      for (i32 i = 0; i < 2; i += 1) {
+        load_4_matrices(&left_words[i * 4], &left_tile[left_at + i * 64 + ((chunk + left_chunk) ^ left_exchange)]);
+      }
+      #pragma unroll
+      for (i32 j = 0; j < 2; j += 1) {
+        load_4_matrices(&right_words[j * 4], &right_tile[right_at + j * 64 + ((chunk + right_chunk) ^ right_exchange)]);
+      }
+      #pragma unroll
+      for (i32 i = 0; i < 2; i += 1) {
+        #pragma unroll
+        for (i32 j = 0; j < 4; j += 1) {
+          multiply_f16(&sums[(i * 4 + j) * 4], &left_words[i * 4], &right_words[j * 2]);
+        }
+      }
+    }
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_7 = thread + piece * 128;
+      const i32 tile_row_7 = run_7 / 8;
+      const i32 within_7 = run_7 % 8 * 4;
+      const u32 kept_3 = (((step + 1) * 32 + within_7 < sizes->depth) ? (0xffffffffu) : (0u));
+      const vec4<f32> quad_3 = (left_quad[piece] - row_mean[tile_row_7]) * row_scale[tile_row_7] * norm_weight_2 + norm_bias_2;
+      store_pair(left_tile[((step + 1) % 2 * 64 + tile_row_7) * 4 + ((within_7 / 8) ^ ((((step + 1) % 2 * 64 + tile_row_7) >> 1) & 3))], within_7 / 4 % 2, pack_f16(quad_3.x, quad_3.y) & kept_3, pack_f16(quad_3.z, quad_3.w) & kept_3);
+    }
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_8 = thread + piece * 128;
+      const i32 tile_row_8 = run_8 / 8;
+      const i32 within_8 = run_8 % 8 * 4;
+      const u32 kept_4 = (((step + 1) * 32 + within_8 < sizes->depth) ? (0xffffffffu) : (0u));
+      const vec4<f32> quad_4 = right_quad[piece];
+      store_pair(right_tile[((step + 1) % 2 * 64 + tile_row_8) * 4 + ((within_8 / 8) ^ ((((step + 1) % 2 * 64 + tile_row_8) >> 1) & 3))], within_8 / 4 % 2, pack_f16(quad_4.x, quad_4.y) & kept_4, pack_f16(quad_4.z, quad_4.w) & kept_4);
+    }
+  }
+  const i32 stored_row = first_row + warp_row;
+  const i32 stored_column = first_column + warp_column;
+  const bool is_odd = lane % 2 == 1;
+  const i32 own_row = stored_row + lane / 4 + lane % 2 * 8;
+  const i32 own_column = stored_column + lane % 4 / 2 * 4;
+  #pragma unroll
+  for (i32 i = 0; i < 2; i += 1) {
+    #pragma unroll
+    for (i32 j = 0; j < 4; j += 1) {
+      const f32 first = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 0]) : (sums[(i * 4 + j) * 4 + 2])), 1u);
+      const f32 second = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 1]) : (sums[(i * 4 + j) * 4 + 3])), 1u);
+      const vec4<f32> values = ((is_odd) ? (vec4<f32>(first, second, sums[(i * 4 + j) * 4 + 2], sums[(i * 4 + j) * 4 + 3])) : (vec4<f32>(sums[(i * 4 + j) * 4 + 0], sums[(i * 4 + j) * 4 + 1], first, second)));
+      const i32 row_6 = own_row + i * 16;
+      const i32 column = own_column + j * 8;
+      if (row_6 < sizes->rows && column < sizes->columns) {
+        const vec4<f32> values_2 = values + bias_buffer[(sizes->bias_offset + column) >> 2u];
+        const vec4<f32> values_3 = vec4<f32>(gelu_f32(values_2.x), gelu_f32(values_2.y), gelu_f32(values_2.z), gelu_f32(values_2.w));
+        result_buffer[(sizes->result_offset + row_6 * sizes->result_stride + column) >> 2u] = values_3;
+      }
+    }
+  }
+}
+}
+
+// === kernel gemm_bias_residual_2 ===
+// gemm_bias_residual_2
+// left [rows, depth] x right [columns, depth]^T, the right side of f32, both multiplied as f16 and summed in f32.
+// A tile of 64 x 64 a thread block of 4 warps, by tensor cores.
+
+namespace gemm_bias_residual_2_kernel {
+struct Sizes {
+  i32 items;
+  i32 left_offset;
+  i32 right_offset;
+  i32 bias_offset;
+  i32 residual_offset;
+  i32 residual_weight_offset;
+  i32 residual_bias_offset;
+  i32 residual_statistics_offset;
+  i32 result_offset;
+  i32 result_statistics_offset;
+  i32 rows;
+  i32 columns;
+  i32 depth;
+  i32 left_stride;
+  i32 result_stride;
+  i32 residual_stride;
+  i32 residual_part_columns;
+};
+
+extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_residual_2(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ left_buffer,
+  const vec4<f32> *__restrict__ right_buffer,
+  const vec4<f32> *__restrict__ bias_buffer,
+  const vec4<f32> *__restrict__ residual_residual_statistics_buffer,
+  const vec4<f32> *__restrict__ residual_weight_buffer,
+  const vec4<f32> *__restrict__ residual_bias_buffer,
+  vec4<f32> *__restrict__ result_result_statistics_buffer
+) {
+  __shared__ vec4<u32> left_tile[512];
+  __shared__ vec4<u32> right_tile[512];
+  __shared__ f32 row_scale[64];
+  __shared__ f32 row_mean[64];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 row_tiles = ((sizes->rows + 63) / 64);
+  const i32 first_row = item % row_tiles * 64;
+  const i32 first_column = item / row_tiles * 64;
+  for (i32 tile_row = thread; tile_row < 64; tile_row += 128) {
+    const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+    const i32 parts = ((sizes->columns + sizes->residual_part_columns - 1) / sizes->residual_part_columns);
+    const i32 first_part = row * parts;
+    f32 squares = f32();
+    f32 total = f32();
+    #pragma unroll 16
+    for (i32 part = 0; part < parts; part += 1) {
+      total += residual_residual_statistics_buffer[(sizes->residual_statistics_offset + (first_part + part) * 2) >> 2u][(sizes->residual_statistics_offset + (first_part + part) * 2) & 3];
+    }
+    const f32 mean = total / f32(sizes->columns);
+    #pragma unroll 16
+    for (i32 part = 0; part < parts; part += 1) {
+      const f32 count = f32(minimum(sizes->residual_part_columns, sizes->columns - part * sizes->residual_part_columns));
+      const f32 distance = residual_residual_statistics_buffer[(sizes->residual_statistics_offset + (first_part + part) * 2) >> 2u][(sizes->residual_statistics_offset + (first_part + part) * 2) & 3] / count - mean;
+      squares += residual_residual_statistics_buffer[(sizes->residual_statistics_offset + (first_part + part) * 2 + 1) >> 2u][(sizes->residual_statistics_offset + (first_part + part) * 2 + 1) & 3] + count * distance * distance;
+    }
+    const f32 scale = 1.0f / sqrtf(squares / f32(sizes->columns) + 9.999999960041972e-13f);
+    row_mean[tile_row] = mean;
+    row_scale[tile_row] = scale;
+  }
+  __syncthreads();
   vec4<f32> left_quad[4] = {};
   vec4<f32> right_quad[4] = {};
   const i32 lane = thread % 32;
@@ -1108,9 +1317,9 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_gelu(
     const i32 run = thread + piece * 128;
     const i32 tile_row = run / 8;
     const i32 within = run % 8 * 4;
-    const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+    const i32 row_2 = minimum(first_row + tile_row, sizes->rows - 1);
     const i32 place = minimum(0 + within, sizes->depth - 4);
-    left_quad[piece] = left_buffer[(sizes->left_offset + row * sizes->left_stride + place) >> 2u];
+    left_quad[piece] = left_buffer[(sizes->left_offset + row_2 * sizes->left_stride + place) >> 2u];
   }
   #pragma unroll
   for (i32 piece = 0; piece < 4; piece += 1) {
@@ -1126,9 +1335,9 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_gelu(
     const i32 run_3 = thread + piece * 128;
     const i32 tile_row_3 = run_3 / 8;
     const i32 within_3 = run_3 % 8 * 4;
-    const i32 row_2 = minimum(first_column + tile_row_3, sizes->columns - 1);
+    const i32 row_3 = minimum(first_column + tile_row_3, sizes->columns - 1);
     const i32 place_2 = minimum(0 + within_3, sizes->depth - 4);
-    right_quad[piece] = right_buffer[(sizes->right_offset + row_2 * sizes->depth + place_2) >> 2u];
+    right_quad[piece] = right_buffer[(sizes->right_offset + row_3 * sizes->depth + place_2) >> 2u];
   }
   #pragma unroll
   for (i32 piece = 0; piece < 4; piece += 1) {
@@ -1147,18 +1356,18 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_gelu(
       const i32 run_5 = thread + piece * 128;
       const i32 tile_row_5 = run_5 / 8;
       const i32 within_5 = run_5 % 8 * 4;
-      const i32 row_3 = minimum(first_row + tile_row_5, sizes->rows - 1);
+      const i32 row_4 = minimum(first_row + tile_row_5, sizes->rows - 1);
       const i32 place_3 = minimum((step + 1) * 32 + within_5, sizes->depth - 4);
-      left_quad[piece] = left_buffer[(sizes->left_offset + row_3 * sizes->left_stride + place_3) >> 2u];
+      left_quad[piece] = left_buffer[(sizes->left_offset + row_4 * sizes->left_stride + place_3) >> 2u];
     }
     #pragma unroll
     for (i32 piece = 0; piece < 4; piece += 1) {
       const i32 run_6 = thread + piece * 128;
       const i32 tile_row_6 = run_6 / 8;
       const i32 within_6 = run_6 % 8 * 4;
-      const i32 row_4 = minimum(first_column + tile_row_6, sizes->columns - 1);
+      const i32 row_5 = minimum(first_column + tile_row_6, sizes->columns - 1);
       const i32 place_4 = minimum((step + 1) * 32 + within_6, sizes->depth - 4);
-      right_quad[piece] = right_buffer[(sizes->right_offset + row_4 * sizes->depth + place_4) >> 2u];
+      right_quad[piece] = right_buffer[(sizes->right_offset + row_5 * sizes->depth + place_4) >> 2u];
     }
     const i32 left_at = (step % 2 * 64 + left_row) * 4;
     const i32 right_at = (step % 2 * 64 + right_row) * 4;
@@ -1214,14 +1423,330 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_gelu(
       const f32 first = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 0]) : (sums[(i * 4 + j) * 4 + 2])), 1u);
       const f32 second = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 1]) : (sums[(i * 4 + j) * 4 + 3])), 1u);
       const vec4<f32> values = ((is_odd) ? (vec4<f32>(first, second, sums[(i * 4 + j) * 4 + 2], sums[(i * 4 + j) * 4 + 3])) : (vec4<f32>(sums[(i * 4 + j) * 4 + 0], sums[(i * 4 + j) * 4 + 1], first, second)));
-      const i32 row_5 = own_row + i * 16;
+      const i32 row_6 = own_row + i * 16;
       const i32 column = own_column + j * 8;
-      if (row_5 < sizes->rows && column < sizes->columns) {
+      if (row_6 < sizes->rows && column < sizes->columns) {
         const vec4<f32> values_2 = values + bias_buffer[(sizes->bias_offset + column) >> 2u];
-        const vec4<f32> values_3 = vec4<f32>(gelu_f32(values_2.x), gelu_f32(values_2.y), gelu_f32(values_2.z), gelu_f32(values_2.w));
-        result_buffer[(sizes->result_offset + row_5 * sizes->result_stride + column) >> 2u] = values_3;
+        const vec4<f32> values_3 = values_2 + ((residual_residual_statistics_buffer[(sizes->residual_offset + row_6 * sizes->residual_stride + column) >> 2u] - row_mean[row_6 - first_row]) * row_scale[row_6 - first_row] * residual_weight_buffer[(sizes->residual_weight_offset + column) >> 2u] + residual_bias_buffer[(sizes->residual_bias_offset + column) >> 2u]);
+        result_result_statistics_buffer[(sizes->result_offset + row_6 * sizes->result_stride + column) >> 2u] = values_3;
+        sums[(i * 4 + j) * 4 + 0] = values_3.x;
+        sums[(i * 4 + j) * 4 + 1] = values_3.y;
+        sums[(i * 4 + j) * 4 + 2] = values_3.z;
+        sums[(i * 4 + j) * 4 + 3] = values_3.w;
       }
     }
+    const i32 part_row = own_row + i * 16;
+    f32 total_2 = f32();
+    #pragma unroll
+    for (i32 j = 0; j < 4; j += 1) {
+      if (own_column + 0 + j * 8 < sizes->columns) {
+        total_2 += sums[(i * 4 + j) * 4 + 0];
+      }
+      if (own_column + 1 + j * 8 < sizes->columns) {
+        total_2 += sums[(i * 4 + j) * 4 + 1];
+      }
+      if (own_column + 2 + j * 8 < sizes->columns) {
+        total_2 += sums[(i * 4 + j) * 4 + 2];
+      }
+      if (own_column + 3 + j * 8 < sizes->columns) {
+        total_2 += sums[(i * 4 + j) * 4 + 3];
+      }
+    }
+    total_2 += shuffle_xor(total_2, 2u);
+    const f32 mean_2 = total_2 / f32(minimum(32, sizes->columns - stored_column));
+    f32 squares_2 = f32();
+    #pragma unroll
+    for (i32 j = 0; j < 4; j += 1) {
+      if (own_column + 0 + j * 8 < sizes->columns) {
+        squares_2 += (sums[(i * 4 + j) * 4 + 0] - mean_2) * (sums[(i * 4 + j) * 4 + 0] - mean_2);
+      }
+      if (own_column + 1 + j * 8 < sizes->columns) {
+        squares_2 += (sums[(i * 4 + j) * 4 + 1] - mean_2) * (sums[(i * 4 + j) * 4 + 1] - mean_2);
+      }
+      if (own_column + 2 + j * 8 < sizes->columns) {
+        squares_2 += (sums[(i * 4 + j) * 4 + 2] - mean_2) * (sums[(i * 4 + j) * 4 + 2] - mean_2);
+      }
+      if (own_column + 3 + j * 8 < sizes->columns) {
+        squares_2 += (sums[(i * 4 + j) * 4 + 3] - mean_2) * (sums[(i * 4 + j) * 4 + 3] - mean_2);
+      }
+    }
+    squares_2 += shuffle_xor(squares_2, 2u);
+    if ((lane & 2) == 0 && part_row < sizes->rows && stored_column < sizes->columns) {
+      const i32 part_at = part_row * ((sizes->columns + 31) / 32) + stored_column / 32;
+      result_result_statistics_buffer[(sizes->result_statistics_offset + part_at * 2 + 0) >> 2u][(sizes->result_statistics_offset + part_at * 2 + 0) & 3] = total_2;
+      result_result_statistics_buffer[(sizes->result_statistics_offset + part_at * 2 + 1) >> 2u][(sizes->result_statistics_offset + part_at * 2 + 1) & 3] = squares_2;
+    }
+  }
+}
+}
+
+// === kernel gemm_bias_2 ===
+// gemm_bias_2
+// left [rows, depth] x right [columns, depth]^T, the right side of f32, both multiplied as f16 and summed in f32.
+// A tile of 64 x 64 a thread block of 4 warps, by tensor cores.
+
+namespace gemm_bias_2_kernel {
+struct Sizes {
+  i32 items;
+  i32 left_offset;
+  i32 right_offset;
+  i32 bias_offset;
+  i32 norm_weight_offset;
+  i32 norm_bias_offset;
+  i32 statistics_offset;
+  i32 result_offset;
+  i32 rows;
+  i32 columns;
+  i32 depth;
+  i32 left_stride;
+  i32 result_stride;
+  i32 part_columns;
+};
+
+extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_2(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ left_statistics_buffer,
+  const vec4<f32> *__restrict__ right_buffer,
+  const vec4<f32> *__restrict__ bias_buffer,
+  const vec4<f32> *__restrict__ norm_weight_buffer,
+  const vec4<f32> *__restrict__ norm_bias_buffer,
+  vec4<f32> *__restrict__ result_buffer
+) {
+  __shared__ vec4<u32> left_tile[512];
+  __shared__ vec4<u32> right_tile[512];
+  __shared__ f32 row_scale[64];
+  __shared__ f32 row_mean[64];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 row_tiles = ((sizes->rows + 63) / 64);
+  const i32 first_row = item % row_tiles * 64;
+  const i32 first_column = item / row_tiles * 64;
+  for (i32 tile_row = thread; tile_row < 64; tile_row += 128) {
+    const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+    const i32 parts = ((sizes->depth + sizes->part_columns - 1) / sizes->part_columns);
+    const i32 first_part = row * parts;
+    f32 squares = f32();
+    f32 total = f32();
+    #pragma unroll 16
+    for (i32 part = 0; part < parts; part += 1) {
+      total += left_statistics_buffer[(sizes->statistics_offset + (first_part + part) * 2) >> 2u][(sizes->statistics_offset + (first_part + part) * 2) & 3];
+    }
+    const f32 mean = total / f32(sizes->depth);
+    #pragma unroll 16
+    for (i32 part = 0; part < parts; part += 1) {
+      const f32 count = f32(minimum(sizes->part_columns, sizes->depth - part * sizes->part_columns));
+      const f32 distance = left_statistics_buffer[(sizes->statistics_offset + (first_part + part) * 2) >> 2u][(sizes->statistics_offset + (first_part + part) * 2) & 3] / count - mean;
+      squares += left_statistics_buffer[(sizes->statistics_offset + (first_part + part) * 2 + 1) >> 2u][(sizes->statistics_offset + (first_part + part) * 2 + 1) & 3] + count * distance * distance;
+    }
+    const f32 scale = 1.0f / sqrtf(squares / f32(sizes->depth) + 9.999999960041972e-13f);
+    row_mean[tile_row] = mean;
+    row_scale[tile_row] = scale;
+  }
+  __syncthreads();
+  vec4<f32> left_quad[4] = {};
+  vec4<f32> norm_weight_2 = vec4<f32>();
+  vec4<f32> norm_bias_2 = vec4<f32>();
+  vec4<f32> right_quad[4] = {};
+  const i32 lane = thread % 32;
+  const i32 warp = thread / 32;
+  const i32 warp_row = warp / 2 % 2 * 32;
+  const i32 warp_column = warp % 2 * 32;
+  const i32 warp_depth = warp / 4;
+  f32 sums[32] = {};
+  // The rows of matrices that the lane names to ldmatrix: 16 of the left side, and of the right side two times 8.
+  const i32 left_row = warp_row + lane % 16;
+  const i32 left_chunk = lane / 16;
+  const i32 right_row = warp_column + lane / 16 * 8 + lane % 8;
+  const i32 right_chunk = lane / 8 % 2;
+  const i32 left_exchange = ((left_row >> 1) & 3);
+  const i32 right_exchange = ((right_row >> 1) & 3);
+  const i32 norm_place = minimum(0 + thread % 8 * 4, sizes->depth - 4);
+  norm_weight_2 = norm_weight_buffer[(sizes->norm_weight_offset + norm_place) >> 2u];
+  norm_bias_2 = norm_bias_buffer[(sizes->norm_bias_offset + norm_place) >> 2u];
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run = thread + piece * 128;
+    const i32 tile_row = run / 8;
+    const i32 within = run % 8 * 4;
+    const i32 row_2 = minimum(first_row + tile_row, sizes->rows - 1);
+    const i32 place = minimum(0 + within, sizes->depth - 4);
+    left_quad[piece] = left_statistics_buffer[(sizes->left_offset + row_2 * sizes->left_stride + place) >> 2u];
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_2 = thread + piece * 128;
+    const i32 tile_row_2 = run_2 / 8;
+    const i32 within_2 = run_2 % 8 * 4;
+    const u32 kept = ((0 + within_2 < sizes->depth) ? (0xffffffffu) : (0u));
+    const vec4<f32> quad = (left_quad[piece] - row_mean[tile_row_2]) * row_scale[tile_row_2] * norm_weight_2 + norm_bias_2;
+    store_pair(left_tile[(tile_row_2) * 4 + ((within_2 / 8) ^ (((tile_row_2) >> 1) & 3))], within_2 / 4 % 2, pack_f16(quad.x, quad.y) & kept, pack_f16(quad.z, quad.w) & kept);
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_3 = thread + piece * 128;
+    const i32 tile_row_3 = run_3 / 8;
+    const i32 within_3 = run_3 % 8 * 4;
+    const i32 row_3 = minimum(first_column + tile_row_3, sizes->columns - 1);
+    const i32 place_2 = minimum(0 + within_3, sizes->depth - 4);
+    right_quad[piece] = right_buffer[(sizes->right_offset + row_3 * sizes->depth + place_2) >> 2u];
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_4 = thread + piece * 128;
+    const i32 tile_row_4 = run_4 / 8;
+    const i32 within_4 = run_4 % 8 * 4;
+    const u32 kept_2 = ((0 + within_4 < sizes->depth) ? (0xffffffffu) : (0u));
+    const vec4<f32> quad_2 = right_quad[piece];
+    store_pair(right_tile[(tile_row_4) * 4 + ((within_4 / 8) ^ (((tile_row_4) >> 1) & 3))], within_4 / 4 % 2, pack_f16(quad_2.x, quad_2.y) & kept_2, pack_f16(quad_2.z, quad_2.w) & kept_2);
+  }
+  const i32 steps = ((sizes->depth + 31) / 32);
+  for (i32 step = 0; step < steps; step += 1) {
+    __syncthreads();
+    const i32 norm_place_2 = minimum((step + 1) * 32 + thread % 8 * 4, sizes->depth - 4);
+    norm_weight_2 = norm_weight_buffer[(sizes->norm_weight_offset + norm_place_2) >> 2u];
+    norm_bias_2 = norm_bias_buffer[(sizes->norm_bias_offset + norm_place_2) >> 2u];
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_5 = thread + piece * 128;
+      const i32 tile_row_5 = run_5 / 8;
+      const i32 within_5 = run_5 % 8 * 4;
+      const i32 row_4 = minimum(first_row + tile_row_5, sizes->rows - 1);
+      const i32 place_3 = minimum((step + 1) * 32 + within_5, sizes->depth - 4);
+      left_quad[piece] = left_statistics_buffer[(sizes->left_offset + row_4 * sizes->left_stride + place_3) >> 2u];
+    }
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_6 = thread + piece * 128;
+      const i32 tile_row_6 = run_6 / 8;
+      const i32 within_6 = run_6 % 8 * 4;
+      const i32 row_5 = minimum(first_column + tile_row_6, sizes->columns - 1);
+      const i32 place_4 = minimum((step + 1) * 32 + within_6, sizes->depth - 4);
+      right_quad[piece] = right_buffer[(sizes->right_offset + row_5 * sizes->depth + place_4) >> 2u];
+    }
+    const i32 left_at = (step % 2 * 64 + left_row) * 4;
+    const i32 right_at = (step % 2 * 64 + right_row) * 4;
+    #pragma unroll
+    for (i32 slice = 0; slice < 2; slice += 1) {
+      const i32 chunk = slice * 2;
+      u32 left_words[8] = {};
+      u32 right_words[8] = {};
+      #pragma unroll
+      for (i32 i = 0; i < 2; i += 1) {
+        load_4_matrices(&left_words[i * 4], &left_tile[left_at + i * 64 + ((chunk + left_chunk) ^ left_exchange)]);
+      }
+      #pragma unroll
+      for (i32 j = 0; j < 2; j += 1) {
+        load_4_matrices(&right_words[j * 4], &right_tile[right_at + j * 64 + ((chunk + right_chunk) ^ right_exchange)]);
+      }
+      #pragma unroll
+      for (i32 i = 0; i < 2; i += 1) {
+        #pragma unroll
+        for (i32 j = 0; j < 4; j += 1) {
+          multiply_f16(&sums[(i * 4 + j) * 4], &left_words[i * 4], &right_words[j * 2]);
+        }
+      }
+    }
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_7 = thread + piece * 128;
+      const i32 tile_row_7 = run_7 / 8;
+      const i32 within_7 = run_7 % 8 * 4;
+      const u32 kept_3 = (((step + 1) * 32 + within_7 < sizes->depth) ? (0xffffffffu) : (0u));
+      const vec4<f32> quad_3 = (left_quad[piece] - row_mean[tile_row_7]) * row_scale[tile_row_7] * norm_weight_2 + norm_bias_2;
+      store_pair(left_tile[((step + 1) % 2 * 64 + tile_row_7) * 4 + ((within_7 / 8) ^ ((((step + 1) % 2 * 64 + tile_row_7) >> 1) & 3))], within_7 / 4 % 2, pack_f16(quad_3.x, quad_3.y) & kept_3, pack_f16(quad_3.z, quad_3.w) & kept_3);
+    }
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_8 = thread + piece * 128;
+      const i32 tile_row_8 = run_8 / 8;
+      const i32 within_8 = run_8 % 8 * 4;
+      const u32 kept_4 = (((step + 1) * 32 + within_8 < sizes->depth) ? (0xffffffffu) : (0u));
+      const vec4<f32> quad_4 = right_quad[piece];
+      store_pair(right_tile[((step + 1) % 2 * 64 + tile_row_8) * 4 + ((within_8 / 8) ^ ((((step + 1) % 2 * 64 + tile_row_8) >> 1) & 3))], within_8 / 4 % 2, pack_f16(quad_4.x, quad_4.y) & kept_4, pack_f16(quad_4.z, quad_4.w) & kept_4);
+    }
+  }
+  const i32 stored_row = first_row + warp_row;
+  const i32 stored_column = first_column + warp_column;
+  const bool is_odd = lane % 2 == 1;
+  const i32 own_row = stored_row + lane / 4 + lane % 2 * 8;
+  const i32 own_column = stored_column + lane % 4 / 2 * 4;
+  #pragma unroll
+  for (i32 i = 0; i < 2; i += 1) {
+    #pragma unroll
+    for (i32 j = 0; j < 4; j += 1) {
+      const f32 first = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 0]) : (sums[(i * 4 + j) * 4 + 2])), 1u);
+      const f32 second = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 1]) : (sums[(i * 4 + j) * 4 + 3])), 1u);
+      const vec4<f32> values = ((is_odd) ? (vec4<f32>(first, second, sums[(i * 4 + j) * 4 + 2], sums[(i * 4 + j) * 4 + 3])) : (vec4<f32>(sums[(i * 4 + j) * 4 + 0], sums[(i * 4 + j) * 4 + 1], first, second)));
+      const i32 row_6 = own_row + i * 16;
+      const i32 column = own_column + j * 8;
+      if (row_6 < sizes->rows && column < sizes->columns) {
+        const vec4<f32> values_2 = values + bias_buffer[(sizes->bias_offset + column) >> 2u];
+        result_buffer[(sizes->result_offset + row_6 * sizes->result_stride + column) >> 2u] = values_2;
+      }
+    }
+  }
+}
+}
+
+// === kernel layer_norm_2 ===
+// layer_norm_2
+// layer_norm of one row a workgroup.
+
+namespace layer_norm_2_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 weight_offset;
+  i32 bias_offset;
+  i32 statistics_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+  i32 part_columns;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) layer_norm_2(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_statistics_buffer,
+  const f32 *__restrict__ weight_buffer,
+  const f32 *__restrict__ bias_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 index_1 = item % sizes->extent_1;
+  const i32 rest = item / sizes->extent_1;
+  const i32 index_0 = rest;
+  const i32 row = item * sizes->extent_2;
+  const i32 parts = ((sizes->extent_2 + sizes->part_columns - 1) / sizes->part_columns);
+  const i32 first_part = item * parts;
+  f32 squares = f32();
+  f32 total = f32();
+  #pragma unroll 16
+  for (i32 part = 0; part < parts; part += 1) {
+    total += x0_statistics_buffer[sizes->statistics_offset + (first_part + part) * 2];
+  }
+  const f32 mean = total / f32(sizes->extent_2);
+  #pragma unroll 16
+  for (i32 part = 0; part < parts; part += 1) {
+    const f32 count = f32(minimum(sizes->part_columns, sizes->extent_2 - part * sizes->part_columns));
+    const f32 distance = x0_statistics_buffer[sizes->statistics_offset + (first_part + part) * 2] / count - mean;
+    squares += x0_statistics_buffer[sizes->statistics_offset + (first_part + part) * 2 + 1] + count * distance * distance;
+  }
+  const f32 scale = 1.0f / sqrtf(squares / f32(sizes->extent_2) + 9.999999960041972e-13f);
+  for (i32 column = thread; column < sizes->extent_2; column += 64) {
+    const f32 value = x0_statistics_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + column];
+    result_buffer[sizes->result_offset + row + column] = (value - mean) * scale * weight_buffer[sizes->weight_offset + column] + bias_buffer[sizes->bias_offset + column];
   }
 }
 }

@@ -625,7 +625,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys(
     return;
   }
   const i32 tiles = ((sizes->queries + 15) / 16);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 16;
@@ -804,6 +804,7 @@ struct Sizes {
   i32 bias_offset;
   i32 residual_offset;
   i32 result_offset;
+  i32 result_statistics_offset;
   i32 rows;
   i32 columns;
   i32 depth;
@@ -822,10 +823,11 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_residual(
   const vec4<f32> *__restrict__ right_buffer,
   const f32 *__restrict__ bias_buffer,
   const f32 *__restrict__ residual_buffer,
-  f32 *__restrict__ result_buffer
+  f32 *__restrict__ result_result_statistics_buffer
 ) {
   __shared__ vec4<f32> left_tile[320];
   __shared__ vec4<f32> right_tile[320];
+  __shared__ f32 exchanged[128];
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
@@ -950,196 +952,649 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_residual(
   if (column < sizes->columns) {
     const f32 bias_2 = bias_buffer[sizes->bias_offset + column];
     if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = sum_0_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column];
+      const f32 kept = sum_0_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = kept;
+      sum_0_0 = kept;
     }
     if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = sum_1_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column];
+      const f32 kept_2 = sum_1_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = kept_2;
+      sum_1_0 = kept_2;
     }
     if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = sum_2_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column];
+      const f32 kept_3 = sum_2_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = kept_3;
+      sum_2_0 = kept_3;
     }
     if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = sum_3_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column];
+      const f32 kept_4 = sum_3_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = kept_4;
+      sum_3_0 = kept_4;
     }
     if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = sum_4_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column];
+      const f32 kept_5 = sum_4_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = kept_5;
+      sum_4_0 = kept_5;
     }
     if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = sum_5_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column];
+      const f32 kept_6 = sum_5_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = kept_6;
+      sum_5_0 = kept_6;
     }
     if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = sum_6_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column];
+      const f32 kept_7 = sum_6_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = kept_7;
+      sum_6_0 = kept_7;
     }
     if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = sum_7_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column];
+      const f32 kept_8 = sum_7_0 + bias_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = kept_8;
+      sum_7_0 = kept_8;
     }
   }
   const i32 column_2 = first_column + thread_column + 16;
   if (column_2 < sizes->columns) {
     const f32 bias_3 = bias_buffer[sizes->bias_offset + column_2];
     if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = sum_0_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_2];
+      const f32 kept_9 = sum_0_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_2];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = kept_9;
+      sum_0_1 = kept_9;
     }
     if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = sum_1_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_2];
+      const f32 kept_10 = sum_1_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_2];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = kept_10;
+      sum_1_1 = kept_10;
     }
     if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = sum_2_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_2];
+      const f32 kept_11 = sum_2_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_2];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = kept_11;
+      sum_2_1 = kept_11;
     }
     if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = sum_3_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_2];
+      const f32 kept_12 = sum_3_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_2];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = kept_12;
+      sum_3_1 = kept_12;
     }
     if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = sum_4_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_2];
+      const f32 kept_13 = sum_4_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_2];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = kept_13;
+      sum_4_1 = kept_13;
     }
     if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = sum_5_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_2];
+      const f32 kept_14 = sum_5_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_2];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = kept_14;
+      sum_5_1 = kept_14;
     }
     if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = sum_6_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_2];
+      const f32 kept_15 = sum_6_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_2];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = kept_15;
+      sum_6_1 = kept_15;
     }
     if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = sum_7_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_2];
+      const f32 kept_16 = sum_7_1 + bias_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_2];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = kept_16;
+      sum_7_1 = kept_16;
     }
   }
   const i32 column_3 = first_column + thread_column + 32;
   if (column_3 < sizes->columns) {
     const f32 bias_4 = bias_buffer[sizes->bias_offset + column_3];
     if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = sum_0_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_3];
+      const f32 kept_17 = sum_0_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_3];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = kept_17;
+      sum_0_2 = kept_17;
     }
     if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = sum_1_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_3];
+      const f32 kept_18 = sum_1_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_3];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = kept_18;
+      sum_1_2 = kept_18;
     }
     if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = sum_2_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_3];
+      const f32 kept_19 = sum_2_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_3];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = kept_19;
+      sum_2_2 = kept_19;
     }
     if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = sum_3_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_3];
+      const f32 kept_20 = sum_3_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_3];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = kept_20;
+      sum_3_2 = kept_20;
     }
     if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = sum_4_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_3];
+      const f32 kept_21 = sum_4_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_3];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = kept_21;
+      sum_4_2 = kept_21;
     }
     if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = sum_5_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_3];
+      const f32 kept_22 = sum_5_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_3];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = kept_22;
+      sum_5_2 = kept_22;
     }
     if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = sum_6_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_3];
+      const f32 kept_23 = sum_6_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_3];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = kept_23;
+      sum_6_2 = kept_23;
     }
     if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = sum_7_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_3];
+      const f32 kept_24 = sum_7_2 + bias_4 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_3];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = kept_24;
+      sum_7_2 = kept_24;
     }
   }
   const i32 column_4 = first_column + thread_column + 48;
   if (column_4 < sizes->columns) {
     const f32 bias_5 = bias_buffer[sizes->bias_offset + column_4];
     if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = sum_0_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_4];
+      const f32 kept_25 = sum_0_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_4];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = kept_25;
+      sum_0_3 = kept_25;
     }
     if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = sum_1_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_4];
+      const f32 kept_26 = sum_1_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_4];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = kept_26;
+      sum_1_3 = kept_26;
     }
     if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = sum_2_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_4];
+      const f32 kept_27 = sum_2_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_4];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = kept_27;
+      sum_2_3 = kept_27;
     }
     if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = sum_3_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_4];
+      const f32 kept_28 = sum_3_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_4];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = kept_28;
+      sum_3_3 = kept_28;
     }
     if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = sum_4_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_4];
+      const f32 kept_29 = sum_4_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_4];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = kept_29;
+      sum_4_3 = kept_29;
     }
     if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = sum_5_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_4];
+      const f32 kept_30 = sum_5_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_4];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = kept_30;
+      sum_5_3 = kept_30;
     }
     if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = sum_6_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_4];
+      const f32 kept_31 = sum_6_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_4];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = kept_31;
+      sum_6_3 = kept_31;
     }
     if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = sum_7_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_4];
+      const f32 kept_32 = sum_7_3 + bias_5 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_4];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = kept_32;
+      sum_7_3 = kept_32;
     }
   }
-}
-}
-
-// === kernel layer_norm_2 ===
-// layer_norm_2
-// layer_norm of one row a workgroup.
-
-namespace layer_norm_2_kernel {
-struct Sizes {
-  i32 items;
-  i32 x0_offset;
-  i32 weight_offset;
-  i32 bias_offset;
-  i32 result_offset;
-  i32 extent_0;
-  i32 extent_1;
-  i32 extent_2;
-  i32 x0_stride_0;
-  i32 x0_stride_1;
-  i32 x0_stride_2;
-};
-
-extern "C" __global__ void __launch_bounds__(64, 1) layer_norm_2(
-  const Sizes *__restrict__ sizes,
-  const f32 *__restrict__ x0_buffer,
-  const f32 *__restrict__ weight_buffer,
-  const f32 *__restrict__ bias_buffer,
-  f32 *__restrict__ result_buffer
-) {
-  __shared__ f32 exchanged[64];
-  const i32 thread = threadIdx.x;
-  const i32 item = blockIdx.x;
-  if (item >= sizes->items) {
-    return;
+  const i32 row_3 = first_row + thread_row + 0;
+  f32 total = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    total += sum_0_0;
   }
-  const i32 index_1 = item % sizes->extent_1;
-  const i32 rest = item / sizes->extent_1;
-  const i32 index_0 = rest;
-  const i32 row = item * sizes->extent_2;
-  f32 partial = f32();
-  for (i32 column = thread; column < sizes->extent_2; column += 64) {
-    const f32 value = x0_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + column];
-    result_buffer[sizes->result_offset + row + column] = value;
-    partial += value;
+  if (first_column + thread_column + 16 < sizes->columns) {
+    total += sum_0_1;
   }
-  f32 sum = partial;
+  if (first_column + thread_column + 32 < sizes->columns) {
+    total += sum_0_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    total += sum_0_3;
+  }
   i32 mask = 1;
   const i32 lanes = i32(32);
-  while (mask < minimum(lanes, 64)) {
-    sum = sum + shuffle_xor(sum, u32(mask));
+  while (mask < minimum(lanes, 16)) {
+    total = total + shuffle_xor(total, u32(mask));
     mask = mask * 2;
   }
-  while (mask < 64) {
-    exchanged[thread] = sum;
+  while (mask < 16) {
+    exchanged[thread] = total;
     __syncthreads();
-    sum = sum + exchanged[(thread ^ mask)];
+    total = total + exchanged[(thread ^ mask)];
     __syncthreads();
     mask = mask * 2;
   }
-  const f32 mean = sum / f32(sizes->extent_2);
-  partial = 0.0f;
-  for (i32 column = thread; column < sizes->extent_2; column += 64) {
-    const f32 distance = result_buffer[sizes->result_offset + row + column] - mean;
-    partial += distance * distance;
+  const f32 mean = total / f32(minimum(64, sizes->columns - first_column));
+  f32 squares = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares += (sum_0_0 - mean) * (sum_0_0 - mean);
   }
-  f32 squares = partial;
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares += (sum_0_1 - mean) * (sum_0_1 - mean);
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares += (sum_0_2 - mean) * (sum_0_2 - mean);
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares += (sum_0_3 - mean) * (sum_0_3 - mean);
+  }
   i32 mask_2 = 1;
   const i32 lanes_2 = i32(32);
-  while (mask_2 < minimum(lanes_2, 64)) {
+  while (mask_2 < minimum(lanes_2, 16)) {
     squares = squares + shuffle_xor(squares, u32(mask_2));
     mask_2 = mask_2 * 2;
   }
-  while (mask_2 < 64) {
+  while (mask_2 < 16) {
     exchanged[thread] = squares;
     __syncthreads();
     squares = squares + exchanged[(thread ^ mask_2)];
     __syncthreads();
     mask_2 = mask_2 * 2;
   }
-  const f32 scale = 1.0f / sqrtf(squares / f32(sizes->extent_2) + 9.999999960041972e-13f);
-  for (i32 column = thread; column < sizes->extent_2; column += 64) {
-    result_buffer[sizes->result_offset + row + column] = (result_buffer[sizes->result_offset + row + column] - mean) * scale * weight_buffer[sizes->weight_offset + column] + bias_buffer[sizes->bias_offset + column];
+  if (thread_column == 0 && row_3 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at = row_3 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at * 2 + 0] = total;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at * 2 + 1] = squares;
+  }
+  const i32 row_4 = first_row + thread_row + 8;
+  f32 total_2 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    total_2 += sum_1_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    total_2 += sum_1_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    total_2 += sum_1_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    total_2 += sum_1_3;
+  }
+  i32 mask_3 = 1;
+  const i32 lanes_3 = i32(32);
+  while (mask_3 < minimum(lanes_3, 16)) {
+    total_2 = total_2 + shuffle_xor(total_2, u32(mask_3));
+    mask_3 = mask_3 * 2;
+  }
+  while (mask_3 < 16) {
+    exchanged[thread] = total_2;
+    __syncthreads();
+    total_2 = total_2 + exchanged[(thread ^ mask_3)];
+    __syncthreads();
+    mask_3 = mask_3 * 2;
+  }
+  const f32 mean_2 = total_2 / f32(minimum(64, sizes->columns - first_column));
+  f32 squares_2 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_2 += (sum_1_0 - mean_2) * (sum_1_0 - mean_2);
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_2 += (sum_1_1 - mean_2) * (sum_1_1 - mean_2);
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_2 += (sum_1_2 - mean_2) * (sum_1_2 - mean_2);
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_2 += (sum_1_3 - mean_2) * (sum_1_3 - mean_2);
+  }
+  i32 mask_4 = 1;
+  const i32 lanes_4 = i32(32);
+  while (mask_4 < minimum(lanes_4, 16)) {
+    squares_2 = squares_2 + shuffle_xor(squares_2, u32(mask_4));
+    mask_4 = mask_4 * 2;
+  }
+  while (mask_4 < 16) {
+    exchanged[thread] = squares_2;
+    __syncthreads();
+    squares_2 = squares_2 + exchanged[(thread ^ mask_4)];
+    __syncthreads();
+    mask_4 = mask_4 * 2;
+  }
+  if (thread_column == 0 && row_4 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at_2 = row_4 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_2 * 2 + 0] = total_2;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_2 * 2 + 1] = squares_2;
+  }
+  const i32 row_5 = first_row + thread_row + 16;
+  f32 total_3 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    total_3 += sum_2_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    total_3 += sum_2_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    total_3 += sum_2_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    total_3 += sum_2_3;
+  }
+  i32 mask_5 = 1;
+  const i32 lanes_5 = i32(32);
+  while (mask_5 < minimum(lanes_5, 16)) {
+    total_3 = total_3 + shuffle_xor(total_3, u32(mask_5));
+    mask_5 = mask_5 * 2;
+  }
+  while (mask_5 < 16) {
+    exchanged[thread] = total_3;
+    __syncthreads();
+    total_3 = total_3 + exchanged[(thread ^ mask_5)];
+    __syncthreads();
+    mask_5 = mask_5 * 2;
+  }
+  const f32 mean_3 = total_3 / f32(minimum(64, sizes->columns - first_column));
+  f32 squares_3 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_3 += (sum_2_0 - mean_3) * (sum_2_0 - mean_3);
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_3 += (sum_2_1 - mean_3) * (sum_2_1 - mean_3);
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_3 += (sum_2_2 - mean_3) * (sum_2_2 - mean_3);
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_3 += (sum_2_3 - mean_3) * (sum_2_3 - mean_3);
+  }
+  i32 mask_6 = 1;
+  const i32 lanes_6 = i32(32);
+  while (mask_6 < minimum(lanes_6, 16)) {
+    squares_3 = squares_3 + shuffle_xor(squares_3, u32(mask_6));
+    mask_6 = mask_6 * 2;
+  }
+  while (mask_6 < 16) {
+    exchanged[thread] = squares_3;
+    __syncthreads();
+    squares_3 = squares_3 + exchanged[(thread ^ mask_6)];
+    __syncthreads();
+    mask_6 = mask_6 * 2;
+  }
+  if (thread_column == 0 && row_5 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at_3 = row_5 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_3 * 2 + 0] = total_3;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_3 * 2 + 1] = squares_3;
+  }
+  const i32 row_6 = first_row + thread_row + 24;
+  f32 total_4 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    total_4 += sum_3_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    total_4 += sum_3_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    total_4 += sum_3_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    total_4 += sum_3_3;
+  }
+  i32 mask_7 = 1;
+  const i32 lanes_7 = i32(32);
+  while (mask_7 < minimum(lanes_7, 16)) {
+    total_4 = total_4 + shuffle_xor(total_4, u32(mask_7));
+    mask_7 = mask_7 * 2;
+  }
+  while (mask_7 < 16) {
+    exchanged[thread] = total_4;
+    __syncthreads();
+    total_4 = total_4 + exchanged[(thread ^ mask_7)];
+    __syncthreads();
+    mask_7 = mask_7 * 2;
+  }
+  const f32 mean_4 = total_4 / f32(minimum(64, sizes->columns - first_column));
+  f32 squares_4 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_4 += (sum_3_0 - mean_4) * (sum_3_0 - mean_4);
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_4 += (sum_3_1 - mean_4) * (sum_3_1 - mean_4);
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_4 += (sum_3_2 - mean_4) * (sum_3_2 - mean_4);
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_4 += (sum_3_3 - mean_4) * (sum_3_3 - mean_4);
+  }
+  i32 mask_8 = 1;
+  const i32 lanes_8 = i32(32);
+  while (mask_8 < minimum(lanes_8, 16)) {
+    squares_4 = squares_4 + shuffle_xor(squares_4, u32(mask_8));
+    mask_8 = mask_8 * 2;
+  }
+  while (mask_8 < 16) {
+    exchanged[thread] = squares_4;
+    __syncthreads();
+    squares_4 = squares_4 + exchanged[(thread ^ mask_8)];
+    __syncthreads();
+    mask_8 = mask_8 * 2;
+  }
+  if (thread_column == 0 && row_6 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at_4 = row_6 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_4 * 2 + 0] = total_4;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_4 * 2 + 1] = squares_4;
+  }
+  const i32 row_7 = first_row + thread_row + 32;
+  f32 total_5 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    total_5 += sum_4_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    total_5 += sum_4_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    total_5 += sum_4_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    total_5 += sum_4_3;
+  }
+  i32 mask_9 = 1;
+  const i32 lanes_9 = i32(32);
+  while (mask_9 < minimum(lanes_9, 16)) {
+    total_5 = total_5 + shuffle_xor(total_5, u32(mask_9));
+    mask_9 = mask_9 * 2;
+  }
+  while (mask_9 < 16) {
+    exchanged[thread] = total_5;
+    __syncthreads();
+    total_5 = total_5 + exchanged[(thread ^ mask_9)];
+    __syncthreads();
+    mask_9 = mask_9 * 2;
+  }
+  const f32 mean_5 = total_5 / f32(minimum(64, sizes->columns - first_column));
+  f32 squares_5 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_5 += (sum_4_0 - mean_5) * (sum_4_0 - mean_5);
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_5 += (sum_4_1 - mean_5) * (sum_4_1 - mean_5);
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_5 += (sum_4_2 - mean_5) * (sum_4_2 - mean_5);
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_5 += (sum_4_3 - mean_5) * (sum_4_3 - mean_5);
+  }
+  i32 mask_10 = 1;
+  const i32 lanes_10 = i32(32);
+  while (mask_10 < minimum(lanes_10, 16)) {
+    squares_5 = squares_5 + shuffle_xor(squares_5, u32(mask_10));
+    mask_10 = mask_10 * 2;
+  }
+  while (mask_10 < 16) {
+    exchanged[thread] = squares_5;
+    __syncthreads();
+    squares_5 = squares_5 + exchanged[(thread ^ mask_10)];
+    __syncthreads();
+    mask_10 = mask_10 * 2;
+  }
+  if (thread_column == 0 && row_7 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at_5 = row_7 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_5 * 2 + 0] = total_5;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_5 * 2 + 1] = squares_5;
+  }
+  const i32 row_8 = first_row + thread_row + 40;
+  f32 total_6 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    total_6 += sum_5_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    total_6 += sum_5_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    total_6 += sum_5_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    total_6 += sum_5_3;
+  }
+  i32 mask_11 = 1;
+  const i32 lanes_11 = i32(32);
+  while (mask_11 < minimum(lanes_11, 16)) {
+    total_6 = total_6 + shuffle_xor(total_6, u32(mask_11));
+    mask_11 = mask_11 * 2;
+  }
+  while (mask_11 < 16) {
+    exchanged[thread] = total_6;
+    __syncthreads();
+    total_6 = total_6 + exchanged[(thread ^ mask_11)];
+    __syncthreads();
+    mask_11 = mask_11 * 2;
+  }
+  const f32 mean_6 = total_6 / f32(minimum(64, sizes->columns - first_column));
+  f32 squares_6 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_6 += (sum_5_0 - mean_6) * (sum_5_0 - mean_6);
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_6 += (sum_5_1 - mean_6) * (sum_5_1 - mean_6);
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_6 += (sum_5_2 - mean_6) * (sum_5_2 - mean_6);
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_6 += (sum_5_3 - mean_6) * (sum_5_3 - mean_6);
+  }
+  i32 mask_12 = 1;
+  const i32 lanes_12 = i32(32);
+  while (mask_12 < minimum(lanes_12, 16)) {
+    squares_6 = squares_6 + shuffle_xor(squares_6, u32(mask_12));
+    mask_12 = mask_12 * 2;
+  }
+  while (mask_12 < 16) {
+    exchanged[thread] = squares_6;
+    __syncthreads();
+    squares_6 = squares_6 + exchanged[(thread ^ mask_12)];
+    __syncthreads();
+    mask_12 = mask_12 * 2;
+  }
+  if (thread_column == 0 && row_8 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at_6 = row_8 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_6 * 2 + 0] = total_6;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_6 * 2 + 1] = squares_6;
+  }
+  const i32 row_9 = first_row + thread_row + 48;
+  f32 total_7 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    total_7 += sum_6_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    total_7 += sum_6_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    total_7 += sum_6_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    total_7 += sum_6_3;
+  }
+  i32 mask_13 = 1;
+  const i32 lanes_13 = i32(32);
+  while (mask_13 < minimum(lanes_13, 16)) {
+    total_7 = total_7 + shuffle_xor(total_7, u32(mask_13));
+    mask_13 = mask_13 * 2;
+  }
+  while (mask_13 < 16) {
+    exchanged[thread] = total_7;
+    __syncthreads();
+    total_7 = total_7 + exchanged[(thread ^ mask_13)];
+    __syncthreads();
+    mask_13 = mask_13 * 2;
+  }
+  const f32 mean_7 = total_7 / f32(minimum(64, sizes->columns - first_column));
+  f32 squares_7 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_7 += (sum_6_0 - mean_7) * (sum_6_0 - mean_7);
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_7 += (sum_6_1 - mean_7) * (sum_6_1 - mean_7);
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_7 += (sum_6_2 - mean_7) * (sum_6_2 - mean_7);
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_7 += (sum_6_3 - mean_7) * (sum_6_3 - mean_7);
+  }
+  i32 mask_14 = 1;
+  const i32 lanes_14 = i32(32);
+  while (mask_14 < minimum(lanes_14, 16)) {
+    squares_7 = squares_7 + shuffle_xor(squares_7, u32(mask_14));
+    mask_14 = mask_14 * 2;
+  }
+  while (mask_14 < 16) {
+    exchanged[thread] = squares_7;
+    __syncthreads();
+    squares_7 = squares_7 + exchanged[(thread ^ mask_14)];
+    __syncthreads();
+    mask_14 = mask_14 * 2;
+  }
+  if (thread_column == 0 && row_9 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at_7 = row_9 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_7 * 2 + 0] = total_7;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_7 * 2 + 1] = squares_7;
+  }
+  const i32 row_10 = first_row + thread_row + 56;
+  f32 total_8 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    total_8 += sum_7_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    total_8 += sum_7_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    total_8 += sum_7_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    total_8 += sum_7_3;
+  }
+  i32 mask_15 = 1;
+  const i32 lanes_15 = i32(32);
+  while (mask_15 < minimum(lanes_15, 16)) {
+    total_8 = total_8 + shuffle_xor(total_8, u32(mask_15));
+    mask_15 = mask_15 * 2;
+  }
+  while (mask_15 < 16) {
+    exchanged[thread] = total_8;
+    __syncthreads();
+    total_8 = total_8 + exchanged[(thread ^ mask_15)];
+    __syncthreads();
+    mask_15 = mask_15 * 2;
+  }
+  const f32 mean_8 = total_8 / f32(minimum(64, sizes->columns - first_column));
+  f32 squares_8 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_8 += (sum_7_0 - mean_8) * (sum_7_0 - mean_8);
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_8 += (sum_7_1 - mean_8) * (sum_7_1 - mean_8);
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_8 += (sum_7_2 - mean_8) * (sum_7_2 - mean_8);
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_8 += (sum_7_3 - mean_8) * (sum_7_3 - mean_8);
+  }
+  i32 mask_16 = 1;
+  const i32 lanes_16 = i32(32);
+  while (mask_16 < minimum(lanes_16, 16)) {
+    squares_8 = squares_8 + shuffle_xor(squares_8, u32(mask_16));
+    mask_16 = mask_16 * 2;
+  }
+  while (mask_16 < 16) {
+    exchanged[thread] = squares_8;
+    __syncthreads();
+    squares_8 = squares_8 + exchanged[(thread ^ mask_16)];
+    __syncthreads();
+    mask_16 = mask_16 * 2;
+  }
+  if (thread_column == 0 && row_10 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at_8 = row_10 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_8 * 2 + 0] = total_8;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_8 * 2 + 1] = squares_8;
   }
 }
 }
@@ -1155,12 +1610,16 @@ struct Sizes {
   i32 left_offset;
   i32 right_offset;
   i32 bias_offset;
+  i32 norm_weight_offset;
+  i32 norm_bias_offset;
+  i32 statistics_offset;
   i32 result_offset;
   i32 rows;
   i32 columns;
   i32 depth;
   i32 left_stride;
   i32 result_stride;
+  i32 part_columns;
 };
 
 static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
@@ -1181,13 +1640,17 @@ static __device__ f32 gelu_f32(f32 x) {
 
 extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_gelu(
   const Sizes *__restrict__ sizes,
-  const vec4<f32> *__restrict__ left_buffer,
+  const vec4<f32> *__restrict__ left_statistics_buffer,
   const vec4<f32> *__restrict__ right_buffer,
   const f32 *__restrict__ bias_buffer,
+  const vec4<f32> *__restrict__ norm_weight_buffer,
+  const vec4<f32> *__restrict__ norm_bias_buffer,
   f32 *__restrict__ result_buffer
 ) {
   __shared__ vec4<f32> left_tile[320];
   __shared__ vec4<f32> right_tile[320];
+  __shared__ f32 row_scale[64];
+  __shared__ f32 row_mean[64];
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
@@ -1230,6 +1693,28 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_gelu(
   f32 sum_7_1 = f32();
   f32 sum_7_2 = f32();
   f32 sum_7_3 = f32();
+  for (i32 tile_row = thread; tile_row < 64; tile_row += 128) {
+    const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+    const i32 parts = ((sizes->depth + sizes->part_columns - 1) / sizes->part_columns);
+    const i32 first_part = row * parts;
+    f32 squares = f32();
+    f32 total = f32();
+    #pragma unroll 16
+    for (i32 part = 0; part < parts; part += 1) {
+      total += left_statistics_buffer[(sizes->statistics_offset + (first_part + part) * 2) >> 2u][(sizes->statistics_offset + (first_part + part) * 2) & 3];
+    }
+    const f32 mean = total / f32(sizes->depth);
+    #pragma unroll 16
+    for (i32 part = 0; part < parts; part += 1) {
+      const f32 count = f32(minimum(sizes->part_columns, sizes->depth - part * sizes->part_columns));
+      const f32 distance = left_statistics_buffer[(sizes->statistics_offset + (first_part + part) * 2) >> 2u][(sizes->statistics_offset + (first_part + part) * 2) & 3] / count - mean;
+      squares += left_statistics_buffer[(sizes->statistics_offset + (first_part + part) * 2 + 1) >> 2u][(sizes->statistics_offset + (first_part + part) * 2 + 1) & 3] + count * distance * distance;
+    }
+    const f32 scale = 1.0f / sqrtf(squares / f32(sizes->depth) + 9.999999960041972e-13f);
+    row_mean[tile_row] = mean;
+    row_scale[tile_row] = scale;
+  }
+  __syncthreads();
   for (i32 depth_start = 0; depth_start < sizes->depth; depth_start += 16) {
     for (i32 run = thread; run < 256; run += 128) {
       const i32 tile_row = run / 4;
@@ -1237,9 +1722,9 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_gelu(
       const i32 place = depth_start + within;
       const i32 at = tile_row * 5 + within / 4;
       if (place < sizes->depth) {
-        const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
-        const i32 start = row * sizes->left_stride + place;
-        left_tile[at + 0] = left_buffer[(sizes->left_offset + start) >> 2u];
+        const i32 row_2 = minimum(first_row + tile_row, sizes->rows - 1);
+        const i32 start = row_2 * sizes->left_stride + place;
+        left_tile[at + 0] = (left_statistics_buffer[(sizes->left_offset + start) >> 2u] - row_mean[tile_row]) * row_scale[tile_row] * norm_weight_buffer[(sizes->norm_weight_offset + place) >> 2u] + norm_bias_buffer[(sizes->norm_bias_offset + place) >> 2u];
       } else {
         left_tile[at + 0] = vec4<f32>(0.0f);
       }
@@ -1250,8 +1735,8 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_gelu(
       const i32 place_2 = depth_start + within_2;
       const i32 at_2 = tile_row_2 * 5 + within_2 / 4;
       if (place_2 < sizes->depth) {
-        const i32 row_2 = minimum(first_column + tile_row_2, sizes->columns - 1);
-        const i32 start_2 = row_2 * sizes->depth + place_2;
+        const i32 row_3 = minimum(first_column + tile_row_2, sizes->columns - 1);
+        const i32 start_2 = row_3 * sizes->depth + place_2;
         right_tile[at_2 + 0] = right_buffer[(sizes->right_offset + start_2) >> 2u];
       } else {
         right_tile[at_2 + 0] = vec4<f32>(0.0f);
@@ -1451,6 +1936,1201 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_gelu(
       const f32 value_32 = sum_7_3 + bias_5;
       result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = gelu_f32(value_32);
     }
+  }
+}
+}
+
+// === kernel gemm_bias_residual_2 ===
+// gemm_bias_residual_2
+// left [rows, depth] x right [columns, depth]^T, the right side of f32.
+// A tile of 64 x 64 a workgroup.
+
+namespace gemm_bias_residual_2_kernel {
+struct Sizes {
+  i32 items;
+  i32 left_offset;
+  i32 right_offset;
+  i32 bias_offset;
+  i32 residual_offset;
+  i32 residual_weight_offset;
+  i32 residual_bias_offset;
+  i32 residual_statistics_offset;
+  i32 result_offset;
+  i32 result_statistics_offset;
+  i32 rows;
+  i32 columns;
+  i32 depth;
+  i32 left_stride;
+  i32 result_stride;
+  i32 residual_stride;
+  i32 residual_part_columns;
+};
+
+static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
+  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
+}
+
+extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_residual_2(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ left_buffer,
+  const vec4<f32> *__restrict__ right_buffer,
+  const f32 *__restrict__ bias_buffer,
+  const f32 *__restrict__ residual_residual_statistics_buffer,
+  const f32 *__restrict__ residual_weight_buffer,
+  const f32 *__restrict__ residual_bias_buffer,
+  f32 *__restrict__ result_result_statistics_buffer
+) {
+  __shared__ vec4<f32> left_tile[320];
+  __shared__ vec4<f32> right_tile[320];
+  __shared__ f32 row_scale[64];
+  __shared__ f32 row_mean[64];
+  __shared__ f32 exchanged[128];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 row_tiles = ((sizes->rows + 63) / 64);
+  const i32 first_row = item % row_tiles * 64;
+  const i32 first_column = item / row_tiles * 64;
+  const i32 thread_row = thread / 16;
+  const i32 thread_column = thread % 16;
+  f32 sum_0_0 = f32();
+  f32 sum_0_1 = f32();
+  f32 sum_0_2 = f32();
+  f32 sum_0_3 = f32();
+  f32 sum_1_0 = f32();
+  f32 sum_1_1 = f32();
+  f32 sum_1_2 = f32();
+  f32 sum_1_3 = f32();
+  f32 sum_2_0 = f32();
+  f32 sum_2_1 = f32();
+  f32 sum_2_2 = f32();
+  f32 sum_2_3 = f32();
+  f32 sum_3_0 = f32();
+  f32 sum_3_1 = f32();
+  f32 sum_3_2 = f32();
+  f32 sum_3_3 = f32();
+  f32 sum_4_0 = f32();
+  f32 sum_4_1 = f32();
+  f32 sum_4_2 = f32();
+  f32 sum_4_3 = f32();
+  f32 sum_5_0 = f32();
+  f32 sum_5_1 = f32();
+  f32 sum_5_2 = f32();
+  f32 sum_5_3 = f32();
+  f32 sum_6_0 = f32();
+  f32 sum_6_1 = f32();
+  f32 sum_6_2 = f32();
+  f32 sum_6_3 = f32();
+  f32 sum_7_0 = f32();
+  f32 sum_7_1 = f32();
+  f32 sum_7_2 = f32();
+  f32 sum_7_3 = f32();
+  for (i32 tile_row = thread; tile_row < 64; tile_row += 128) {
+    const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+    const i32 parts = ((sizes->columns + sizes->residual_part_columns - 1) / sizes->residual_part_columns);
+    const i32 first_part = row * parts;
+    f32 squares = f32();
+    f32 total = f32();
+    #pragma unroll 16
+    for (i32 part = 0; part < parts; part += 1) {
+      total += residual_residual_statistics_buffer[sizes->residual_statistics_offset + (first_part + part) * 2];
+    }
+    const f32 mean = total / f32(sizes->columns);
+    #pragma unroll 16
+    for (i32 part = 0; part < parts; part += 1) {
+      const f32 count = f32(minimum(sizes->residual_part_columns, sizes->columns - part * sizes->residual_part_columns));
+      const f32 distance = residual_residual_statistics_buffer[sizes->residual_statistics_offset + (first_part + part) * 2] / count - mean;
+      squares += residual_residual_statistics_buffer[sizes->residual_statistics_offset + (first_part + part) * 2 + 1] + count * distance * distance;
+    }
+    const f32 scale = 1.0f / sqrtf(squares / f32(sizes->columns) + 9.999999960041972e-13f);
+    row_mean[tile_row] = mean;
+    row_scale[tile_row] = scale;
+  }
+  __syncthreads();
+  for (i32 depth_start = 0; depth_start < sizes->depth; depth_start += 16) {
+    for (i32 run = thread; run < 256; run += 128) {
+      const i32 tile_row = run / 4;
+      const i32 within = run % 4 * 4;
+      const i32 place = depth_start + within;
+      const i32 at = tile_row * 5 + within / 4;
+      if (place < sizes->depth) {
+        const i32 row_2 = minimum(first_row + tile_row, sizes->rows - 1);
+        const i32 start = row_2 * sizes->left_stride + place;
+        left_tile[at + 0] = left_buffer[(sizes->left_offset + start) >> 2u];
+      } else {
+        left_tile[at + 0] = vec4<f32>(0.0f);
+      }
+    }
+    for (i32 run = thread; run < 256; run += 128) {
+      const i32 tile_row_2 = run / 4;
+      const i32 within_2 = run % 4 * 4;
+      const i32 place_2 = depth_start + within_2;
+      const i32 at_2 = tile_row_2 * 5 + within_2 / 4;
+      if (place_2 < sizes->depth) {
+        const i32 row_3 = minimum(first_column + tile_row_2, sizes->columns - 1);
+        const i32 start_2 = row_3 * sizes->depth + place_2;
+        right_tile[at_2 + 0] = right_buffer[(sizes->right_offset + start_2) >> 2u];
+      } else {
+        right_tile[at_2 + 0] = vec4<f32>(0.0f);
+      }
+    }
+    __syncthreads();
+    for (i32 quad = 0; quad < 4; quad += 1) {
+      const i32 left_at = thread_row * 5 + quad;
+      const i32 right_at = thread_column * 5 + quad;
+      const vec4<f32> right_0 = right_tile[right_at + 0];
+      const vec4<f32> right_1 = right_tile[right_at + 80];
+      const vec4<f32> right_2 = right_tile[right_at + 160];
+      const vec4<f32> right_3 = right_tile[right_at + 240];
+      const vec4<f32> left_0 = left_tile[left_at + 0];
+      sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
+      sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
+      sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
+      sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
+      const vec4<f32> left_1 = left_tile[left_at + 40];
+      sum_1_0 = multiply_add(left_1, right_0, sum_1_0);
+      sum_1_1 = multiply_add(left_1, right_1, sum_1_1);
+      sum_1_2 = multiply_add(left_1, right_2, sum_1_2);
+      sum_1_3 = multiply_add(left_1, right_3, sum_1_3);
+      const vec4<f32> left_2 = left_tile[left_at + 80];
+      sum_2_0 = multiply_add(left_2, right_0, sum_2_0);
+      sum_2_1 = multiply_add(left_2, right_1, sum_2_1);
+      sum_2_2 = multiply_add(left_2, right_2, sum_2_2);
+      sum_2_3 = multiply_add(left_2, right_3, sum_2_3);
+      const vec4<f32> left_3 = left_tile[left_at + 120];
+      sum_3_0 = multiply_add(left_3, right_0, sum_3_0);
+      sum_3_1 = multiply_add(left_3, right_1, sum_3_1);
+      sum_3_2 = multiply_add(left_3, right_2, sum_3_2);
+      sum_3_3 = multiply_add(left_3, right_3, sum_3_3);
+      const vec4<f32> left_4 = left_tile[left_at + 160];
+      sum_4_0 = multiply_add(left_4, right_0, sum_4_0);
+      sum_4_1 = multiply_add(left_4, right_1, sum_4_1);
+      sum_4_2 = multiply_add(left_4, right_2, sum_4_2);
+      sum_4_3 = multiply_add(left_4, right_3, sum_4_3);
+      const vec4<f32> left_5 = left_tile[left_at + 200];
+      sum_5_0 = multiply_add(left_5, right_0, sum_5_0);
+      sum_5_1 = multiply_add(left_5, right_1, sum_5_1);
+      sum_5_2 = multiply_add(left_5, right_2, sum_5_2);
+      sum_5_3 = multiply_add(left_5, right_3, sum_5_3);
+      const vec4<f32> left_6 = left_tile[left_at + 240];
+      sum_6_0 = multiply_add(left_6, right_0, sum_6_0);
+      sum_6_1 = multiply_add(left_6, right_1, sum_6_1);
+      sum_6_2 = multiply_add(left_6, right_2, sum_6_2);
+      sum_6_3 = multiply_add(left_6, right_3, sum_6_3);
+      const vec4<f32> left_7 = left_tile[left_at + 280];
+      sum_7_0 = multiply_add(left_7, right_0, sum_7_0);
+      sum_7_1 = multiply_add(left_7, right_1, sum_7_1);
+      sum_7_2 = multiply_add(left_7, right_2, sum_7_2);
+      sum_7_3 = multiply_add(left_7, right_3, sum_7_3);
+    }
+    __syncthreads();
+  }
+  const i32 column = first_column + thread_column + 0;
+  if (column < sizes->columns) {
+    const f32 bias_2 = bias_buffer[sizes->bias_offset + column];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      const f32 kept = sum_0_0 + bias_2 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column] - row_mean[(first_row + thread_row + 0) - first_row]) * row_scale[(first_row + thread_row + 0) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column] + residual_bias_buffer[sizes->residual_bias_offset + column]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = kept;
+      sum_0_0 = kept;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      const f32 kept_2 = sum_1_0 + bias_2 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column] - row_mean[(first_row + thread_row + 8) - first_row]) * row_scale[(first_row + thread_row + 8) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column] + residual_bias_buffer[sizes->residual_bias_offset + column]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = kept_2;
+      sum_1_0 = kept_2;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      const f32 kept_3 = sum_2_0 + bias_2 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column] - row_mean[(first_row + thread_row + 16) - first_row]) * row_scale[(first_row + thread_row + 16) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column] + residual_bias_buffer[sizes->residual_bias_offset + column]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = kept_3;
+      sum_2_0 = kept_3;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      const f32 kept_4 = sum_3_0 + bias_2 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column] - row_mean[(first_row + thread_row + 24) - first_row]) * row_scale[(first_row + thread_row + 24) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column] + residual_bias_buffer[sizes->residual_bias_offset + column]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = kept_4;
+      sum_3_0 = kept_4;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      const f32 kept_5 = sum_4_0 + bias_2 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column] - row_mean[(first_row + thread_row + 32) - first_row]) * row_scale[(first_row + thread_row + 32) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column] + residual_bias_buffer[sizes->residual_bias_offset + column]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = kept_5;
+      sum_4_0 = kept_5;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      const f32 kept_6 = sum_5_0 + bias_2 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column] - row_mean[(first_row + thread_row + 40) - first_row]) * row_scale[(first_row + thread_row + 40) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column] + residual_bias_buffer[sizes->residual_bias_offset + column]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = kept_6;
+      sum_5_0 = kept_6;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      const f32 kept_7 = sum_6_0 + bias_2 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column] - row_mean[(first_row + thread_row + 48) - first_row]) * row_scale[(first_row + thread_row + 48) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column] + residual_bias_buffer[sizes->residual_bias_offset + column]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = kept_7;
+      sum_6_0 = kept_7;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      const f32 kept_8 = sum_7_0 + bias_2 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column] - row_mean[(first_row + thread_row + 56) - first_row]) * row_scale[(first_row + thread_row + 56) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column] + residual_bias_buffer[sizes->residual_bias_offset + column]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = kept_8;
+      sum_7_0 = kept_8;
+    }
+  }
+  const i32 column_2 = first_column + thread_column + 16;
+  if (column_2 < sizes->columns) {
+    const f32 bias_3 = bias_buffer[sizes->bias_offset + column_2];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      const f32 kept_9 = sum_0_1 + bias_3 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_2] - row_mean[(first_row + thread_row + 0) - first_row]) * row_scale[(first_row + thread_row + 0) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_2] + residual_bias_buffer[sizes->residual_bias_offset + column_2]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = kept_9;
+      sum_0_1 = kept_9;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      const f32 kept_10 = sum_1_1 + bias_3 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_2] - row_mean[(first_row + thread_row + 8) - first_row]) * row_scale[(first_row + thread_row + 8) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_2] + residual_bias_buffer[sizes->residual_bias_offset + column_2]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = kept_10;
+      sum_1_1 = kept_10;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      const f32 kept_11 = sum_2_1 + bias_3 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_2] - row_mean[(first_row + thread_row + 16) - first_row]) * row_scale[(first_row + thread_row + 16) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_2] + residual_bias_buffer[sizes->residual_bias_offset + column_2]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = kept_11;
+      sum_2_1 = kept_11;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      const f32 kept_12 = sum_3_1 + bias_3 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_2] - row_mean[(first_row + thread_row + 24) - first_row]) * row_scale[(first_row + thread_row + 24) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_2] + residual_bias_buffer[sizes->residual_bias_offset + column_2]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = kept_12;
+      sum_3_1 = kept_12;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      const f32 kept_13 = sum_4_1 + bias_3 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_2] - row_mean[(first_row + thread_row + 32) - first_row]) * row_scale[(first_row + thread_row + 32) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_2] + residual_bias_buffer[sizes->residual_bias_offset + column_2]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = kept_13;
+      sum_4_1 = kept_13;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      const f32 kept_14 = sum_5_1 + bias_3 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_2] - row_mean[(first_row + thread_row + 40) - first_row]) * row_scale[(first_row + thread_row + 40) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_2] + residual_bias_buffer[sizes->residual_bias_offset + column_2]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = kept_14;
+      sum_5_1 = kept_14;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      const f32 kept_15 = sum_6_1 + bias_3 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_2] - row_mean[(first_row + thread_row + 48) - first_row]) * row_scale[(first_row + thread_row + 48) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_2] + residual_bias_buffer[sizes->residual_bias_offset + column_2]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = kept_15;
+      sum_6_1 = kept_15;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      const f32 kept_16 = sum_7_1 + bias_3 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_2] - row_mean[(first_row + thread_row + 56) - first_row]) * row_scale[(first_row + thread_row + 56) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_2] + residual_bias_buffer[sizes->residual_bias_offset + column_2]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = kept_16;
+      sum_7_1 = kept_16;
+    }
+  }
+  const i32 column_3 = first_column + thread_column + 32;
+  if (column_3 < sizes->columns) {
+    const f32 bias_4 = bias_buffer[sizes->bias_offset + column_3];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      const f32 kept_17 = sum_0_2 + bias_4 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_3] - row_mean[(first_row + thread_row + 0) - first_row]) * row_scale[(first_row + thread_row + 0) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_3] + residual_bias_buffer[sizes->residual_bias_offset + column_3]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = kept_17;
+      sum_0_2 = kept_17;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      const f32 kept_18 = sum_1_2 + bias_4 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_3] - row_mean[(first_row + thread_row + 8) - first_row]) * row_scale[(first_row + thread_row + 8) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_3] + residual_bias_buffer[sizes->residual_bias_offset + column_3]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = kept_18;
+      sum_1_2 = kept_18;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      const f32 kept_19 = sum_2_2 + bias_4 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_3] - row_mean[(first_row + thread_row + 16) - first_row]) * row_scale[(first_row + thread_row + 16) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_3] + residual_bias_buffer[sizes->residual_bias_offset + column_3]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = kept_19;
+      sum_2_2 = kept_19;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      const f32 kept_20 = sum_3_2 + bias_4 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_3] - row_mean[(first_row + thread_row + 24) - first_row]) * row_scale[(first_row + thread_row + 24) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_3] + residual_bias_buffer[sizes->residual_bias_offset + column_3]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = kept_20;
+      sum_3_2 = kept_20;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      const f32 kept_21 = sum_4_2 + bias_4 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_3] - row_mean[(first_row + thread_row + 32) - first_row]) * row_scale[(first_row + thread_row + 32) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_3] + residual_bias_buffer[sizes->residual_bias_offset + column_3]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = kept_21;
+      sum_4_2 = kept_21;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      const f32 kept_22 = sum_5_2 + bias_4 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_3] - row_mean[(first_row + thread_row + 40) - first_row]) * row_scale[(first_row + thread_row + 40) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_3] + residual_bias_buffer[sizes->residual_bias_offset + column_3]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = kept_22;
+      sum_5_2 = kept_22;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      const f32 kept_23 = sum_6_2 + bias_4 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_3] - row_mean[(first_row + thread_row + 48) - first_row]) * row_scale[(first_row + thread_row + 48) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_3] + residual_bias_buffer[sizes->residual_bias_offset + column_3]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = kept_23;
+      sum_6_2 = kept_23;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      const f32 kept_24 = sum_7_2 + bias_4 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_3] - row_mean[(first_row + thread_row + 56) - first_row]) * row_scale[(first_row + thread_row + 56) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_3] + residual_bias_buffer[sizes->residual_bias_offset + column_3]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = kept_24;
+      sum_7_2 = kept_24;
+    }
+  }
+  const i32 column_4 = first_column + thread_column + 48;
+  if (column_4 < sizes->columns) {
+    const f32 bias_5 = bias_buffer[sizes->bias_offset + column_4];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      const f32 kept_25 = sum_0_3 + bias_5 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_4] - row_mean[(first_row + thread_row + 0) - first_row]) * row_scale[(first_row + thread_row + 0) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_4] + residual_bias_buffer[sizes->residual_bias_offset + column_4]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = kept_25;
+      sum_0_3 = kept_25;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      const f32 kept_26 = sum_1_3 + bias_5 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_4] - row_mean[(first_row + thread_row + 8) - first_row]) * row_scale[(first_row + thread_row + 8) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_4] + residual_bias_buffer[sizes->residual_bias_offset + column_4]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = kept_26;
+      sum_1_3 = kept_26;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      const f32 kept_27 = sum_2_3 + bias_5 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_4] - row_mean[(first_row + thread_row + 16) - first_row]) * row_scale[(first_row + thread_row + 16) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_4] + residual_bias_buffer[sizes->residual_bias_offset + column_4]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = kept_27;
+      sum_2_3 = kept_27;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      const f32 kept_28 = sum_3_3 + bias_5 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_4] - row_mean[(first_row + thread_row + 24) - first_row]) * row_scale[(first_row + thread_row + 24) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_4] + residual_bias_buffer[sizes->residual_bias_offset + column_4]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = kept_28;
+      sum_3_3 = kept_28;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      const f32 kept_29 = sum_4_3 + bias_5 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_4] - row_mean[(first_row + thread_row + 32) - first_row]) * row_scale[(first_row + thread_row + 32) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_4] + residual_bias_buffer[sizes->residual_bias_offset + column_4]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = kept_29;
+      sum_4_3 = kept_29;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      const f32 kept_30 = sum_5_3 + bias_5 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_4] - row_mean[(first_row + thread_row + 40) - first_row]) * row_scale[(first_row + thread_row + 40) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_4] + residual_bias_buffer[sizes->residual_bias_offset + column_4]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = kept_30;
+      sum_5_3 = kept_30;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      const f32 kept_31 = sum_6_3 + bias_5 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_4] - row_mean[(first_row + thread_row + 48) - first_row]) * row_scale[(first_row + thread_row + 48) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_4] + residual_bias_buffer[sizes->residual_bias_offset + column_4]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = kept_31;
+      sum_6_3 = kept_31;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      const f32 kept_32 = sum_7_3 + bias_5 + ((residual_residual_statistics_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_4] - row_mean[(first_row + thread_row + 56) - first_row]) * row_scale[(first_row + thread_row + 56) - first_row] * residual_weight_buffer[sizes->residual_weight_offset + column_4] + residual_bias_buffer[sizes->residual_bias_offset + column_4]);
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = kept_32;
+      sum_7_3 = kept_32;
+    }
+  }
+  const i32 row_4 = first_row + thread_row + 0;
+  f32 total_2 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    total_2 += sum_0_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    total_2 += sum_0_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    total_2 += sum_0_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    total_2 += sum_0_3;
+  }
+  i32 mask = 1;
+  const i32 lanes = i32(32);
+  while (mask < minimum(lanes, 16)) {
+    total_2 = total_2 + shuffle_xor(total_2, u32(mask));
+    mask = mask * 2;
+  }
+  while (mask < 16) {
+    exchanged[thread] = total_2;
+    __syncthreads();
+    total_2 = total_2 + exchanged[(thread ^ mask)];
+    __syncthreads();
+    mask = mask * 2;
+  }
+  const f32 mean_2 = total_2 / f32(minimum(64, sizes->columns - first_column));
+  f32 squares_2 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_2 += (sum_0_0 - mean_2) * (sum_0_0 - mean_2);
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_2 += (sum_0_1 - mean_2) * (sum_0_1 - mean_2);
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_2 += (sum_0_2 - mean_2) * (sum_0_2 - mean_2);
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_2 += (sum_0_3 - mean_2) * (sum_0_3 - mean_2);
+  }
+  i32 mask_2 = 1;
+  const i32 lanes_2 = i32(32);
+  while (mask_2 < minimum(lanes_2, 16)) {
+    squares_2 = squares_2 + shuffle_xor(squares_2, u32(mask_2));
+    mask_2 = mask_2 * 2;
+  }
+  while (mask_2 < 16) {
+    exchanged[thread] = squares_2;
+    __syncthreads();
+    squares_2 = squares_2 + exchanged[(thread ^ mask_2)];
+    __syncthreads();
+    mask_2 = mask_2 * 2;
+  }
+  if (thread_column == 0 && row_4 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at = row_4 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at * 2 + 0] = total_2;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at * 2 + 1] = squares_2;
+  }
+  const i32 row_5 = first_row + thread_row + 8;
+  f32 total_3 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    total_3 += sum_1_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    total_3 += sum_1_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    total_3 += sum_1_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    total_3 += sum_1_3;
+  }
+  i32 mask_3 = 1;
+  const i32 lanes_3 = i32(32);
+  while (mask_3 < minimum(lanes_3, 16)) {
+    total_3 = total_3 + shuffle_xor(total_3, u32(mask_3));
+    mask_3 = mask_3 * 2;
+  }
+  while (mask_3 < 16) {
+    exchanged[thread] = total_3;
+    __syncthreads();
+    total_3 = total_3 + exchanged[(thread ^ mask_3)];
+    __syncthreads();
+    mask_3 = mask_3 * 2;
+  }
+  const f32 mean_3 = total_3 / f32(minimum(64, sizes->columns - first_column));
+  f32 squares_3 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_3 += (sum_1_0 - mean_3) * (sum_1_0 - mean_3);
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_3 += (sum_1_1 - mean_3) * (sum_1_1 - mean_3);
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_3 += (sum_1_2 - mean_3) * (sum_1_2 - mean_3);
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_3 += (sum_1_3 - mean_3) * (sum_1_3 - mean_3);
+  }
+  i32 mask_4 = 1;
+  const i32 lanes_4 = i32(32);
+  while (mask_4 < minimum(lanes_4, 16)) {
+    squares_3 = squares_3 + shuffle_xor(squares_3, u32(mask_4));
+    mask_4 = mask_4 * 2;
+  }
+  while (mask_4 < 16) {
+    exchanged[thread] = squares_3;
+    __syncthreads();
+    squares_3 = squares_3 + exchanged[(thread ^ mask_4)];
+    __syncthreads();
+    mask_4 = mask_4 * 2;
+  }
+  if (thread_column == 0 && row_5 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at_2 = row_5 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_2 * 2 + 0] = total_3;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_2 * 2 + 1] = squares_3;
+  }
+  const i32 row_6 = first_row + thread_row + 16;
+  f32 total_4 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    total_4 += sum_2_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    total_4 += sum_2_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    total_4 += sum_2_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    total_4 += sum_2_3;
+  }
+  i32 mask_5 = 1;
+  const i32 lanes_5 = i32(32);
+  while (mask_5 < minimum(lanes_5, 16)) {
+    total_4 = total_4 + shuffle_xor(total_4, u32(mask_5));
+    mask_5 = mask_5 * 2;
+  }
+  while (mask_5 < 16) {
+    exchanged[thread] = total_4;
+    __syncthreads();
+    total_4 = total_4 + exchanged[(thread ^ mask_5)];
+    __syncthreads();
+    mask_5 = mask_5 * 2;
+  }
+  const f32 mean_4 = total_4 / f32(minimum(64, sizes->columns - first_column));
+  f32 squares_4 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_4 += (sum_2_0 - mean_4) * (sum_2_0 - mean_4);
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_4 += (sum_2_1 - mean_4) * (sum_2_1 - mean_4);
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_4 += (sum_2_2 - mean_4) * (sum_2_2 - mean_4);
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_4 += (sum_2_3 - mean_4) * (sum_2_3 - mean_4);
+  }
+  i32 mask_6 = 1;
+  const i32 lanes_6 = i32(32);
+  while (mask_6 < minimum(lanes_6, 16)) {
+    squares_4 = squares_4 + shuffle_xor(squares_4, u32(mask_6));
+    mask_6 = mask_6 * 2;
+  }
+  while (mask_6 < 16) {
+    exchanged[thread] = squares_4;
+    __syncthreads();
+    squares_4 = squares_4 + exchanged[(thread ^ mask_6)];
+    __syncthreads();
+    mask_6 = mask_6 * 2;
+  }
+  if (thread_column == 0 && row_6 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at_3 = row_6 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_3 * 2 + 0] = total_4;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_3 * 2 + 1] = squares_4;
+  }
+  const i32 row_7 = first_row + thread_row + 24;
+  f32 total_5 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    total_5 += sum_3_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    total_5 += sum_3_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    total_5 += sum_3_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    total_5 += sum_3_3;
+  }
+  i32 mask_7 = 1;
+  const i32 lanes_7 = i32(32);
+  while (mask_7 < minimum(lanes_7, 16)) {
+    total_5 = total_5 + shuffle_xor(total_5, u32(mask_7));
+    mask_7 = mask_7 * 2;
+  }
+  while (mask_7 < 16) {
+    exchanged[thread] = total_5;
+    __syncthreads();
+    total_5 = total_5 + exchanged[(thread ^ mask_7)];
+    __syncthreads();
+    mask_7 = mask_7 * 2;
+  }
+  const f32 mean_5 = total_5 / f32(minimum(64, sizes->columns - first_column));
+  f32 squares_5 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_5 += (sum_3_0 - mean_5) * (sum_3_0 - mean_5);
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_5 += (sum_3_1 - mean_5) * (sum_3_1 - mean_5);
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_5 += (sum_3_2 - mean_5) * (sum_3_2 - mean_5);
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_5 += (sum_3_3 - mean_5) * (sum_3_3 - mean_5);
+  }
+  i32 mask_8 = 1;
+  const i32 lanes_8 = i32(32);
+  while (mask_8 < minimum(lanes_8, 16)) {
+    squares_5 = squares_5 + shuffle_xor(squares_5, u32(mask_8));
+    mask_8 = mask_8 * 2;
+  }
+  while (mask_8 < 16) {
+    exchanged[thread] = squares_5;
+    __syncthreads();
+    squares_5 = squares_5 + exchanged[(thread ^ mask_8)];
+    __syncthreads();
+    mask_8 = mask_8 * 2;
+  }
+  if (thread_column == 0 && row_7 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at_4 = row_7 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_4 * 2 + 0] = total_5;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_4 * 2 + 1] = squares_5;
+  }
+  const i32 row_8 = first_row + thread_row + 32;
+  f32 total_6 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    total_6 += sum_4_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    total_6 += sum_4_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    total_6 += sum_4_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    total_6 += sum_4_3;
+  }
+  i32 mask_9 = 1;
+  const i32 lanes_9 = i32(32);
+  while (mask_9 < minimum(lanes_9, 16)) {
+    total_6 = total_6 + shuffle_xor(total_6, u32(mask_9));
+    mask_9 = mask_9 * 2;
+  }
+  while (mask_9 < 16) {
+    exchanged[thread] = total_6;
+    __syncthreads();
+    total_6 = total_6 + exchanged[(thread ^ mask_9)];
+    __syncthreads();
+    mask_9 = mask_9 * 2;
+  }
+  const f32 mean_6 = total_6 / f32(minimum(64, sizes->columns - first_column));
+  f32 squares_6 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_6 += (sum_4_0 - mean_6) * (sum_4_0 - mean_6);
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_6 += (sum_4_1 - mean_6) * (sum_4_1 - mean_6);
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_6 += (sum_4_2 - mean_6) * (sum_4_2 - mean_6);
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_6 += (sum_4_3 - mean_6) * (sum_4_3 - mean_6);
+  }
+  i32 mask_10 = 1;
+  const i32 lanes_10 = i32(32);
+  while (mask_10 < minimum(lanes_10, 16)) {
+    squares_6 = squares_6 + shuffle_xor(squares_6, u32(mask_10));
+    mask_10 = mask_10 * 2;
+  }
+  while (mask_10 < 16) {
+    exchanged[thread] = squares_6;
+    __syncthreads();
+    squares_6 = squares_6 + exchanged[(thread ^ mask_10)];
+    __syncthreads();
+    mask_10 = mask_10 * 2;
+  }
+  if (thread_column == 0 && row_8 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at_5 = row_8 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_5 * 2 + 0] = total_6;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_5 * 2 + 1] = squares_6;
+  }
+  const i32 row_9 = first_row + thread_row + 40;
+  f32 total_7 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    total_7 += sum_5_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    total_7 += sum_5_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    total_7 += sum_5_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    total_7 += sum_5_3;
+  }
+  i32 mask_11 = 1;
+  const i32 lanes_11 = i32(32);
+  while (mask_11 < minimum(lanes_11, 16)) {
+    total_7 = total_7 + shuffle_xor(total_7, u32(mask_11));
+    mask_11 = mask_11 * 2;
+  }
+  while (mask_11 < 16) {
+    exchanged[thread] = total_7;
+    __syncthreads();
+    total_7 = total_7 + exchanged[(thread ^ mask_11)];
+    __syncthreads();
+    mask_11 = mask_11 * 2;
+  }
+  const f32 mean_7 = total_7 / f32(minimum(64, sizes->columns - first_column));
+  f32 squares_7 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_7 += (sum_5_0 - mean_7) * (sum_5_0 - mean_7);
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_7 += (sum_5_1 - mean_7) * (sum_5_1 - mean_7);
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_7 += (sum_5_2 - mean_7) * (sum_5_2 - mean_7);
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_7 += (sum_5_3 - mean_7) * (sum_5_3 - mean_7);
+  }
+  i32 mask_12 = 1;
+  const i32 lanes_12 = i32(32);
+  while (mask_12 < minimum(lanes_12, 16)) {
+    squares_7 = squares_7 + shuffle_xor(squares_7, u32(mask_12));
+    mask_12 = mask_12 * 2;
+  }
+  while (mask_12 < 16) {
+    exchanged[thread] = squares_7;
+    __syncthreads();
+    squares_7 = squares_7 + exchanged[(thread ^ mask_12)];
+    __syncthreads();
+    mask_12 = mask_12 * 2;
+  }
+  if (thread_column == 0 && row_9 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at_6 = row_9 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_6 * 2 + 0] = total_7;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_6 * 2 + 1] = squares_7;
+  }
+  const i32 row_10 = first_row + thread_row + 48;
+  f32 total_8 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    total_8 += sum_6_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    total_8 += sum_6_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    total_8 += sum_6_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    total_8 += sum_6_3;
+  }
+  i32 mask_13 = 1;
+  const i32 lanes_13 = i32(32);
+  while (mask_13 < minimum(lanes_13, 16)) {
+    total_8 = total_8 + shuffle_xor(total_8, u32(mask_13));
+    mask_13 = mask_13 * 2;
+  }
+  while (mask_13 < 16) {
+    exchanged[thread] = total_8;
+    __syncthreads();
+    total_8 = total_8 + exchanged[(thread ^ mask_13)];
+    __syncthreads();
+    mask_13 = mask_13 * 2;
+  }
+  const f32 mean_8 = total_8 / f32(minimum(64, sizes->columns - first_column));
+  f32 squares_8 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_8 += (sum_6_0 - mean_8) * (sum_6_0 - mean_8);
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_8 += (sum_6_1 - mean_8) * (sum_6_1 - mean_8);
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_8 += (sum_6_2 - mean_8) * (sum_6_2 - mean_8);
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_8 += (sum_6_3 - mean_8) * (sum_6_3 - mean_8);
+  }
+  i32 mask_14 = 1;
+  const i32 lanes_14 = i32(32);
+  while (mask_14 < minimum(lanes_14, 16)) {
+    squares_8 = squares_8 + shuffle_xor(squares_8, u32(mask_14));
+    mask_14 = mask_14 * 2;
+  }
+  while (mask_14 < 16) {
+    exchanged[thread] = squares_8;
+    __syncthreads();
+    squares_8 = squares_8 + exchanged[(thread ^ mask_14)];
+    __syncthreads();
+    mask_14 = mask_14 * 2;
+  }
+  if (thread_column == 0 && row_10 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at_7 = row_10 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_7 * 2 + 0] = total_8;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_7 * 2 + 1] = squares_8;
+  }
+  const i32 row_11 = first_row + thread_row + 56;
+  f32 total_9 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    total_9 += sum_7_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    total_9 += sum_7_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    total_9 += sum_7_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    total_9 += sum_7_3;
+  }
+  i32 mask_15 = 1;
+  const i32 lanes_15 = i32(32);
+  while (mask_15 < minimum(lanes_15, 16)) {
+    total_9 = total_9 + shuffle_xor(total_9, u32(mask_15));
+    mask_15 = mask_15 * 2;
+  }
+  while (mask_15 < 16) {
+    exchanged[thread] = total_9;
+    __syncthreads();
+    total_9 = total_9 + exchanged[(thread ^ mask_15)];
+    __syncthreads();
+    mask_15 = mask_15 * 2;
+  }
+  const f32 mean_9 = total_9 / f32(minimum(64, sizes->columns - first_column));
+  f32 squares_9 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_9 += (sum_7_0 - mean_9) * (sum_7_0 - mean_9);
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_9 += (sum_7_1 - mean_9) * (sum_7_1 - mean_9);
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_9 += (sum_7_2 - mean_9) * (sum_7_2 - mean_9);
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_9 += (sum_7_3 - mean_9) * (sum_7_3 - mean_9);
+  }
+  i32 mask_16 = 1;
+  const i32 lanes_16 = i32(32);
+  while (mask_16 < minimum(lanes_16, 16)) {
+    squares_9 = squares_9 + shuffle_xor(squares_9, u32(mask_16));
+    mask_16 = mask_16 * 2;
+  }
+  while (mask_16 < 16) {
+    exchanged[thread] = squares_9;
+    __syncthreads();
+    squares_9 = squares_9 + exchanged[(thread ^ mask_16)];
+    __syncthreads();
+    mask_16 = mask_16 * 2;
+  }
+  if (thread_column == 0 && row_11 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at_8 = row_11 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_8 * 2 + 0] = total_9;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_8 * 2 + 1] = squares_9;
+  }
+}
+}
+
+// === kernel gemm_bias_2 ===
+// gemm_bias_2
+// left [rows, depth] x right [columns, depth]^T, the right side of f32.
+// A tile of 64 x 64 a workgroup.
+
+namespace gemm_bias_2_kernel {
+struct Sizes {
+  i32 items;
+  i32 left_offset;
+  i32 right_offset;
+  i32 bias_offset;
+  i32 norm_weight_offset;
+  i32 norm_bias_offset;
+  i32 statistics_offset;
+  i32 result_offset;
+  i32 rows;
+  i32 columns;
+  i32 depth;
+  i32 left_stride;
+  i32 result_stride;
+  i32 part_columns;
+};
+
+static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
+  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
+}
+
+extern "C" __global__ void __launch_bounds__(128, 1) gemm_bias_2(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ left_statistics_buffer,
+  const vec4<f32> *__restrict__ right_buffer,
+  const f32 *__restrict__ bias_buffer,
+  const vec4<f32> *__restrict__ norm_weight_buffer,
+  const vec4<f32> *__restrict__ norm_bias_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ vec4<f32> left_tile[320];
+  __shared__ vec4<f32> right_tile[320];
+  __shared__ f32 row_scale[64];
+  __shared__ f32 row_mean[64];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 row_tiles = ((sizes->rows + 63) / 64);
+  const i32 first_row = item % row_tiles * 64;
+  const i32 first_column = item / row_tiles * 64;
+  const i32 thread_row = thread / 16;
+  const i32 thread_column = thread % 16;
+  f32 sum_0_0 = f32();
+  f32 sum_0_1 = f32();
+  f32 sum_0_2 = f32();
+  f32 sum_0_3 = f32();
+  f32 sum_1_0 = f32();
+  f32 sum_1_1 = f32();
+  f32 sum_1_2 = f32();
+  f32 sum_1_3 = f32();
+  f32 sum_2_0 = f32();
+  f32 sum_2_1 = f32();
+  f32 sum_2_2 = f32();
+  f32 sum_2_3 = f32();
+  f32 sum_3_0 = f32();
+  f32 sum_3_1 = f32();
+  f32 sum_3_2 = f32();
+  f32 sum_3_3 = f32();
+  f32 sum_4_0 = f32();
+  f32 sum_4_1 = f32();
+  f32 sum_4_2 = f32();
+  f32 sum_4_3 = f32();
+  f32 sum_5_0 = f32();
+  f32 sum_5_1 = f32();
+  f32 sum_5_2 = f32();
+  f32 sum_5_3 = f32();
+  f32 sum_6_0 = f32();
+  f32 sum_6_1 = f32();
+  f32 sum_6_2 = f32();
+  f32 sum_6_3 = f32();
+  f32 sum_7_0 = f32();
+  f32 sum_7_1 = f32();
+  f32 sum_7_2 = f32();
+  f32 sum_7_3 = f32();
+  for (i32 tile_row = thread; tile_row < 64; tile_row += 128) {
+    const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+    const i32 parts = ((sizes->depth + sizes->part_columns - 1) / sizes->part_columns);
+    const i32 first_part = row * parts;
+    f32 squares = f32();
+    f32 total = f32();
+    #pragma unroll 16
+    for (i32 part = 0; part < parts; part += 1) {
+      total += left_statistics_buffer[(sizes->statistics_offset + (first_part + part) * 2) >> 2u][(sizes->statistics_offset + (first_part + part) * 2) & 3];
+    }
+    const f32 mean = total / f32(sizes->depth);
+    #pragma unroll 16
+    for (i32 part = 0; part < parts; part += 1) {
+      const f32 count = f32(minimum(sizes->part_columns, sizes->depth - part * sizes->part_columns));
+      const f32 distance = left_statistics_buffer[(sizes->statistics_offset + (first_part + part) * 2) >> 2u][(sizes->statistics_offset + (first_part + part) * 2) & 3] / count - mean;
+      squares += left_statistics_buffer[(sizes->statistics_offset + (first_part + part) * 2 + 1) >> 2u][(sizes->statistics_offset + (first_part + part) * 2 + 1) & 3] + count * distance * distance;
+    }
+    const f32 scale = 1.0f / sqrtf(squares / f32(sizes->depth) + 9.999999960041972e-13f);
+    row_mean[tile_row] = mean;
+    row_scale[tile_row] = scale;
+  }
+  __syncthreads();
+  for (i32 depth_start = 0; depth_start < sizes->depth; depth_start += 16) {
+    for (i32 run = thread; run < 256; run += 128) {
+      const i32 tile_row = run / 4;
+      const i32 within = run % 4 * 4;
+      const i32 place = depth_start + within;
+      const i32 at = tile_row * 5 + within / 4;
+      if (place < sizes->depth) {
+        const i32 row_2 = minimum(first_row + tile_row, sizes->rows - 1);
+        const i32 start = row_2 * sizes->left_stride + place;
+        left_tile[at + 0] = (left_statistics_buffer[(sizes->left_offset + start) >> 2u] - row_mean[tile_row]) * row_scale[tile_row] * norm_weight_buffer[(sizes->norm_weight_offset + place) >> 2u] + norm_bias_buffer[(sizes->norm_bias_offset + place) >> 2u];
+      } else {
+        left_tile[at + 0] = vec4<f32>(0.0f);
+      }
+    }
+    for (i32 run = thread; run < 256; run += 128) {
+      const i32 tile_row_2 = run / 4;
+      const i32 within_2 = run % 4 * 4;
+      const i32 place_2 = depth_start + within_2;
+      const i32 at_2 = tile_row_2 * 5 + within_2 / 4;
+      if (place_2 < sizes->depth) {
+        const i32 row_3 = minimum(first_column + tile_row_2, sizes->columns - 1);
+        const i32 start_2 = row_3 * sizes->depth + place_2;
+        right_tile[at_2 + 0] = right_buffer[(sizes->right_offset + start_2) >> 2u];
+      } else {
+        right_tile[at_2 + 0] = vec4<f32>(0.0f);
+      }
+    }
+    __syncthreads();
+    for (i32 quad = 0; quad < 4; quad += 1) {
+      const i32 left_at = thread_row * 5 + quad;
+      const i32 right_at = thread_column * 5 + quad;
+      const vec4<f32> right_0 = right_tile[right_at + 0];
+      const vec4<f32> right_1 = right_tile[right_at + 80];
+      const vec4<f32> right_2 = right_tile[right_at + 160];
+      const vec4<f32> right_3 = right_tile[right_at + 240];
+      const vec4<f32> left_0 = left_tile[left_at + 0];
+      sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
+      sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
+      sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
+      sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
+      const vec4<f32> left_1 = left_tile[left_at + 40];
+      sum_1_0 = multiply_add(left_1, right_0, sum_1_0);
+      sum_1_1 = multiply_add(left_1, right_1, sum_1_1);
+      sum_1_2 = multiply_add(left_1, right_2, sum_1_2);
+      sum_1_3 = multiply_add(left_1, right_3, sum_1_3);
+      const vec4<f32> left_2 = left_tile[left_at + 80];
+      sum_2_0 = multiply_add(left_2, right_0, sum_2_0);
+      sum_2_1 = multiply_add(left_2, right_1, sum_2_1);
+      sum_2_2 = multiply_add(left_2, right_2, sum_2_2);
+      sum_2_3 = multiply_add(left_2, right_3, sum_2_3);
+      const vec4<f32> left_3 = left_tile[left_at + 120];
+      sum_3_0 = multiply_add(left_3, right_0, sum_3_0);
+      sum_3_1 = multiply_add(left_3, right_1, sum_3_1);
+      sum_3_2 = multiply_add(left_3, right_2, sum_3_2);
+      sum_3_3 = multiply_add(left_3, right_3, sum_3_3);
+      const vec4<f32> left_4 = left_tile[left_at + 160];
+      sum_4_0 = multiply_add(left_4, right_0, sum_4_0);
+      sum_4_1 = multiply_add(left_4, right_1, sum_4_1);
+      sum_4_2 = multiply_add(left_4, right_2, sum_4_2);
+      sum_4_3 = multiply_add(left_4, right_3, sum_4_3);
+      const vec4<f32> left_5 = left_tile[left_at + 200];
+      sum_5_0 = multiply_add(left_5, right_0, sum_5_0);
+      sum_5_1 = multiply_add(left_5, right_1, sum_5_1);
+      sum_5_2 = multiply_add(left_5, right_2, sum_5_2);
+      sum_5_3 = multiply_add(left_5, right_3, sum_5_3);
+      const vec4<f32> left_6 = left_tile[left_at + 240];
+      sum_6_0 = multiply_add(left_6, right_0, sum_6_0);
+      sum_6_1 = multiply_add(left_6, right_1, sum_6_1);
+      sum_6_2 = multiply_add(left_6, right_2, sum_6_2);
+      sum_6_3 = multiply_add(left_6, right_3, sum_6_3);
+      const vec4<f32> left_7 = left_tile[left_at + 280];
+      sum_7_0 = multiply_add(left_7, right_0, sum_7_0);
+      sum_7_1 = multiply_add(left_7, right_1, sum_7_1);
+      sum_7_2 = multiply_add(left_7, right_2, sum_7_2);
+      sum_7_3 = multiply_add(left_7, right_3, sum_7_3);
+    }
+    __syncthreads();
+  }
+  const i32 column = first_column + thread_column + 0;
+  if (column < sizes->columns) {
+    const f32 bias_2 = bias_buffer[sizes->bias_offset + column];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = sum_0_0 + bias_2;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = sum_1_0 + bias_2;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = sum_2_0 + bias_2;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = sum_3_0 + bias_2;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = sum_4_0 + bias_2;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = sum_5_0 + bias_2;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = sum_6_0 + bias_2;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = sum_7_0 + bias_2;
+    }
+  }
+  const i32 column_2 = first_column + thread_column + 16;
+  if (column_2 < sizes->columns) {
+    const f32 bias_3 = bias_buffer[sizes->bias_offset + column_2];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = sum_0_1 + bias_3;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = sum_1_1 + bias_3;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = sum_2_1 + bias_3;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = sum_3_1 + bias_3;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = sum_4_1 + bias_3;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = sum_5_1 + bias_3;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = sum_6_1 + bias_3;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = sum_7_1 + bias_3;
+    }
+  }
+  const i32 column_3 = first_column + thread_column + 32;
+  if (column_3 < sizes->columns) {
+    const f32 bias_4 = bias_buffer[sizes->bias_offset + column_3];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = sum_0_2 + bias_4;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = sum_1_2 + bias_4;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = sum_2_2 + bias_4;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = sum_3_2 + bias_4;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = sum_4_2 + bias_4;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = sum_5_2 + bias_4;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = sum_6_2 + bias_4;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = sum_7_2 + bias_4;
+    }
+  }
+  const i32 column_4 = first_column + thread_column + 48;
+  if (column_4 < sizes->columns) {
+    const f32 bias_5 = bias_buffer[sizes->bias_offset + column_4];
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = sum_0_3 + bias_5;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = sum_1_3 + bias_5;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = sum_2_3 + bias_5;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = sum_3_3 + bias_5;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = sum_4_3 + bias_5;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = sum_5_3 + bias_5;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = sum_6_3 + bias_5;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = sum_7_3 + bias_5;
+    }
+  }
+}
+}
+
+// === kernel layer_norm_2 ===
+// layer_norm_2
+// layer_norm of one row a workgroup.
+
+namespace layer_norm_2_kernel {
+struct Sizes {
+  i32 items;
+  i32 x0_offset;
+  i32 weight_offset;
+  i32 bias_offset;
+  i32 statistics_offset;
+  i32 result_offset;
+  i32 extent_0;
+  i32 extent_1;
+  i32 extent_2;
+  i32 x0_stride_0;
+  i32 x0_stride_1;
+  i32 x0_stride_2;
+  i32 part_columns;
+};
+
+extern "C" __global__ void __launch_bounds__(64, 1) layer_norm_2(
+  const Sizes *__restrict__ sizes,
+  const f32 *__restrict__ x0_statistics_buffer,
+  const f32 *__restrict__ weight_buffer,
+  const f32 *__restrict__ bias_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 index_1 = item % sizes->extent_1;
+  const i32 rest = item / sizes->extent_1;
+  const i32 index_0 = rest;
+  const i32 row = item * sizes->extent_2;
+  const i32 parts = ((sizes->extent_2 + sizes->part_columns - 1) / sizes->part_columns);
+  const i32 first_part = item * parts;
+  f32 squares = f32();
+  f32 total = f32();
+  #pragma unroll 16
+  for (i32 part = 0; part < parts; part += 1) {
+    total += x0_statistics_buffer[sizes->statistics_offset + (first_part + part) * 2];
+  }
+  const f32 mean = total / f32(sizes->extent_2);
+  #pragma unroll 16
+  for (i32 part = 0; part < parts; part += 1) {
+    const f32 count = f32(minimum(sizes->part_columns, sizes->extent_2 - part * sizes->part_columns));
+    const f32 distance = x0_statistics_buffer[sizes->statistics_offset + (first_part + part) * 2] / count - mean;
+    squares += x0_statistics_buffer[sizes->statistics_offset + (first_part + part) * 2 + 1] + count * distance * distance;
+  }
+  const f32 scale = 1.0f / sqrtf(squares / f32(sizes->extent_2) + 9.999999960041972e-13f);
+  for (i32 column = thread; column < sizes->extent_2; column += 64) {
+    const f32 value = x0_statistics_buffer[sizes->x0_offset + index_0 * sizes->x0_stride_0 + index_1 * sizes->x0_stride_1 + column];
+    result_buffer[sizes->result_offset + row + column] = (value - mean) * scale * weight_buffer[sizes->weight_offset + column] + bias_buffer[sizes->bias_offset + column];
   }
 }
 }

@@ -409,7 +409,7 @@ fn main(
     return;
   }
   let tiles: i32 = ((sizes.queries + 15) / 16);
-  let batch: i32 = item / (tiles * sizes.heads);
+  let batch: i32 = item / tiles / sizes.heads;
   let head: i32 = item / tiles % sizes.heads;
   let key_head: i32 = head / (sizes.heads / sizes.key_heads);
   let first_query: i32 = item % tiles * 16;

@@ -931,6 +931,7 @@ var<workgroup> staged_keys: array<vec4<f32>, 264>;
 var<workgroup> lane_values: array<vec4<f32>, 64>;
 var<workgroup> group_rankings: array<f32, 256>;
 var<workgroup> largest_rankings: array<f32, 64>;
+var<workgroup> block_values: array<vec4<f32>, 4>;
 var<workgroup> pending: array<i32, 4>;
 var<workgroup> thresholds: array<f32, 1>;
 var<workgroup> ends_of_equals: array<i32, 1>;
@@ -966,8 +967,9 @@ fn main(
   if (item >= sizes.items) {
     return;
   }
+  let scratch_start: i32 = item * (sizes.segment_1_capacity * 2);
   let tiles: i32 = ((sizes.queries + 15) / 16);
-  let batch: i32 = item / (tiles * sizes.heads);
+  let batch: i32 = item / tiles / sizes.heads;
   let head: i32 = item / tiles % sizes.heads;
   let key_head: i32 = head / (sizes.heads / sizes.key_heads);
   let first_query: i32 = item % tiles * 16;
@@ -983,7 +985,6 @@ fn main(
   var sum_1_0: vec4<f32> = vec4<f32>();
   var sum_2_0: vec4<f32> = vec4<f32>();
   var sum_3_0: vec4<f32> = vec4<f32>();
-  let scratch_start: i32 = item * (sizes.segment_1_capacity * 2);
   // Segment 0: keys
   if (thread == 0) {
     broadcast[0] = segment_0_tokens_segment_1_tokens_buffer[sizes.segment_0_tokens_offset + batch];
@@ -1409,7 +1410,7 @@ fn main(
           largest_ranking = max(largest_ranking, largest_rankings[other]);
         }
         var own_count: vec4<f32> = vec4<f32>();
-        for (var index: i32 = lane; index < sizes.segment_1_clusters; index += 16) {
+        for (var index: i32 = thread; index < sizes.segment_1_clusters; index += 64) {
           let ranked_5: f32 = scratch[(scratch_start) + index * 1];
           own_count.x += select(0.0, 1.0, ranked_5 > (-3.0000000054977558e+38));
         }
@@ -1421,19 +1422,28 @@ fn main(
         for (var other: i32 = 1; other < 16; other += 1) {
           all_counts = all_counts + lane_values[start_5 + other];
         }
-        let counted: i32 = i32(all_counts.x);
+        if (thread % 16 == 0) {
+          block_values[thread / 16] = all_counts;
+        }
+        workgroupBarrier();
+        let start_6: i32 = thread / 64 * 4;
+        var all_counts_2: vec4<f32> = block_values[start_6];
+        for (var other: i32 = 1; other < 4; other += 1) {
+          all_counts_2 = all_counts_2 + block_values[start_6 + other];
+        }
+        let counted: i32 = i32(all_counts_2.x);
         var threshold: f32 = (-3.0000000054977558e+38);
         var equals: i32 = i32();
         var is_done: bool = counted <= wanted;
         var low: i32 = ordered_integer((-3.0000000054977558e+38));
         var high: i32 = ordered_integer(largest_ranking);
         var above: i32 = i32();
-        if (lane == 0) {
-          pending[row_group] = select(0, 1, !is_done);
+        if (thread == 0) {
+          pending[thread / 64] = select(0, 1, !is_done);
         }
         workgroupBarrier();
         if (thread == 0) {
-          broadcast[0] = pending[0] + pending[1] + pending[2] + pending[3];
+          broadcast[0] = pending[0];
         }
         let how_many: i32 = workgroupUniformLoad(&broadcast[0]);
         var pending_choices: i32 = how_many;
@@ -1441,19 +1451,28 @@ fn main(
           let middle: i32 = (low & high) + ((low ^ high) >> 1u);
           let middle_value: f32 = ordered_float(middle);
           var own_count_2: vec4<f32> = vec4<f32>();
-          for (var index: i32 = lane; index < sizes.segment_1_clusters; index += 16) {
+          for (var index: i32 = thread; index < sizes.segment_1_clusters; index += 64) {
             let ranked_6: f32 = scratch[(scratch_start) + index * 1];
             own_count_2.x += select(0.0, 1.0, ranked_6 > middle_value);
           }
           workgroupBarrier();
           lane_values[thread] = own_count_2;
           workgroupBarrier();
-          let start_6: i32 = thread / 16 * 16;
-          var all_counts_2: vec4<f32> = lane_values[start_6];
+          let start_7: i32 = thread / 16 * 16;
+          var all_counts_3: vec4<f32> = lane_values[start_7];
           for (var other: i32 = 1; other < 16; other += 1) {
-            all_counts_2 = all_counts_2 + lane_values[start_6 + other];
+            all_counts_3 = all_counts_3 + lane_values[start_7 + other];
           }
-          let counted_2: i32 = i32(all_counts_2.x);
+          if (thread % 16 == 0) {
+            block_values[thread / 16] = all_counts_3;
+          }
+          workgroupBarrier();
+          let start_8: i32 = thread / 64 * 4;
+          var all_counts_4: vec4<f32> = block_values[start_8];
+          for (var other: i32 = 1; other < 4; other += 1) {
+            all_counts_4 = all_counts_4 + block_values[start_8 + other];
+          }
+          let counted_2: i32 = i32(all_counts_4.x);
           if (!is_done) {
             if (counted_2 > wanted) {
               low = middle;
@@ -1468,23 +1487,23 @@ fn main(
               equals = wanted - above;
             }
           }
-          if (lane == 0) {
-            pending[row_group] = select(0, 1, !is_done);
+          if (thread == 0) {
+            pending[thread / 64] = select(0, 1, !is_done);
           }
           workgroupBarrier();
           if (thread == 0) {
-            broadcast[0] = pending[0] + pending[1] + pending[2] + pending[3];
+            broadcast[0] = pending[0];
           }
           let how_many_2: i32 = workgroupUniformLoad(&broadcast[0]);
           pending_choices = how_many_2;
         }
         var end_of_equals: i32 = i32();
-        if (lane == 0) {
-          pending[row_group] = select(0, 1, equals > 0);
+        if (thread == 0) {
+          pending[thread / 64] = select(0, 1, equals > 0);
         }
         workgroupBarrier();
         if (thread == 0) {
-          broadcast[0] = pending[0] + pending[1] + pending[2] + pending[3];
+          broadcast[0] = pending[0];
         }
         let how_many_3: i32 = workgroupUniformLoad(&broadcast[0]);
         if (how_many_3 > 0) {
@@ -1495,19 +1514,28 @@ fn main(
           while (width > 1) {
             let middle_2: i32 = (first + end_of_equals) / 2;
             var own_count_3: vec4<f32> = vec4<f32>();
-            for (var index: i32 = lane; index < sizes.segment_1_clusters; index += 16) {
+            for (var index: i32 = thread; index < sizes.segment_1_clusters; index += 64) {
               let ranked_7: f32 = scratch[(scratch_start) + index * 1];
               own_count_3.x += select(0.0, 1.0, ranked_7 == threshold && index < middle_2);
             }
             workgroupBarrier();
             lane_values[thread] = own_count_3;
             workgroupBarrier();
-            let start_7: i32 = thread / 16 * 16;
-            var all_counts_3: vec4<f32> = lane_values[start_7];
+            let start_9: i32 = thread / 16 * 16;
+            var all_counts_5: vec4<f32> = lane_values[start_9];
             for (var other: i32 = 1; other < 16; other += 1) {
-              all_counts_3 = all_counts_3 + lane_values[start_7 + other];
+              all_counts_5 = all_counts_5 + lane_values[start_9 + other];
             }
-            let counted_3: i32 = i32(all_counts_3.x);
+            if (thread % 16 == 0) {
+              block_values[thread / 16] = all_counts_5;
+            }
+            workgroupBarrier();
+            let start_10: i32 = thread / 64 * 4;
+            var all_counts_6: vec4<f32> = block_values[start_10];
+            for (var other: i32 = 1; other < 4; other += 1) {
+              all_counts_6 = all_counts_6 + block_values[start_10 + other];
+            }
+            let counted_3: i32 = i32(all_counts_6.x);
             if (counted_3 >= equals) {
               end_of_equals = middle_2;
             } else {
@@ -1570,10 +1598,10 @@ fn main(
           var tile_maximum_3: vec4<f32> = max(max(max(score_0_5, score_1_5), score_2_5), score_3_5);
           lane_values[thread] = tile_maximum_3;
           workgroupBarrier();
-          let start_8: i32 = thread / 16 * 16;
-          var group_maximum_3: vec4<f32> = lane_values[start_8];
+          let start_11: i32 = thread / 16 * 16;
+          var group_maximum_3: vec4<f32> = lane_values[start_11];
           for (var other: i32 = 1; other < 16; other += 1) {
-            group_maximum_3 = max(group_maximum_3, lane_values[start_8 + other]);
+            group_maximum_3 = max(group_maximum_3, lane_values[start_11 + other]);
           }
           let raised_7: vec4<f32> = max(maximum, group_maximum_3);
           let factor_3: vec4<f32> = exp(maximum - raised_7);
@@ -1740,10 +1768,10 @@ fn main(
             var tile_maximum_4: vec4<f32> = max(max(max(score_0_6, score_1_6), score_2_6), score_3_6);
             lane_values[thread] = tile_maximum_4;
             workgroupBarrier();
-            let start_9: i32 = thread / 16 * 16;
-            var group_maximum_4: vec4<f32> = lane_values[start_9];
+            let start_12: i32 = thread / 16 * 16;
+            var group_maximum_4: vec4<f32> = lane_values[start_12];
             for (var other: i32 = 1; other < 16; other += 1) {
-              group_maximum_4 = max(group_maximum_4, lane_values[start_9 + other]);
+              group_maximum_4 = max(group_maximum_4, lane_values[start_12 + other]);
             }
             let raised_8: vec4<f32> = max(maximum, group_maximum_4);
             let factor_4: vec4<f32> = exp(maximum - raised_8);
@@ -1784,10 +1812,10 @@ fn main(
   workgroupBarrier();
   lane_values[thread] = total;
   workgroupBarrier();
-  let start_10: i32 = thread / 16 * 16;
-  var row_total: vec4<f32> = lane_values[start_10];
+  let start_13: i32 = thread / 16 * 16;
+  var row_total: vec4<f32> = lane_values[start_13];
   for (var other: i32 = 1; other < 16; other += 1) {
-    row_total = row_total + lane_values[start_10 + other];
+    row_total = row_total + lane_values[start_13 + other];
   }
   // a query that sees no key has a total of 0: zeros
   let inverse: vec4<f32> = vec4<f32>(select(0.0, 1.0 / row_total.x, row_total.x > 0.0), select(0.0, 1.0 / row_total.y, row_total.y > 0.0), select(0.0, 1.0 / row_total.z, row_total.z > 0.0), select(0.0, 1.0 / row_total.w, row_total.w > 0.0));

@@ -15,7 +15,7 @@ const goldenFiles: Readonly<
   wgsl: [{ suffix: '', target: webgpuTarget, programs: goldenPrograms }],
   cu: [
     { suffix: '', target: cudaTarget('f32'), programs: goldenPrograms },
-    { suffix: '-f16', target: cudaTarget('f16'), programs: ['bert-dense', 'llama-hybrid'] },
+    { suffix: '-f16', target: cudaTarget('f16'), programs: ['bert-dense', 'bert-expand', 'llama-hybrid'] },
   ],
 };
 export const goldenLanguages = Object.keys(goldenFiles) as readonly (keyof typeof goldenFiles)[];

@@ -771,7 +771,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys_causal(
     return;
   }
   const i32 tiles = ((sizes->queries + 63) / 64);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 64;
@@ -1587,7 +1587,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) attention_keys_keys_causal(
     return;
   }
   const i32 tiles = ((sizes->queries + 63) / 64);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 64;
@@ -2211,6 +2211,7 @@ struct Sizes {
   i32 right_offset;
   i32 residual_offset;
   i32 result_offset;
+  i32 result_statistics_offset;
   i32 rows;
   i32 columns;
   i32 depth;
@@ -2224,7 +2225,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_residual(
   const vec4<f32> *__restrict__ left_buffer,
   const vec4<f32> *__restrict__ right_buffer,
   const vec4<f32> *__restrict__ residual_buffer,
-  vec4<f32> *__restrict__ result_buffer
+  vec4<f32> *__restrict__ result_result_statistics_buffer
 ) {
   __shared__ vec4<u32> left_tile[512];
   __shared__ vec4<u32> right_tile[512];
@@ -2366,7 +2367,226 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_residual(
       const i32 column = own_column + j * 8;
       if (row_5 < sizes->rows && column < sizes->columns) {
         const vec4<f32> values_2 = values + residual_buffer[(sizes->residual_offset + row_5 * sizes->residual_stride + column) >> 2u];
-        result_buffer[(sizes->result_offset + row_5 * sizes->result_stride + column) >> 2u] = values_2;
+        result_result_statistics_buffer[(sizes->result_offset + row_5 * sizes->result_stride + column) >> 2u] = values_2;
+        sums[(i * 4 + j) * 4 + 0] = values_2.x;
+        sums[(i * 4 + j) * 4 + 1] = values_2.y;
+        sums[(i * 4 + j) * 4 + 2] = values_2.z;
+        sums[(i * 4 + j) * 4 + 3] = values_2.w;
+      }
+    }
+    const i32 part_row = own_row + i * 16;
+    f32 squares = f32();
+    #pragma unroll
+    for (i32 j = 0; j < 4; j += 1) {
+      if (own_column + 0 + j * 8 < sizes->columns) {
+        squares += sums[(i * 4 + j) * 4 + 0] * sums[(i * 4 + j) * 4 + 0];
+      }
+      if (own_column + 1 + j * 8 < sizes->columns) {
+        squares += sums[(i * 4 + j) * 4 + 1] * sums[(i * 4 + j) * 4 + 1];
+      }
+      if (own_column + 2 + j * 8 < sizes->columns) {
+        squares += sums[(i * 4 + j) * 4 + 2] * sums[(i * 4 + j) * 4 + 2];
+      }
+      if (own_column + 3 + j * 8 < sizes->columns) {
+        squares += sums[(i * 4 + j) * 4 + 3] * sums[(i * 4 + j) * 4 + 3];
+      }
+    }
+    squares += shuffle_xor(squares, 2u);
+    if ((lane & 2) == 0 && part_row < sizes->rows && stored_column < sizes->columns) {
+      const i32 part_at = part_row * ((sizes->columns + 31) / 32) + stored_column / 32;
+      result_result_statistics_buffer[(sizes->result_statistics_offset + part_at) >> 2u][(sizes->result_statistics_offset + part_at) & 3] = squares;
+    }
+  }
+}
+}
+
+// === kernel gemm_2 ===
+// gemm_2
+// left [rows, depth] x right [columns, depth]^T, the right side of f32, both multiplied as f16 and summed in f32.
+// A tile of 64 x 64 a thread block of 4 warps, by tensor cores.
+
+namespace gemm_2_kernel {
+struct Sizes {
+  i32 items;
+  i32 left_offset;
+  i32 right_offset;
+  i32 norm_weight_offset;
+  i32 statistics_offset;
+  i32 result_offset;
+  i32 rows;
+  i32 columns;
+  i32 depth;
+  i32 left_stride;
+  i32 result_stride;
+  i32 part_columns;
+};
+
+extern "C" __global__ void __launch_bounds__(128, 1) gemm_2(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ left_statistics_buffer,
+  const vec4<f32> *__restrict__ right_buffer,
+  const vec4<f32> *__restrict__ norm_weight_buffer,
+  vec4<f32> *__restrict__ result_buffer
+) {
+  __shared__ vec4<u32> left_tile[512];
+  __shared__ vec4<u32> right_tile[512];
+  __shared__ f32 row_scale[64];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 row_tiles = ((sizes->rows + 63) / 64);
+  const i32 first_row = item % row_tiles * 64;
+  const i32 first_column = item / row_tiles * 64;
+  for (i32 tile_row = thread; tile_row < 64; tile_row += 128) {
+    const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+    const i32 parts = ((sizes->depth + sizes->part_columns - 1) / sizes->part_columns);
+    const i32 first_part = row * parts;
+    f32 squares = f32();
+    #pragma unroll 16
+    for (i32 part = 0; part < parts; part += 1) {
+      squares += left_statistics_buffer[(sizes->statistics_offset + first_part + part) >> 2u][(sizes->statistics_offset + first_part + part) & 3];
+    }
+    const f32 scale = 1.0f / sqrtf(squares / f32(sizes->depth) + 0.000009999999747378752f);
+    row_scale[tile_row] = scale;
+  }
+  __syncthreads();
+  vec4<f32> left_quad[4] = {};
+  vec4<f32> norm_weight_2 = vec4<f32>();
+  vec4<f32> right_quad[4] = {};
+  const i32 lane = thread % 32;
+  const i32 warp = thread / 32;
+  const i32 warp_row = warp / 2 % 2 * 32;
+  const i32 warp_column = warp % 2 * 32;
+  const i32 warp_depth = warp / 4;
+  f32 sums[32] = {};
+  // The rows of matrices that the lane names to ldmatrix: 16 of the left side, and of the right side two times 8.
+  const i32 left_row = warp_row + lane % 16;
+  const i32 left_chunk = lane / 16;
+  const i32 right_row = warp_column + lane / 16 * 8 + lane % 8;
+  const i32 right_chunk = lane / 8 % 2;
+  const i32 left_exchange = ((left_row >> 1) & 3);
+  const i32 right_exchange = ((right_row >> 1) & 3);
+  const i32 norm_place = minimum(0 + thread % 8 * 4, sizes->depth - 4);
+  norm_weight_2 = norm_weight_buffer[(sizes->norm_weight_offset + norm_place) >> 2u];
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run = thread + piece * 128;
+    const i32 tile_row = run / 8;
+    const i32 within = run % 8 * 4;
+    const i32 row_2 = minimum(first_row + tile_row, sizes->rows - 1);
+    const i32 place = minimum(0 + within, sizes->depth - 4);
+    left_quad[piece] = left_statistics_buffer[(sizes->left_offset + row_2 * sizes->left_stride + place) >> 2u];
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_2 = thread + piece * 128;
+    const i32 tile_row_2 = run_2 / 8;
+    const i32 within_2 = run_2 % 8 * 4;
+    const u32 kept = ((0 + within_2 < sizes->depth) ? (0xffffffffu) : (0u));
+    const vec4<f32> quad = left_quad[piece] * row_scale[tile_row_2] * norm_weight_2;
+    store_pair(left_tile[(tile_row_2) * 4 + ((within_2 / 8) ^ (((tile_row_2) >> 1) & 3))], within_2 / 4 % 2, pack_f16(quad.x, quad.y) & kept, pack_f16(quad.z, quad.w) & kept);
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_3 = thread + piece * 128;
+    const i32 tile_row_3 = run_3 / 8;
+    const i32 within_3 = run_3 % 8 * 4;
+    const i32 row_3 = minimum(first_column + tile_row_3, sizes->columns - 1);
+    const i32 place_2 = minimum(0 + within_3, sizes->depth - 4);
+    right_quad[piece] = right_buffer[(sizes->right_offset + row_3 * sizes->depth + place_2) >> 2u];
+  }
+  #pragma unroll
+  for (i32 piece = 0; piece < 4; piece += 1) {
+    const i32 run_4 = thread + piece * 128;
+    const i32 tile_row_4 = run_4 / 8;
+    const i32 within_4 = run_4 % 8 * 4;
+    const u32 kept_2 = ((0 + within_4 < sizes->depth) ? (0xffffffffu) : (0u));
+    const vec4<f32> quad_2 = right_quad[piece];
+    store_pair(right_tile[(tile_row_4) * 4 + ((within_4 / 8) ^ (((tile_row_4) >> 1) & 3))], within_4 / 4 % 2, pack_f16(quad_2.x, quad_2.y) & kept_2, pack_f16(quad_2.z, quad_2.w) & kept_2);
+  }
+  const i32 steps = ((sizes->depth + 31) / 32);
+  for (i32 step = 0; step < steps; step += 1) {
+    __syncthreads();
+    const i32 norm_place_2 = minimum((step + 1) * 32 + thread % 8 * 4, sizes->depth - 4);
+    norm_weight_2 = norm_weight_buffer[(sizes->norm_weight_offset + norm_place_2) >> 2u];
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_5 = thread + piece * 128;
+      const i32 tile_row_5 = run_5 / 8;
+      const i32 within_5 = run_5 % 8 * 4;
+      const i32 row_4 = minimum(first_row + tile_row_5, sizes->rows - 1);
+      const i32 place_3 = minimum((step + 1) * 32 + within_5, sizes->depth - 4);
+      left_quad[piece] = left_statistics_buffer[(sizes->left_offset + row_4 * sizes->left_stride + place_3) >> 2u];
+    }
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_6 = thread + piece * 128;
+      const i32 tile_row_6 = run_6 / 8;
+      const i32 within_6 = run_6 % 8 * 4;
+      const i32 row_5 = minimum(first_column + tile_row_6, sizes->columns - 1);
+      const i32 place_4 = minimum((step + 1) * 32 + within_6, sizes->depth - 4);
+      right_quad[piece] = right_buffer[(sizes->right_offset + row_5 * sizes->depth + place_4) >> 2u];
+    }
+    const i32 left_at = (step % 2 * 64 + left_row) * 4;
+    const i32 right_at = (step % 2 * 64 + right_row) * 4;
+    #pragma unroll
+    for (i32 slice = 0; slice < 2; slice += 1) {
+      const i32 chunk = slice * 2;
+      u32 left_words[8] = {};
+      u32 right_words[8] = {};
+      #pragma unroll
+      for (i32 i = 0; i < 2; i += 1) {
+        load_4_matrices(&left_words[i * 4], &left_tile[left_at + i * 64 + ((chunk + left_chunk) ^ left_exchange)]);
+      }
+      #pragma unroll
+      for (i32 j = 0; j < 2; j += 1) {
+        load_4_matrices(&right_words[j * 4], &right_tile[right_at + j * 64 + ((chunk + right_chunk) ^ right_exchange)]);
+      }
+      #pragma unroll
+      for (i32 i = 0; i < 2; i += 1) {
+        #pragma unroll
+        for (i32 j = 0; j < 4; j += 1) {
+          multiply_f16(&sums[(i * 4 + j) * 4], &left_words[i * 4], &right_words[j * 2]);
+        }
+      }
+    }
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_7 = thread + piece * 128;
+      const i32 tile_row_7 = run_7 / 8;
+      const i32 within_7 = run_7 % 8 * 4;
+      const u32 kept_3 = (((step + 1) * 32 + within_7 < sizes->depth) ? (0xffffffffu) : (0u));
+      const vec4<f32> quad_3 = left_quad[piece] * row_scale[tile_row_7] * norm_weight_2;
+      store_pair(left_tile[((step + 1) % 2 * 64 + tile_row_7) * 4 + ((within_7 / 8) ^ ((((step + 1) % 2 * 64 + tile_row_7) >> 1) & 3))], within_7 / 4 % 2, pack_f16(quad_3.x, quad_3.y) & kept_3, pack_f16(quad_3.z, quad_3.w) & kept_3);
+    }
+    #pragma unroll
+    for (i32 piece = 0; piece < 4; piece += 1) {
+      const i32 run_8 = thread + piece * 128;
+      const i32 tile_row_8 = run_8 / 8;
+      const i32 within_8 = run_8 % 8 * 4;
+      const u32 kept_4 = (((step + 1) * 32 + within_8 < sizes->depth) ? (0xffffffffu) : (0u));
+      const vec4<f32> quad_4 = right_quad[piece];
+      store_pair(right_tile[((step + 1) % 2 * 64 + tile_row_8) * 4 + ((within_8 / 8) ^ ((((step + 1) % 2 * 64 + tile_row_8) >> 1) & 3))], within_8 / 4 % 2, pack_f16(quad_4.x, quad_4.y) & kept_4, pack_f16(quad_4.z, quad_4.w) & kept_4);
+    }
+  }
+  const i32 stored_row = first_row + warp_row;
+  const i32 stored_column = first_column + warp_column;
+  const bool is_odd = lane % 2 == 1;
+  const i32 own_row = stored_row + lane / 4 + lane % 2 * 8;
+  const i32 own_column = stored_column + lane % 4 / 2 * 4;
+  #pragma unroll
+  for (i32 i = 0; i < 2; i += 1) {
+    #pragma unroll
+    for (i32 j = 0; j < 4; j += 1) {
+      const f32 first = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 0]) : (sums[(i * 4 + j) * 4 + 2])), 1u);
+      const f32 second = shuffle_xor(((is_odd) ? (sums[(i * 4 + j) * 4 + 1]) : (sums[(i * 4 + j) * 4 + 3])), 1u);
+      const vec4<f32> values = ((is_odd) ? (vec4<f32>(first, second, sums[(i * 4 + j) * 4 + 2], sums[(i * 4 + j) * 4 + 3])) : (vec4<f32>(sums[(i * 4 + j) * 4 + 0], sums[(i * 4 + j) * 4 + 1], first, second)));
+      const i32 row_6 = own_row + i * 16;
+      const i32 column = own_column + j * 8;
+      if (row_6 < sizes->rows && column < sizes->columns) {
+        result_buffer[(sizes->result_offset + row_6 * sizes->result_stride + column) >> 2u] = values;
       }
     }
   }
@@ -2617,16 +2837,17 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_residual_2(
 }
 }
 
-// === kernel gemm_2 ===
-// gemm_2
+// === kernel gemm_3 ===
+// gemm_3
 // left [rows, depth] x right [columns, depth]^T, the right side of f32.
 // 16 columns a workgroup, 32 threads side by side share the depth of each.
 
-namespace gemm_2_kernel {
+namespace gemm_3_kernel {
 struct Sizes {
   i32 items;
   i32 left_offset;
   i32 right_offset;
+  i32 norm_weight_offset;
   i32 result_offset;
   i32 rows;
   i32 columns;
@@ -2639,13 +2860,14 @@ static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
   return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
 }
 
-extern "C" __global__ void __launch_bounds__(128, 1) gemm_2(
+extern "C" __global__ void __launch_bounds__(128, 1) gemm_3(
   const Sizes *__restrict__ sizes,
   const vec4<f32> *__restrict__ left_buffer,
   const vec4<f32> *__restrict__ right_buffer,
+  const vec4<f32> *__restrict__ norm_weight_buffer,
   f32 *__restrict__ result_buffer
 ) {
-  __shared__ f32 exchanged_values[512];
+  __shared__ f32 exchanged_values[640];
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
@@ -2664,13 +2886,17 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_2(
   const i32 column_1 = minimum(first_column + 1, sizes->columns - 1);
   const i32 column_2 = minimum(first_column + 2, sizes->columns - 1);
   const i32 column_3 = minimum(first_column + 3, sizes->columns - 1);
+  f32 squares_0 = f32();
   for (i32 place = share * 4; place < sizes->depth; place += 128) {
     const i32 start = column_0 * sizes->depth + place;
     const i32 start_2 = column_1 * sizes->depth + place;
     const i32 start_3 = column_2 * sizes->depth + place;
     const i32 start_4 = column_3 * sizes->depth + place;
+    const vec4<f32> weight = norm_weight_buffer[(sizes->norm_weight_offset + place) >> 2u];
     const i32 start_5 = row_0 * sizes->left_stride + place;
-    const vec4<f32> left_0 = left_buffer[(sizes->left_offset + start_5) >> 2u];
+    const vec4<f32> read_0 = left_buffer[(sizes->left_offset + start_5) >> 2u];
+    squares_0 = multiply_add(read_0, read_0, squares_0);
+    const vec4<f32> left_0 = read_0 * weight;
     const vec4<f32> right_0 = right_buffer[(sizes->right_offset + start) >> 2u];
     sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
     const vec4<f32> right_1 = right_buffer[(sizes->right_offset + start_2) >> 2u];
@@ -2687,6 +2913,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_2(
     sum_0_1 = sum_0_1 + shuffle_xor(sum_0_1, u32(mask));
     sum_0_2 = sum_0_2 + shuffle_xor(sum_0_2, u32(mask));
     sum_0_3 = sum_0_3 + shuffle_xor(sum_0_3, u32(mask));
+    squares_0 = squares_0 + shuffle_xor(squares_0, u32(mask));
     mask = mask * 2;
   }
   while (mask < 32) {
@@ -2694,36 +2921,39 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_2(
     exchanged_values[128 + thread] = sum_0_1;
     exchanged_values[256 + thread] = sum_0_2;
     exchanged_values[384 + thread] = sum_0_3;
+    exchanged_values[512 + thread] = squares_0;
     __syncthreads();
     sum_0_0 = sum_0_0 + exchanged_values[(thread ^ mask)];
     sum_0_1 = sum_0_1 + exchanged_values[128 + (thread ^ mask)];
     sum_0_2 = sum_0_2 + exchanged_values[256 + (thread ^ mask)];
     sum_0_3 = sum_0_3 + exchanged_values[384 + (thread ^ mask)];
+    squares_0 = squares_0 + exchanged_values[512 + (thread ^ mask)];
     __syncthreads();
     mask = mask * 2;
   }
+  const f32 scale_0 = 1.0f / sqrtf(squares_0 / f32(sizes->depth) + 0.000009999999747378752f);
   const i32 column = first_column + 0;
   if (share == 0 && column < sizes->columns) {
     if ((first_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column] = sum_0_0;
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column] = sum_0_0 * scale_0;
     }
   }
   const i32 column_4 = first_column + 1;
   if (share == 1 && column_4 < sizes->columns) {
     if ((first_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_4] = sum_0_1;
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_4] = sum_0_1 * scale_0;
     }
   }
   const i32 column_5 = first_column + 2;
   if (share == 2 && column_5 < sizes->columns) {
     if ((first_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_5] = sum_0_2;
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_5] = sum_0_2 * scale_0;
     }
   }
   const i32 column_6 = first_column + 3;
   if (share == 3 && column_6 < sizes->columns) {
     if ((first_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_6] = sum_0_3;
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_6] = sum_0_3 * scale_0;
     }
   }
 }
@@ -3116,7 +3346,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_keys(
     return;
   }
   const i32 tiles = ((sizes->queries + 3) / 4);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 4;
@@ -3349,6 +3579,593 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_keys(
 }
 }
 
+// === kernel attention_keys_parts ===
+// attention_keys_parts
+// Attention of 4 queries of one head a workgroup, 256 keys at a time.
+
+namespace attention_keys_parts_kernel {
+struct Sizes {
+  i32 items;
+  i32 query_offset;
+  i32 key_offset;
+  i32 value_offset;
+  i32 result_offset;
+  i32 log_sum_exp_offset;
+  i32 batches;
+  i32 heads;
+  i32 key_heads;
+  i32 queries;
+  i32 query_batch;
+  i32 query_head;
+  i32 query_row;
+  i32 result_batch;
+  i32 result_head;
+  i32 result_row;
+  i32 log_sum_exp_batch;
+  i32 log_sum_exp_head;
+  i32 keys;
+  i32 key_batch;
+  i32 key_head;
+  i32 key_row;
+  i32 value_batch;
+  i32 value_head;
+  i32 value_row;
+};
+
+extern "C" __global__ void __launch_bounds__(256, 1) attention_keys_parts(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ query_buffer,
+  const vec4<f32> *__restrict__ key_buffer,
+  const vec4<f32> *__restrict__ value_buffer,
+  f32 *__restrict__ result_log_sum_exp_buffer
+) {
+  __shared__ vec4<f32> warp_maxima[8];
+  __shared__ vec4<f32> warp_totals[8];
+  __shared__ vec4<f32> warp_sums[256];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 tiles = ((sizes->queries + 3) / 4);
+  const i32 batch = item / tiles / sizes->heads;
+  const i32 head = item / tiles % sizes->heads;
+  const i32 key_head = head / (sizes->heads / sizes->key_heads);
+  const i32 first_query = item % tiles * 4;
+  const i32 rows = minimum(4, sizes->queries - first_query);
+  const i32 row_group = thread / 256;
+  const i32 lane = thread % 256;
+  const i32 query_start = batch * sizes->query_batch + head * sizes->query_head;
+  const i32 row_lane = thread % 8;
+  const i32 split = thread / 8;
+  vec4<f32> maximum_2 = vec4<f32>((-4.999999840142846e+37f));
+  vec4<f32> total = vec4<f32>();
+  vec4<f32> sum_0_0 = vec4<f32>();
+  vec4<f32> sum_1_0 = vec4<f32>();
+  vec4<f32> sum_2_0 = vec4<f32>();
+  vec4<f32> sum_3_0 = vec4<f32>();
+  // Segment of keys
+  const i32 first_stand = first_query + sizes->keys - sizes->queries;
+  const i32 own_stand = first_stand + 0;
+  const i32 span = (sizes->keys + sizes->batches - 1) / sizes->batches;
+  const i32 first_of_part = maximum(0, batch * span);
+  const i32 end_of_part = minimum(sizes->keys, (batch + 1) * span);
+  const i32 key_start = batch * sizes->key_batch + key_head * sizes->key_head;
+  const i32 value_start = batch * sizes->value_batch + key_head * sizes->value_head;
+  const i32 query_row_start = opaque(query_start + (first_query + minimum(0, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_0_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_2 = opaque(query_start + (first_query + minimum(1, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_1_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_2 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_3 = opaque(query_start + (first_query + minimum(2, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_2_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_3 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_4 = opaque(query_start + (first_query + minimum(3, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_3_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_4 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  #pragma unroll 1
+  for (i32 tile = first_of_part; tile < end_of_part; tile += 128) {
+    const i32 wanted_key = tile + 0 + split;
+    const i32 key_2 = minimum(wanted_key, end_of_part - 1);
+    const i32 key_from = key_start + key_2 * sizes->key_row;
+    const vec4<f32> key_part = (((row_lane + 0) * 4 < 8) ? (key_buffer[(sizes->key_offset + key_from + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_2 = tile + 32 + split;
+    const i32 key_3 = minimum(wanted_key_2, end_of_part - 1);
+    const i32 key_from_2 = key_start + key_3 * sizes->key_row;
+    const vec4<f32> key_part_2 = (((row_lane + 0) * 4 < 8) ? (key_buffer[(sizes->key_offset + key_from_2 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_3 = tile + 64 + split;
+    const i32 key_4 = minimum(wanted_key_3, end_of_part - 1);
+    const i32 key_from_3 = key_start + key_4 * sizes->key_row;
+    const vec4<f32> key_part_3 = (((row_lane + 0) * 4 < 8) ? (key_buffer[(sizes->key_offset + key_from_3 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_4 = tile + 96 + split;
+    const i32 key_5 = minimum(wanted_key_4, end_of_part - 1);
+    const i32 key_from_4 = key_start + key_5 * sizes->key_row;
+    const vec4<f32> key_part_4 = (((row_lane + 0) * 4 < 8) ? (key_buffer[(sizes->key_offset + key_from_4 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    vec4<f32> score = vec4<f32>(dot(query_0_0, key_part), dot(query_1_0, key_part), dot(query_2_0, key_part), dot(query_3_0, key_part));
+    score.x += shuffle_xor(score.x, 1u);
+    score.y += shuffle_xor(score.y, 1u);
+    score.z += shuffle_xor(score.z, 1u);
+    score.w += shuffle_xor(score.w, 1u);
+    score.x += shuffle_xor(score.x, 2u);
+    score.y += shuffle_xor(score.y, 2u);
+    score.z += shuffle_xor(score.z, 2u);
+    score.w += shuffle_xor(score.w, 2u);
+    score.x += shuffle_xor(score.x, 4u);
+    score.y += shuffle_xor(score.y, 4u);
+    score.z += shuffle_xor(score.z, 4u);
+    score.w += shuffle_xor(score.w, 4u);
+    score = score * 0.3535533845424652f;
+    score = vec4<f32>((((wanted_key < end_of_part)) ? (score.x) : ((-9.999999680285692e+37f))), (((wanted_key < end_of_part)) ? (score.y) : ((-9.999999680285692e+37f))), (((wanted_key < end_of_part)) ? (score.z) : ((-9.999999680285692e+37f))), (((wanted_key < end_of_part)) ? (score.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_2 = vec4<f32>(dot(query_0_0, key_part_2), dot(query_1_0, key_part_2), dot(query_2_0, key_part_2), dot(query_3_0, key_part_2));
+    score_2.x += shuffle_xor(score_2.x, 1u);
+    score_2.y += shuffle_xor(score_2.y, 1u);
+    score_2.z += shuffle_xor(score_2.z, 1u);
+    score_2.w += shuffle_xor(score_2.w, 1u);
+    score_2.x += shuffle_xor(score_2.x, 2u);
+    score_2.y += shuffle_xor(score_2.y, 2u);
+    score_2.z += shuffle_xor(score_2.z, 2u);
+    score_2.w += shuffle_xor(score_2.w, 2u);
+    score_2.x += shuffle_xor(score_2.x, 4u);
+    score_2.y += shuffle_xor(score_2.y, 4u);
+    score_2.z += shuffle_xor(score_2.z, 4u);
+    score_2.w += shuffle_xor(score_2.w, 4u);
+    score_2 = score_2 * 0.3535533845424652f;
+    score_2 = vec4<f32>((((wanted_key_2 < end_of_part)) ? (score_2.x) : ((-9.999999680285692e+37f))), (((wanted_key_2 < end_of_part)) ? (score_2.y) : ((-9.999999680285692e+37f))), (((wanted_key_2 < end_of_part)) ? (score_2.z) : ((-9.999999680285692e+37f))), (((wanted_key_2 < end_of_part)) ? (score_2.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_3 = vec4<f32>(dot(query_0_0, key_part_3), dot(query_1_0, key_part_3), dot(query_2_0, key_part_3), dot(query_3_0, key_part_3));
+    score_3.x += shuffle_xor(score_3.x, 1u);
+    score_3.y += shuffle_xor(score_3.y, 1u);
+    score_3.z += shuffle_xor(score_3.z, 1u);
+    score_3.w += shuffle_xor(score_3.w, 1u);
+    score_3.x += shuffle_xor(score_3.x, 2u);
+    score_3.y += shuffle_xor(score_3.y, 2u);
+    score_3.z += shuffle_xor(score_3.z, 2u);
+    score_3.w += shuffle_xor(score_3.w, 2u);
+    score_3.x += shuffle_xor(score_3.x, 4u);
+    score_3.y += shuffle_xor(score_3.y, 4u);
+    score_3.z += shuffle_xor(score_3.z, 4u);
+    score_3.w += shuffle_xor(score_3.w, 4u);
+    score_3 = score_3 * 0.3535533845424652f;
+    score_3 = vec4<f32>((((wanted_key_3 < end_of_part)) ? (score_3.x) : ((-9.999999680285692e+37f))), (((wanted_key_3 < end_of_part)) ? (score_3.y) : ((-9.999999680285692e+37f))), (((wanted_key_3 < end_of_part)) ? (score_3.z) : ((-9.999999680285692e+37f))), (((wanted_key_3 < end_of_part)) ? (score_3.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_4 = vec4<f32>(dot(query_0_0, key_part_4), dot(query_1_0, key_part_4), dot(query_2_0, key_part_4), dot(query_3_0, key_part_4));
+    score_4.x += shuffle_xor(score_4.x, 1u);
+    score_4.y += shuffle_xor(score_4.y, 1u);
+    score_4.z += shuffle_xor(score_4.z, 1u);
+    score_4.w += shuffle_xor(score_4.w, 1u);
+    score_4.x += shuffle_xor(score_4.x, 2u);
+    score_4.y += shuffle_xor(score_4.y, 2u);
+    score_4.z += shuffle_xor(score_4.z, 2u);
+    score_4.w += shuffle_xor(score_4.w, 2u);
+    score_4.x += shuffle_xor(score_4.x, 4u);
+    score_4.y += shuffle_xor(score_4.y, 4u);
+    score_4.z += shuffle_xor(score_4.z, 4u);
+    score_4.w += shuffle_xor(score_4.w, 4u);
+    score_4 = score_4 * 0.3535533845424652f;
+    score_4 = vec4<f32>((((wanted_key_4 < end_of_part)) ? (score_4.x) : ((-9.999999680285692e+37f))), (((wanted_key_4 < end_of_part)) ? (score_4.y) : ((-9.999999680285692e+37f))), (((wanted_key_4 < end_of_part)) ? (score_4.z) : ((-9.999999680285692e+37f))), (((wanted_key_4 < end_of_part)) ? (score_4.w) : ((-9.999999680285692e+37f))));
+    const vec4<f32> raised = maximum(maximum_2, maximum(maximum(maximum(score, score_2), score_3), score_4));
+    const vec4<f32> factor = exponential(maximum_2 - raised);
+    maximum_2 = raised;
+    total = total * factor;
+    sum_0_0 = sum_0_0 * factor.x;
+    sum_1_0 = sum_1_0 * factor.y;
+    sum_2_0 = sum_2_0 * factor.z;
+    sum_3_0 = sum_3_0 * factor.w;
+    const vec4<f32> weight = exponential(score - maximum_2);
+    const i32 value_from = value_start + key_2 * sizes->value_row;
+    total += weight;
+    const vec4<f32> value_part = (((row_lane + 0) * 4 < 8) ? (value_buffer[(sizes->value_offset + value_from + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight.x * value_part;
+    sum_1_0 += weight.y * value_part;
+    sum_2_0 += weight.z * value_part;
+    sum_3_0 += weight.w * value_part;
+    const vec4<f32> weight_2 = exponential(score_2 - maximum_2);
+    const i32 value_from_2 = value_start + key_3 * sizes->value_row;
+    total += weight_2;
+    const vec4<f32> value_part_2 = (((row_lane + 0) * 4 < 8) ? (value_buffer[(sizes->value_offset + value_from_2 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_2.x * value_part_2;
+    sum_1_0 += weight_2.y * value_part_2;
+    sum_2_0 += weight_2.z * value_part_2;
+    sum_3_0 += weight_2.w * value_part_2;
+    const vec4<f32> weight_3 = exponential(score_3 - maximum_2);
+    const i32 value_from_3 = value_start + key_4 * sizes->value_row;
+    total += weight_3;
+    const vec4<f32> value_part_3 = (((row_lane + 0) * 4 < 8) ? (value_buffer[(sizes->value_offset + value_from_3 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_3.x * value_part_3;
+    sum_1_0 += weight_3.y * value_part_3;
+    sum_2_0 += weight_3.z * value_part_3;
+    sum_3_0 += weight_3.w * value_part_3;
+    const vec4<f32> weight_4 = exponential(score_4 - maximum_2);
+    const i32 value_from_4 = value_start + key_5 * sizes->value_row;
+    total += weight_4;
+    const vec4<f32> value_part_4 = (((row_lane + 0) * 4 < 8) ? (value_buffer[(sizes->value_offset + value_from_4 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_4.x * value_part_4;
+    sum_1_0 += weight_4.y * value_part_4;
+    sum_2_0 += weight_4.z * value_part_4;
+    sum_3_0 += weight_4.w * value_part_4;
+  }
+  __syncthreads();
+  vec4<f32> warp_maximum = maximum_2;
+  warp_maximum = maximum(warp_maximum, vec4<f32>(shuffle_xor(warp_maximum.x, 8u), shuffle_xor(warp_maximum.y, 8u), shuffle_xor(warp_maximum.z, 8u), shuffle_xor(warp_maximum.w, 8u)));
+  warp_maximum = maximum(warp_maximum, vec4<f32>(shuffle_xor(warp_maximum.x, 16u), shuffle_xor(warp_maximum.y, 16u), shuffle_xor(warp_maximum.z, 16u), shuffle_xor(warp_maximum.w, 16u)));
+  vec4<f32> warp_total = total * exponential(maximum_2 - warp_maximum);
+  warp_total.x += shuffle_xor(warp_total.x, 8u);
+  warp_total.y += shuffle_xor(warp_total.y, 8u);
+  warp_total.z += shuffle_xor(warp_total.z, 8u);
+  warp_total.w += shuffle_xor(warp_total.w, 8u);
+  warp_total.x += shuffle_xor(warp_total.x, 16u);
+  warp_total.y += shuffle_xor(warp_total.y, 16u);
+  warp_total.z += shuffle_xor(warp_total.z, 16u);
+  warp_total.w += shuffle_xor(warp_total.w, 16u);
+  if (thread % 32 == 0) {
+    warp_maxima[thread / 32] = warp_maximum;
+    warp_totals[thread / 32] = warp_total;
+  }
+  __syncthreads();
+  const vec4<f32> maximum_so_far = maximum(maximum(maximum(maximum(maximum(maximum(maximum(warp_maxima[0], warp_maxima[1]), warp_maxima[2]), warp_maxima[3]), warp_maxima[4]), warp_maxima[5]), warp_maxima[6]), warp_maxima[7]);
+  const vec4<f32> total_so_far = warp_totals[0] * exponential(warp_maxima[0] - maximum_so_far) + warp_totals[1] * exponential(warp_maxima[1] - maximum_so_far) + warp_totals[2] * exponential(warp_maxima[2] - maximum_so_far) + warp_totals[3] * exponential(warp_maxima[3] - maximum_so_far) + warp_totals[4] * exponential(warp_maxima[4] - maximum_so_far) + warp_totals[5] * exponential(warp_maxima[5] - maximum_so_far) + warp_totals[6] * exponential(warp_maxima[6] - maximum_so_far) + warp_totals[7] * exponential(warp_maxima[7] - maximum_so_far);
+  // a query that sees no key has a total of 0: zeros
+  const vec4<f32> inverse = vec4<f32>(((total_so_far.x > 0.0f) ? (1.0f / total_so_far.x) : (0.0f)), ((total_so_far.y > 0.0f) ? (1.0f / total_so_far.y) : (0.0f)), ((total_so_far.z > 0.0f) ? (1.0f / total_so_far.z) : (0.0f)), ((total_so_far.w > 0.0f) ? (1.0f / total_so_far.w) : (0.0f)));
+  const vec4<f32> factor_2 = inverse * exponential(maximum_2 - maximum_so_far);
+  sum_0_0 = sum_0_0 * factor_2.x;
+  sum_1_0 = sum_1_0 * factor_2.y;
+  sum_2_0 = sum_2_0 * factor_2.z;
+  sum_3_0 = sum_3_0 * factor_2.w;
+  sum_0_0.x += shuffle_xor(sum_0_0.x, 8u);
+  sum_0_0.y += shuffle_xor(sum_0_0.y, 8u);
+  sum_0_0.z += shuffle_xor(sum_0_0.z, 8u);
+  sum_0_0.w += shuffle_xor(sum_0_0.w, 8u);
+  sum_0_0.x += shuffle_xor(sum_0_0.x, 16u);
+  sum_0_0.y += shuffle_xor(sum_0_0.y, 16u);
+  sum_0_0.z += shuffle_xor(sum_0_0.z, 16u);
+  sum_0_0.w += shuffle_xor(sum_0_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 0) * 8 + row_lane + 0] = sum_0_0;
+  }
+  sum_1_0.x += shuffle_xor(sum_1_0.x, 8u);
+  sum_1_0.y += shuffle_xor(sum_1_0.y, 8u);
+  sum_1_0.z += shuffle_xor(sum_1_0.z, 8u);
+  sum_1_0.w += shuffle_xor(sum_1_0.w, 8u);
+  sum_1_0.x += shuffle_xor(sum_1_0.x, 16u);
+  sum_1_0.y += shuffle_xor(sum_1_0.y, 16u);
+  sum_1_0.z += shuffle_xor(sum_1_0.z, 16u);
+  sum_1_0.w += shuffle_xor(sum_1_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 1) * 8 + row_lane + 0] = sum_1_0;
+  }
+  sum_2_0.x += shuffle_xor(sum_2_0.x, 8u);
+  sum_2_0.y += shuffle_xor(sum_2_0.y, 8u);
+  sum_2_0.z += shuffle_xor(sum_2_0.z, 8u);
+  sum_2_0.w += shuffle_xor(sum_2_0.w, 8u);
+  sum_2_0.x += shuffle_xor(sum_2_0.x, 16u);
+  sum_2_0.y += shuffle_xor(sum_2_0.y, 16u);
+  sum_2_0.z += shuffle_xor(sum_2_0.z, 16u);
+  sum_2_0.w += shuffle_xor(sum_2_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 2) * 8 + row_lane + 0] = sum_2_0;
+  }
+  sum_3_0.x += shuffle_xor(sum_3_0.x, 8u);
+  sum_3_0.y += shuffle_xor(sum_3_0.y, 8u);
+  sum_3_0.z += shuffle_xor(sum_3_0.z, 8u);
+  sum_3_0.w += shuffle_xor(sum_3_0.w, 8u);
+  sum_3_0.x += shuffle_xor(sum_3_0.x, 16u);
+  sum_3_0.y += shuffle_xor(sum_3_0.y, 16u);
+  sum_3_0.z += shuffle_xor(sum_3_0.z, 16u);
+  sum_3_0.w += shuffle_xor(sum_3_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 3) * 8 + row_lane + 0] = sum_3_0;
+  }
+  __syncthreads();
+  const i32 result_start = batch * sizes->result_batch + head * sizes->result_head;
+  for (i32 slot = thread; slot < 32; slot += 256) {
+    const i32 row = slot / 8;
+    const i32 column = slot % 8 * 4;
+    const vec4<f32> row_part = warp_sums[slot + 0] + warp_sums[slot + 32] + warp_sums[slot + 64] + warp_sums[slot + 96] + warp_sums[slot + 128] + warp_sums[slot + 160] + warp_sums[slot + 192] + warp_sums[slot + 224];
+    if (row < rows && column < 8) {
+      const i32 place = result_start + (first_query + row) * sizes->result_row + column;
+      const vec4<f32> lanes = row_part;
+      result_log_sum_exp_buffer[sizes->result_offset + place] = lanes.x;
+      result_log_sum_exp_buffer[sizes->result_offset + place + 1] = lanes.y;
+      result_log_sum_exp_buffer[sizes->result_offset + place + 2] = lanes.z;
+      result_log_sum_exp_buffer[sizes->result_offset + place + 3] = lanes.w;
+    }
+  }
+  const i32 log_sum_exp_start = batch * sizes->log_sum_exp_batch + head * sizes->log_sum_exp_head;
+  if (thread == 0) {
+    if (0 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + 0] = ((total_so_far.x > 0.0f) ? (maximum_so_far.x + logarithm(total_so_far.x)) : (f32_of_bits(0xff800000u)));
+    }
+    if (1 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + 1] = ((total_so_far.y > 0.0f) ? (maximum_so_far.y + logarithm(total_so_far.y)) : (f32_of_bits(0xff800000u)));
+    }
+    if (2 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + 2] = ((total_so_far.z > 0.0f) ? (maximum_so_far.z + logarithm(total_so_far.z)) : (f32_of_bits(0xff800000u)));
+    }
+    if (3 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + 3] = ((total_so_far.w > 0.0f) ? (maximum_so_far.w + logarithm(total_so_far.w)) : (f32_of_bits(0xff800000u)));
+    }
+  }
+}
+}
+
+// === kernel attention_keys_merged ===
+// attention_keys_merged
+// Attention of 4 queries of one head a workgroup, 256 keys at a time.
+
+namespace attention_keys_merged_kernel {
+struct Sizes {
+  i32 items;
+  i32 query_offset;
+  i32 key_offset;
+  i32 value_offset;
+  i32 bias_offset;
+  i32 result_offset;
+  i32 batches;
+  i32 heads;
+  i32 key_heads;
+  i32 queries;
+  i32 query_batch;
+  i32 query_head;
+  i32 query_row;
+  i32 result_batch;
+  i32 result_head;
+  i32 result_row;
+  i32 keys;
+  i32 key_batch;
+  i32 key_head;
+  i32 key_row;
+  i32 value_batch;
+  i32 value_head;
+  i32 value_row;
+  i32 bias_batch;
+  i32 bias_head;
+  i32 bias_row;
+};
+
+extern "C" __global__ void __launch_bounds__(256, 1) attention_keys_merged(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ query_buffer,
+  const f32 *__restrict__ key_value_bias_buffer,
+  vec4<f32> *__restrict__ result_buffer
+) {
+  __shared__ vec4<f32> warp_maxima[8];
+  __shared__ vec4<f32> warp_totals[8];
+  __shared__ vec4<f32> warp_sums[256];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 tiles = ((sizes->queries + 3) / 4);
+  const i32 batch = item / tiles / sizes->heads;
+  const i32 head = item / tiles % sizes->heads;
+  const i32 key_head = head / (sizes->heads / sizes->key_heads);
+  const i32 first_query = item % tiles * 4;
+  const i32 rows = minimum(4, sizes->queries - first_query);
+  const i32 row_group = thread / 256;
+  const i32 lane = thread % 256;
+  const i32 query_start = batch * sizes->query_batch + head * sizes->query_head;
+  const i32 row_lane = thread % 8;
+  const i32 split = thread / 8;
+  vec4<f32> maximum_2 = vec4<f32>((-4.999999840142846e+37f));
+  vec4<f32> total = vec4<f32>();
+  vec4<f32> sum_0_0 = vec4<f32>();
+  vec4<f32> sum_1_0 = vec4<f32>();
+  vec4<f32> sum_2_0 = vec4<f32>();
+  vec4<f32> sum_3_0 = vec4<f32>();
+  // Segment of keys
+  const i32 first_stand = first_query + sizes->keys - sizes->queries;
+  const i32 own_stand = first_stand + 0;
+  const i32 bias_start = batch * sizes->bias_batch + key_head * sizes->bias_head;
+  const i32 key_start = batch * sizes->key_batch + key_head * sizes->key_head;
+  const i32 value_start = batch * sizes->value_batch + key_head * sizes->value_head;
+  const i32 query_row_start = opaque(query_start + (first_query + minimum(0, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_0_0 = (((row_lane + 0) * 4 < 4) ? (query_buffer[(sizes->query_offset + query_row_start + minimum((row_lane + 0) * 4, 0)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_2 = opaque(query_start + (first_query + minimum(1, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_1_0 = (((row_lane + 0) * 4 < 4) ? (query_buffer[(sizes->query_offset + query_row_start_2 + minimum((row_lane + 0) * 4, 0)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_3 = opaque(query_start + (first_query + minimum(2, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_2_0 = (((row_lane + 0) * 4 < 4) ? (query_buffer[(sizes->query_offset + query_row_start_3 + minimum((row_lane + 0) * 4, 0)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_4 = opaque(query_start + (first_query + minimum(3, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_3_0 = (((row_lane + 0) * 4 < 4) ? (query_buffer[(sizes->query_offset + query_row_start_4 + minimum((row_lane + 0) * 4, 0)) >> 2u]) : (vec4<f32>(0.0f)));
+  #pragma unroll 1
+  for (i32 tile = 0; tile < sizes->keys; tile += 128) {
+    const i32 wanted_key = tile + 0 + split;
+    const i32 key_2 = minimum(wanted_key, sizes->keys - 1);
+    const i32 key_from = key_start + key_2 * sizes->key_row;
+    const vec4<f32> key_part = (((row_lane + 0) * 4 < 4) ? (vec4<f32>(key_value_bias_buffer[sizes->key_offset + key_from + minimum((row_lane + 0) * 4, 0)], key_value_bias_buffer[sizes->key_offset + key_from + minimum((row_lane + 0) * 4, 0) + 1], key_value_bias_buffer[sizes->key_offset + key_from + minimum((row_lane + 0) * 4, 0) + 2], key_value_bias_buffer[sizes->key_offset + key_from + minimum((row_lane + 0) * 4, 0) + 3])) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_2 = tile + 32 + split;
+    const i32 key_3 = minimum(wanted_key_2, sizes->keys - 1);
+    const i32 key_from_2 = key_start + key_3 * sizes->key_row;
+    const vec4<f32> key_part_2 = (((row_lane + 0) * 4 < 4) ? (vec4<f32>(key_value_bias_buffer[sizes->key_offset + key_from_2 + minimum((row_lane + 0) * 4, 0)], key_value_bias_buffer[sizes->key_offset + key_from_2 + minimum((row_lane + 0) * 4, 0) + 1], key_value_bias_buffer[sizes->key_offset + key_from_2 + minimum((row_lane + 0) * 4, 0) + 2], key_value_bias_buffer[sizes->key_offset + key_from_2 + minimum((row_lane + 0) * 4, 0) + 3])) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_3 = tile + 64 + split;
+    const i32 key_4 = minimum(wanted_key_3, sizes->keys - 1);
+    const i32 key_from_3 = key_start + key_4 * sizes->key_row;
+    const vec4<f32> key_part_3 = (((row_lane + 0) * 4 < 4) ? (vec4<f32>(key_value_bias_buffer[sizes->key_offset + key_from_3 + minimum((row_lane + 0) * 4, 0)], key_value_bias_buffer[sizes->key_offset + key_from_3 + minimum((row_lane + 0) * 4, 0) + 1], key_value_bias_buffer[sizes->key_offset + key_from_3 + minimum((row_lane + 0) * 4, 0) + 2], key_value_bias_buffer[sizes->key_offset + key_from_3 + minimum((row_lane + 0) * 4, 0) + 3])) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_4 = tile + 96 + split;
+    const i32 key_5 = minimum(wanted_key_4, sizes->keys - 1);
+    const i32 key_from_4 = key_start + key_5 * sizes->key_row;
+    const vec4<f32> key_part_4 = (((row_lane + 0) * 4 < 4) ? (vec4<f32>(key_value_bias_buffer[sizes->key_offset + key_from_4 + minimum((row_lane + 0) * 4, 0)], key_value_bias_buffer[sizes->key_offset + key_from_4 + minimum((row_lane + 0) * 4, 0) + 1], key_value_bias_buffer[sizes->key_offset + key_from_4 + minimum((row_lane + 0) * 4, 0) + 2], key_value_bias_buffer[sizes->key_offset + key_from_4 + minimum((row_lane + 0) * 4, 0) + 3])) : (vec4<f32>(0.0f)));
+    vec4<f32> score = vec4<f32>(dot(query_0_0, key_part), dot(query_1_0, key_part), dot(query_2_0, key_part), dot(query_3_0, key_part));
+    score.x += shuffle_xor(score.x, 1u);
+    score.y += shuffle_xor(score.y, 1u);
+    score.z += shuffle_xor(score.z, 1u);
+    score.w += shuffle_xor(score.w, 1u);
+    score.x += shuffle_xor(score.x, 2u);
+    score.y += shuffle_xor(score.y, 2u);
+    score.z += shuffle_xor(score.z, 2u);
+    score.w += shuffle_xor(score.w, 2u);
+    score.x += shuffle_xor(score.x, 4u);
+    score.y += shuffle_xor(score.y, 4u);
+    score.z += shuffle_xor(score.z, 4u);
+    score.w += shuffle_xor(score.w, 4u);
+    score = score * 0.0f + vec4<f32>(maximum(key_value_bias_buffer[sizes->bias_offset + bias_start + key_2 * sizes->bias_row], (-9.999999680285692e+37f)));
+    score = vec4<f32>((((wanted_key < sizes->keys)) ? (score.x) : ((-9.999999680285692e+37f))), (((wanted_key < sizes->keys)) ? (score.y) : ((-9.999999680285692e+37f))), (((wanted_key < sizes->keys)) ? (score.z) : ((-9.999999680285692e+37f))), (((wanted_key < sizes->keys)) ? (score.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_2 = vec4<f32>(dot(query_0_0, key_part_2), dot(query_1_0, key_part_2), dot(query_2_0, key_part_2), dot(query_3_0, key_part_2));
+    score_2.x += shuffle_xor(score_2.x, 1u);
+    score_2.y += shuffle_xor(score_2.y, 1u);
+    score_2.z += shuffle_xor(score_2.z, 1u);
+    score_2.w += shuffle_xor(score_2.w, 1u);
+    score_2.x += shuffle_xor(score_2.x, 2u);
+    score_2.y += shuffle_xor(score_2.y, 2u);
+    score_2.z += shuffle_xor(score_2.z, 2u);
+    score_2.w += shuffle_xor(score_2.w, 2u);
+    score_2.x += shuffle_xor(score_2.x, 4u);
+    score_2.y += shuffle_xor(score_2.y, 4u);
+    score_2.z += shuffle_xor(score_2.z, 4u);
+    score_2.w += shuffle_xor(score_2.w, 4u);
+    score_2 = score_2 * 0.0f + vec4<f32>(maximum(key_value_bias_buffer[sizes->bias_offset + bias_start + key_3 * sizes->bias_row], (-9.999999680285692e+37f)));
+    score_2 = vec4<f32>((((wanted_key_2 < sizes->keys)) ? (score_2.x) : ((-9.999999680285692e+37f))), (((wanted_key_2 < sizes->keys)) ? (score_2.y) : ((-9.999999680285692e+37f))), (((wanted_key_2 < sizes->keys)) ? (score_2.z) : ((-9.999999680285692e+37f))), (((wanted_key_2 < sizes->keys)) ? (score_2.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_3 = vec4<f32>(dot(query_0_0, key_part_3), dot(query_1_0, key_part_3), dot(query_2_0, key_part_3), dot(query_3_0, key_part_3));
+    score_3.x += shuffle_xor(score_3.x, 1u);
+    score_3.y += shuffle_xor(score_3.y, 1u);
+    score_3.z += shuffle_xor(score_3.z, 1u);
+    score_3.w += shuffle_xor(score_3.w, 1u);
+    score_3.x += shuffle_xor(score_3.x, 2u);
+    score_3.y += shuffle_xor(score_3.y, 2u);
+    score_3.z += shuffle_xor(score_3.z, 2u);
+    score_3.w += shuffle_xor(score_3.w, 2u);
+    score_3.x += shuffle_xor(score_3.x, 4u);
+    score_3.y += shuffle_xor(score_3.y, 4u);
+    score_3.z += shuffle_xor(score_3.z, 4u);
+    score_3.w += shuffle_xor(score_3.w, 4u);
+    score_3 = score_3 * 0.0f + vec4<f32>(maximum(key_value_bias_buffer[sizes->bias_offset + bias_start + key_4 * sizes->bias_row], (-9.999999680285692e+37f)));
+    score_3 = vec4<f32>((((wanted_key_3 < sizes->keys)) ? (score_3.x) : ((-9.999999680285692e+37f))), (((wanted_key_3 < sizes->keys)) ? (score_3.y) : ((-9.999999680285692e+37f))), (((wanted_key_3 < sizes->keys)) ? (score_3.z) : ((-9.999999680285692e+37f))), (((wanted_key_3 < sizes->keys)) ? (score_3.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_4 = vec4<f32>(dot(query_0_0, key_part_4), dot(query_1_0, key_part_4), dot(query_2_0, key_part_4), dot(query_3_0, key_part_4));
+    score_4.x += shuffle_xor(score_4.x, 1u);
+    score_4.y += shuffle_xor(score_4.y, 1u);
+    score_4.z += shuffle_xor(score_4.z, 1u);
+    score_4.w += shuffle_xor(score_4.w, 1u);
+    score_4.x += shuffle_xor(score_4.x, 2u);
+    score_4.y += shuffle_xor(score_4.y, 2u);
+    score_4.z += shuffle_xor(score_4.z, 2u);
+    score_4.w += shuffle_xor(score_4.w, 2u);
+    score_4.x += shuffle_xor(score_4.x, 4u);
+    score_4.y += shuffle_xor(score_4.y, 4u);
+    score_4.z += shuffle_xor(score_4.z, 4u);
+    score_4.w += shuffle_xor(score_4.w, 4u);
+    score_4 = score_4 * 0.0f + vec4<f32>(maximum(key_value_bias_buffer[sizes->bias_offset + bias_start + key_5 * sizes->bias_row], (-9.999999680285692e+37f)));
+    score_4 = vec4<f32>((((wanted_key_4 < sizes->keys)) ? (score_4.x) : ((-9.999999680285692e+37f))), (((wanted_key_4 < sizes->keys)) ? (score_4.y) : ((-9.999999680285692e+37f))), (((wanted_key_4 < sizes->keys)) ? (score_4.z) : ((-9.999999680285692e+37f))), (((wanted_key_4 < sizes->keys)) ? (score_4.w) : ((-9.999999680285692e+37f))));
+    const vec4<f32> raised = maximum(maximum_2, maximum(maximum(maximum(score, score_2), score_3), score_4));
+    const vec4<f32> factor = exponential(maximum_2 - raised);
+    maximum_2 = raised;
+    total = total * factor;
+    sum_0_0 = sum_0_0 * factor.x;
+    sum_1_0 = sum_1_0 * factor.y;
+    sum_2_0 = sum_2_0 * factor.z;
+    sum_3_0 = sum_3_0 * factor.w;
+    const vec4<f32> weight = exponential(score - maximum_2);
+    const i32 value_from = value_start + key_2 * sizes->value_row;
+    total += weight;
+    const vec4<f32> value_part = (((row_lane + 0) * 4 < 8) ? (vec4<f32>(key_value_bias_buffer[sizes->value_offset + value_from + minimum((row_lane + 0) * 4, 4)], key_value_bias_buffer[sizes->value_offset + value_from + minimum((row_lane + 0) * 4, 4) + 1], key_value_bias_buffer[sizes->value_offset + value_from + minimum((row_lane + 0) * 4, 4) + 2], key_value_bias_buffer[sizes->value_offset + value_from + minimum((row_lane + 0) * 4, 4) + 3])) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight.x * value_part;
+    sum_1_0 += weight.y * value_part;
+    sum_2_0 += weight.z * value_part;
+    sum_3_0 += weight.w * value_part;
+    const vec4<f32> weight_2 = exponential(score_2 - maximum_2);
+    const i32 value_from_2 = value_start + key_3 * sizes->value_row;
+    total += weight_2;
+    const vec4<f32> value_part_2 = (((row_lane + 0) * 4 < 8) ? (vec4<f32>(key_value_bias_buffer[sizes->value_offset + value_from_2 + minimum((row_lane + 0) * 4, 4)], key_value_bias_buffer[sizes->value_offset + value_from_2 + minimum((row_lane + 0) * 4, 4) + 1], key_value_bias_buffer[sizes->value_offset + value_from_2 + minimum((row_lane + 0) * 4, 4) + 2], key_value_bias_buffer[sizes->value_offset + value_from_2 + minimum((row_lane + 0) * 4, 4) + 3])) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_2.x * value_part_2;
+    sum_1_0 += weight_2.y * value_part_2;
+    sum_2_0 += weight_2.z * value_part_2;
+    sum_3_0 += weight_2.w * value_part_2;
+    const vec4<f32> weight_3 = exponential(score_3 - maximum_2);
+    const i32 value_from_3 = value_start + key_4 * sizes->value_row;
+    total += weight_3;
+    const vec4<f32> value_part_3 = (((row_lane + 0) * 4 < 8) ? (vec4<f32>(key_value_bias_buffer[sizes->value_offset + value_from_3 + minimum((row_lane + 0) * 4, 4)], key_value_bias_buffer[sizes->value_offset + value_from_3 + minimum((row_lane + 0) * 4, 4) + 1], key_value_bias_buffer[sizes->value_offset + value_from_3 + minimum((row_lane + 0) * 4, 4) + 2], key_value_bias_buffer[sizes->value_offset + value_from_3 + minimum((row_lane + 0) * 4, 4) + 3])) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_3.x * value_part_3;
+    sum_1_0 += weight_3.y * value_part_3;
+    sum_2_0 += weight_3.z * value_part_3;
+    sum_3_0 += weight_3.w * value_part_3;
+    const vec4<f32> weight_4 = exponential(score_4 - maximum_2);
+    const i32 value_from_4 = value_start + key_5 * sizes->value_row;
+    total += weight_4;
+    const vec4<f32> value_part_4 = (((row_lane + 0) * 4 < 8) ? (vec4<f32>(key_value_bias_buffer[sizes->value_offset + value_from_4 + minimum((row_lane + 0) * 4, 4)], key_value_bias_buffer[sizes->value_offset + value_from_4 + minimum((row_lane + 0) * 4, 4) + 1], key_value_bias_buffer[sizes->value_offset + value_from_4 + minimum((row_lane + 0) * 4, 4) + 2], key_value_bias_buffer[sizes->value_offset + value_from_4 + minimum((row_lane + 0) * 4, 4) + 3])) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_4.x * value_part_4;
+    sum_1_0 += weight_4.y * value_part_4;
+    sum_2_0 += weight_4.z * value_part_4;
+    sum_3_0 += weight_4.w * value_part_4;
+  }
+  __syncthreads();
+  vec4<f32> warp_maximum = maximum_2;
+  warp_maximum = maximum(warp_maximum, vec4<f32>(shuffle_xor(warp_maximum.x, 8u), shuffle_xor(warp_maximum.y, 8u), shuffle_xor(warp_maximum.z, 8u), shuffle_xor(warp_maximum.w, 8u)));
+  warp_maximum = maximum(warp_maximum, vec4<f32>(shuffle_xor(warp_maximum.x, 16u), shuffle_xor(warp_maximum.y, 16u), shuffle_xor(warp_maximum.z, 16u), shuffle_xor(warp_maximum.w, 16u)));
+  vec4<f32> warp_total = total * exponential(maximum_2 - warp_maximum);
+  warp_total.x += shuffle_xor(warp_total.x, 8u);
+  warp_total.y += shuffle_xor(warp_total.y, 8u);
+  warp_total.z += shuffle_xor(warp_total.z, 8u);
+  warp_total.w += shuffle_xor(warp_total.w, 8u);
+  warp_total.x += shuffle_xor(warp_total.x, 16u);
+  warp_total.y += shuffle_xor(warp_total.y, 16u);
+  warp_total.z += shuffle_xor(warp_total.z, 16u);
+  warp_total.w += shuffle_xor(warp_total.w, 16u);
+  if (thread % 32 == 0) {
+    warp_maxima[thread / 32] = warp_maximum;
+    warp_totals[thread / 32] = warp_total;
+  }
+  __syncthreads();
+  const vec4<f32> maximum_so_far = maximum(maximum(maximum(maximum(maximum(maximum(maximum(warp_maxima[0], warp_maxima[1]), warp_maxima[2]), warp_maxima[3]), warp_maxima[4]), warp_maxima[5]), warp_maxima[6]), warp_maxima[7]);
+  const vec4<f32> total_so_far = warp_totals[0] * exponential(warp_maxima[0] - maximum_so_far) + warp_totals[1] * exponential(warp_maxima[1] - maximum_so_far) + warp_totals[2] * exponential(warp_maxima[2] - maximum_so_far) + warp_totals[3] * exponential(warp_maxima[3] - maximum_so_far) + warp_totals[4] * exponential(warp_maxima[4] - maximum_so_far) + warp_totals[5] * exponential(warp_maxima[5] - maximum_so_far) + warp_totals[6] * exponential(warp_maxima[6] - maximum_so_far) + warp_totals[7] * exponential(warp_maxima[7] - maximum_so_far);
+  // a query that sees no key has a total of 0: zeros
+  const vec4<f32> inverse = vec4<f32>(((total_so_far.x > 0.0f) ? (1.0f / total_so_far.x) : (0.0f)), ((total_so_far.y > 0.0f) ? (1.0f / total_so_far.y) : (0.0f)), ((total_so_far.z > 0.0f) ? (1.0f / total_so_far.z) : (0.0f)), ((total_so_far.w > 0.0f) ? (1.0f / total_so_far.w) : (0.0f)));
+  const vec4<f32> factor_2 = inverse * exponential(maximum_2 - maximum_so_far);
+  sum_0_0 = sum_0_0 * factor_2.x;
+  sum_1_0 = sum_1_0 * factor_2.y;
+  sum_2_0 = sum_2_0 * factor_2.z;
+  sum_3_0 = sum_3_0 * factor_2.w;
+  sum_0_0.x += shuffle_xor(sum_0_0.x, 8u);
+  sum_0_0.y += shuffle_xor(sum_0_0.y, 8u);
+  sum_0_0.z += shuffle_xor(sum_0_0.z, 8u);
+  sum_0_0.w += shuffle_xor(sum_0_0.w, 8u);
+  sum_0_0.x += shuffle_xor(sum_0_0.x, 16u);
+  sum_0_0.y += shuffle_xor(sum_0_0.y, 16u);
+  sum_0_0.z += shuffle_xor(sum_0_0.z, 16u);
+  sum_0_0.w += shuffle_xor(sum_0_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 0) * 8 + row_lane + 0] = sum_0_0;
+  }
+  sum_1_0.x += shuffle_xor(sum_1_0.x, 8u);
+  sum_1_0.y += shuffle_xor(sum_1_0.y, 8u);
+  sum_1_0.z += shuffle_xor(sum_1_0.z, 8u);
+  sum_1_0.w += shuffle_xor(sum_1_0.w, 8u);
+  sum_1_0.x += shuffle_xor(sum_1_0.x, 16u);
+  sum_1_0.y += shuffle_xor(sum_1_0.y, 16u);
+  sum_1_0.z += shuffle_xor(sum_1_0.z, 16u);
+  sum_1_0.w += shuffle_xor(sum_1_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 1) * 8 + row_lane + 0] = sum_1_0;
+  }
+  sum_2_0.x += shuffle_xor(sum_2_0.x, 8u);
+  sum_2_0.y += shuffle_xor(sum_2_0.y, 8u);
+  sum_2_0.z += shuffle_xor(sum_2_0.z, 8u);
+  sum_2_0.w += shuffle_xor(sum_2_0.w, 8u);
+  sum_2_0.x += shuffle_xor(sum_2_0.x, 16u);
+  sum_2_0.y += shuffle_xor(sum_2_0.y, 16u);
+  sum_2_0.z += shuffle_xor(sum_2_0.z, 16u);
+  sum_2_0.w += shuffle_xor(sum_2_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 2) * 8 + row_lane + 0] = sum_2_0;
+  }
+  sum_3_0.x += shuffle_xor(sum_3_0.x, 8u);
+  sum_3_0.y += shuffle_xor(sum_3_0.y, 8u);
+  sum_3_0.z += shuffle_xor(sum_3_0.z, 8u);
+  sum_3_0.w += shuffle_xor(sum_3_0.w, 8u);
+  sum_3_0.x += shuffle_xor(sum_3_0.x, 16u);
+  sum_3_0.y += shuffle_xor(sum_3_0.y, 16u);
+  sum_3_0.z += shuffle_xor(sum_3_0.z, 16u);
+  sum_3_0.w += shuffle_xor(sum_3_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 3) * 8 + row_lane + 0] = sum_3_0;
+  }
+  __syncthreads();
+  const i32 result_start = batch * sizes->result_batch + head * sizes->result_head;
+  for (i32 slot = thread; slot < 32; slot += 256) {
+    const i32 row = slot / 8;
+    const i32 column = slot % 8 * 4;
+    const vec4<f32> row_part = warp_sums[slot + 0] + warp_sums[slot + 32] + warp_sums[slot + 64] + warp_sums[slot + 96] + warp_sums[slot + 128] + warp_sums[slot + 160] + warp_sums[slot + 192] + warp_sums[slot + 224];
+    if (row < rows && column < 8) {
+      const i32 place = result_start + (first_query + row) * sizes->result_row + column;
+      result_buffer[(sizes->result_offset + place) >> 2u] = row_part;
+    }
+  }
+}
+}
+
 // === kernel attention_keys_keys ===
 // attention_keys_keys
 // Attention of 4 queries of one head a workgroup, 256 keys at a time.
@@ -3406,7 +4223,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_keys_keys(
     return;
   }
   const i32 tiles = ((sizes->queries + 3) / 4);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 4;

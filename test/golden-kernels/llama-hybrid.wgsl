@@ -639,7 +639,7 @@ fn main(
     return;
   }
   let tiles: i32 = ((sizes.queries + 15) / 16);
-  let batch: i32 = item / (tiles * sizes.heads);
+  let batch: i32 = item / tiles / sizes.heads;
   let head: i32 = item / tiles % sizes.heads;
   let key_head: i32 = head / (sizes.heads / sizes.key_heads);
   let first_query: i32 = item % tiles * 16;
@@ -1374,7 +1374,7 @@ fn main(
     return;
   }
   let tiles: i32 = ((sizes.queries + 15) / 16);
-  let batch: i32 = item / (tiles * sizes.heads);
+  let batch: i32 = item / tiles / sizes.heads;
   let head: i32 = item / tiles % sizes.heads;
   let key_head: i32 = head / (sizes.heads / sizes.key_heads);
   let first_query: i32 = item % tiles * 16;
@@ -2756,7 +2756,7 @@ fn main(
     return;
   }
   let tiles: i32 = ((sizes.queries + 3) / 4);
-  let batch: i32 = item / (tiles * sizes.heads);
+  let batch: i32 = item / tiles / sizes.heads;
   let head: i32 = item / tiles % sizes.heads;
   let key_head: i32 = head / (sizes.heads / sizes.key_heads);
   let first_query: i32 = item % tiles * 4;
@@ -2821,7 +2821,7 @@ fn main(
       block_values[thread / 16] = group_maximum;
     }
     workgroupBarrier();
-    let start_2: i32 = row_group * 8;
+    let start_2: i32 = thread / 128 * 8;
     var group_maximum_2: vec4<f32> = block_values[start_2];
     for (var other: i32 = 1; other < 8; other += 1) {
       group_maximum_2 = max(group_maximum_2, block_values[start_2 + other]);
@@ -2860,7 +2860,7 @@ fn main(
     block_values[thread / 16] = row_total;
   }
   workgroupBarrier();
-  let start_4: i32 = row_group * 8;
+  let start_4: i32 = thread / 128 * 8;
   var row_total_2: vec4<f32> = block_values[start_4];
   for (var other: i32 = 1; other < 8; other += 1) {
     row_total_2 = row_total_2 + block_values[start_4 + other];
@@ -2978,7 +2978,7 @@ fn main(
     return;
   }
   let tiles: i32 = ((sizes.queries + 3) / 4);
-  let batch: i32 = item / (tiles * sizes.heads);
+  let batch: i32 = item / tiles / sizes.heads;
   let head: i32 = item / tiles % sizes.heads;
   let key_head: i32 = head / (sizes.heads / sizes.key_heads);
   let first_query: i32 = item % tiles * 4;
@@ -3043,7 +3043,7 @@ fn main(
       block_values[thread / 16] = group_maximum;
     }
     workgroupBarrier();
-    let start_2: i32 = row_group * 8;
+    let start_2: i32 = thread / 128 * 8;
     var group_maximum_2: vec4<f32> = block_values[start_2];
     for (var other: i32 = 1; other < 8; other += 1) {
       group_maximum_2 = max(group_maximum_2, block_values[start_2 + other]);
@@ -3119,7 +3119,7 @@ fn main(
       block_values[thread / 16] = group_maximum_3;
     }
     workgroupBarrier();
-    let start_4: i32 = row_group * 8;
+    let start_4: i32 = thread / 128 * 8;
     var group_maximum_4: vec4<f32> = block_values[start_4];
     for (var other: i32 = 1; other < 8; other += 1) {
       group_maximum_4 = max(group_maximum_4, block_values[start_4 + other]);
@@ -3158,7 +3158,7 @@ fn main(
     block_values[thread / 16] = row_total;
   }
   workgroupBarrier();
-  let start_6: i32 = row_group * 8;
+  let start_6: i32 = thread / 128 * 8;
   var row_total_2: vec4<f32> = block_values[start_6];
   for (var other: i32 = 1; other < 8; other += 1) {
     row_total_2 = row_total_2 + block_values[start_6 + other];

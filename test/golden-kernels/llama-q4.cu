@@ -932,7 +932,7 @@ extern "C" __global__ void __launch_bounds__(64, 1) attention_keys_causal(
     return;
   }
   const i32 tiles = ((sizes->queries + 15) / 16);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 16;
@@ -1117,6 +1117,7 @@ struct Sizes {
   i32 minima_offset;
   i32 residual_offset;
   i32 result_offset;
+  i32 result_statistics_offset;
   i32 rows;
   i32 columns;
   i32 depth;
@@ -1152,10 +1153,11 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_residual(
   const f32 *__restrict__ scales_buffer,
   const f32 *__restrict__ minima_buffer,
   const f32 *__restrict__ residual_buffer,
-  f32 *__restrict__ result_buffer
+  f32 *__restrict__ result_result_statistics_buffer
 ) {
   __shared__ vec4<f32> left_tile[576];
   __shared__ vec4<f32> right_tile[576];
+  __shared__ f32 exchanged[128];
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
@@ -1296,109 +1298,737 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_residual(
   const i32 column = first_column + thread_column + 0;
   if (column < sizes->columns) {
     if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = sum_0_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column];
+      const f32 kept = sum_0_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = kept;
+      sum_0_0 = kept;
     }
     if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = sum_1_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column];
+      const f32 kept_2 = sum_1_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = kept_2;
+      sum_1_0 = kept_2;
     }
     if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = sum_2_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column];
+      const f32 kept_3 = sum_2_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = kept_3;
+      sum_2_0 = kept_3;
     }
     if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = sum_3_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column];
+      const f32 kept_4 = sum_3_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = kept_4;
+      sum_3_0 = kept_4;
     }
     if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = sum_4_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column];
+      const f32 kept_5 = sum_4_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = kept_5;
+      sum_4_0 = kept_5;
     }
     if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = sum_5_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column];
+      const f32 kept_6 = sum_5_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = kept_6;
+      sum_5_0 = kept_6;
     }
     if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = sum_6_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column];
+      const f32 kept_7 = sum_6_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = kept_7;
+      sum_6_0 = kept_7;
     }
     if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = sum_7_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column];
+      const f32 kept_8 = sum_7_0 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = kept_8;
+      sum_7_0 = kept_8;
     }
   }
   const i32 column_2 = first_column + thread_column + 16;
   if (column_2 < sizes->columns) {
     if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = sum_0_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_2];
+      const f32 kept_9 = sum_0_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_2];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = kept_9;
+      sum_0_1 = kept_9;
     }
     if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = sum_1_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_2];
+      const f32 kept_10 = sum_1_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_2];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = kept_10;
+      sum_1_1 = kept_10;
     }
     if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = sum_2_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_2];
+      const f32 kept_11 = sum_2_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_2];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = kept_11;
+      sum_2_1 = kept_11;
     }
     if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = sum_3_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_2];
+      const f32 kept_12 = sum_3_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_2];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = kept_12;
+      sum_3_1 = kept_12;
     }
     if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = sum_4_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_2];
+      const f32 kept_13 = sum_4_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_2];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = kept_13;
+      sum_4_1 = kept_13;
     }
     if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = sum_5_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_2];
+      const f32 kept_14 = sum_5_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_2];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = kept_14;
+      sum_5_1 = kept_14;
     }
     if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = sum_6_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_2];
+      const f32 kept_15 = sum_6_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_2];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = kept_15;
+      sum_6_1 = kept_15;
     }
     if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = sum_7_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_2];
+      const f32 kept_16 = sum_7_1 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_2];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = kept_16;
+      sum_7_1 = kept_16;
     }
   }
   const i32 column_3 = first_column + thread_column + 32;
   if (column_3 < sizes->columns) {
     if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = sum_0_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_3];
+      const f32 kept_17 = sum_0_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_3];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = kept_17;
+      sum_0_2 = kept_17;
     }
     if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = sum_1_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_3];
+      const f32 kept_18 = sum_1_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_3];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = kept_18;
+      sum_1_2 = kept_18;
     }
     if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = sum_2_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_3];
+      const f32 kept_19 = sum_2_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_3];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = kept_19;
+      sum_2_2 = kept_19;
     }
     if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = sum_3_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_3];
+      const f32 kept_20 = sum_3_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_3];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = kept_20;
+      sum_3_2 = kept_20;
     }
     if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = sum_4_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_3];
+      const f32 kept_21 = sum_4_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_3];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = kept_21;
+      sum_4_2 = kept_21;
     }
     if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = sum_5_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_3];
+      const f32 kept_22 = sum_5_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_3];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = kept_22;
+      sum_5_2 = kept_22;
     }
     if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = sum_6_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_3];
+      const f32 kept_23 = sum_6_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_3];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = kept_23;
+      sum_6_2 = kept_23;
     }
     if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = sum_7_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_3];
+      const f32 kept_24 = sum_7_2 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_3];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = kept_24;
+      sum_7_2 = kept_24;
     }
   }
   const i32 column_4 = first_column + thread_column + 48;
   if (column_4 < sizes->columns) {
     if ((first_row + thread_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = sum_0_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_4];
+      const f32 kept_25 = sum_0_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 0) * sizes->residual_stride + column_4];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = kept_25;
+      sum_0_3 = kept_25;
     }
     if ((first_row + thread_row + 8) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = sum_1_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_4];
+      const f32 kept_26 = sum_1_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 8) * sizes->residual_stride + column_4];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = kept_26;
+      sum_1_3 = kept_26;
     }
     if ((first_row + thread_row + 16) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = sum_2_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_4];
+      const f32 kept_27 = sum_2_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 16) * sizes->residual_stride + column_4];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = kept_27;
+      sum_2_3 = kept_27;
     }
     if ((first_row + thread_row + 24) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = sum_3_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_4];
+      const f32 kept_28 = sum_3_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 24) * sizes->residual_stride + column_4];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = kept_28;
+      sum_3_3 = kept_28;
     }
     if ((first_row + thread_row + 32) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = sum_4_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_4];
+      const f32 kept_29 = sum_4_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 32) * sizes->residual_stride + column_4];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = kept_29;
+      sum_4_3 = kept_29;
     }
     if ((first_row + thread_row + 40) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = sum_5_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_4];
+      const f32 kept_30 = sum_5_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 40) * sizes->residual_stride + column_4];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = kept_30;
+      sum_5_3 = kept_30;
     }
     if ((first_row + thread_row + 48) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = sum_6_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_4];
+      const f32 kept_31 = sum_6_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 48) * sizes->residual_stride + column_4];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = kept_31;
+      sum_6_3 = kept_31;
     }
     if ((first_row + thread_row + 56) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = sum_7_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_4];
+      const f32 kept_32 = sum_7_3 + residual_buffer[sizes->residual_offset + (first_row + thread_row + 56) * sizes->residual_stride + column_4];
+      result_result_statistics_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = kept_32;
+      sum_7_3 = kept_32;
+    }
+  }
+  const i32 row_3 = first_row + thread_row + 0;
+  f32 squares = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares += sum_0_0 * sum_0_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares += sum_0_1 * sum_0_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares += sum_0_2 * sum_0_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares += sum_0_3 * sum_0_3;
+  }
+  i32 mask = 1;
+  const i32 lanes = i32(32);
+  while (mask < minimum(lanes, 16)) {
+    squares = squares + shuffle_xor(squares, u32(mask));
+    mask = mask * 2;
+  }
+  while (mask < 16) {
+    exchanged[thread] = squares;
+    __syncthreads();
+    squares = squares + exchanged[(thread ^ mask)];
+    __syncthreads();
+    mask = mask * 2;
+  }
+  if (thread_column == 0 && row_3 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at = row_3 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at] = squares;
+  }
+  const i32 row_4 = first_row + thread_row + 8;
+  f32 squares_2 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_2 += sum_1_0 * sum_1_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_2 += sum_1_1 * sum_1_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_2 += sum_1_2 * sum_1_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_2 += sum_1_3 * sum_1_3;
+  }
+  i32 mask_2 = 1;
+  const i32 lanes_2 = i32(32);
+  while (mask_2 < minimum(lanes_2, 16)) {
+    squares_2 = squares_2 + shuffle_xor(squares_2, u32(mask_2));
+    mask_2 = mask_2 * 2;
+  }
+  while (mask_2 < 16) {
+    exchanged[thread] = squares_2;
+    __syncthreads();
+    squares_2 = squares_2 + exchanged[(thread ^ mask_2)];
+    __syncthreads();
+    mask_2 = mask_2 * 2;
+  }
+  if (thread_column == 0 && row_4 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at_2 = row_4 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_2] = squares_2;
+  }
+  const i32 row_5 = first_row + thread_row + 16;
+  f32 squares_3 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_3 += sum_2_0 * sum_2_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_3 += sum_2_1 * sum_2_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_3 += sum_2_2 * sum_2_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_3 += sum_2_3 * sum_2_3;
+  }
+  i32 mask_3 = 1;
+  const i32 lanes_3 = i32(32);
+  while (mask_3 < minimum(lanes_3, 16)) {
+    squares_3 = squares_3 + shuffle_xor(squares_3, u32(mask_3));
+    mask_3 = mask_3 * 2;
+  }
+  while (mask_3 < 16) {
+    exchanged[thread] = squares_3;
+    __syncthreads();
+    squares_3 = squares_3 + exchanged[(thread ^ mask_3)];
+    __syncthreads();
+    mask_3 = mask_3 * 2;
+  }
+  if (thread_column == 0 && row_5 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at_3 = row_5 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_3] = squares_3;
+  }
+  const i32 row_6 = first_row + thread_row + 24;
+  f32 squares_4 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_4 += sum_3_0 * sum_3_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_4 += sum_3_1 * sum_3_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_4 += sum_3_2 * sum_3_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_4 += sum_3_3 * sum_3_3;
+  }
+  i32 mask_4 = 1;
+  const i32 lanes_4 = i32(32);
+  while (mask_4 < minimum(lanes_4, 16)) {
+    squares_4 = squares_4 + shuffle_xor(squares_4, u32(mask_4));
+    mask_4 = mask_4 * 2;
+  }
+  while (mask_4 < 16) {
+    exchanged[thread] = squares_4;
+    __syncthreads();
+    squares_4 = squares_4 + exchanged[(thread ^ mask_4)];
+    __syncthreads();
+    mask_4 = mask_4 * 2;
+  }
+  if (thread_column == 0 && row_6 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at_4 = row_6 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_4] = squares_4;
+  }
+  const i32 row_7 = first_row + thread_row + 32;
+  f32 squares_5 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_5 += sum_4_0 * sum_4_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_5 += sum_4_1 * sum_4_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_5 += sum_4_2 * sum_4_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_5 += sum_4_3 * sum_4_3;
+  }
+  i32 mask_5 = 1;
+  const i32 lanes_5 = i32(32);
+  while (mask_5 < minimum(lanes_5, 16)) {
+    squares_5 = squares_5 + shuffle_xor(squares_5, u32(mask_5));
+    mask_5 = mask_5 * 2;
+  }
+  while (mask_5 < 16) {
+    exchanged[thread] = squares_5;
+    __syncthreads();
+    squares_5 = squares_5 + exchanged[(thread ^ mask_5)];
+    __syncthreads();
+    mask_5 = mask_5 * 2;
+  }
+  if (thread_column == 0 && row_7 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at_5 = row_7 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_5] = squares_5;
+  }
+  const i32 row_8 = first_row + thread_row + 40;
+  f32 squares_6 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_6 += sum_5_0 * sum_5_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_6 += sum_5_1 * sum_5_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_6 += sum_5_2 * sum_5_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_6 += sum_5_3 * sum_5_3;
+  }
+  i32 mask_6 = 1;
+  const i32 lanes_6 = i32(32);
+  while (mask_6 < minimum(lanes_6, 16)) {
+    squares_6 = squares_6 + shuffle_xor(squares_6, u32(mask_6));
+    mask_6 = mask_6 * 2;
+  }
+  while (mask_6 < 16) {
+    exchanged[thread] = squares_6;
+    __syncthreads();
+    squares_6 = squares_6 + exchanged[(thread ^ mask_6)];
+    __syncthreads();
+    mask_6 = mask_6 * 2;
+  }
+  if (thread_column == 0 && row_8 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at_6 = row_8 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_6] = squares_6;
+  }
+  const i32 row_9 = first_row + thread_row + 48;
+  f32 squares_7 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_7 += sum_6_0 * sum_6_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_7 += sum_6_1 * sum_6_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_7 += sum_6_2 * sum_6_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_7 += sum_6_3 * sum_6_3;
+  }
+  i32 mask_7 = 1;
+  const i32 lanes_7 = i32(32);
+  while (mask_7 < minimum(lanes_7, 16)) {
+    squares_7 = squares_7 + shuffle_xor(squares_7, u32(mask_7));
+    mask_7 = mask_7 * 2;
+  }
+  while (mask_7 < 16) {
+    exchanged[thread] = squares_7;
+    __syncthreads();
+    squares_7 = squares_7 + exchanged[(thread ^ mask_7)];
+    __syncthreads();
+    mask_7 = mask_7 * 2;
+  }
+  if (thread_column == 0 && row_9 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at_7 = row_9 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_7] = squares_7;
+  }
+  const i32 row_10 = first_row + thread_row + 56;
+  f32 squares_8 = f32();
+  if (first_column + thread_column + 0 < sizes->columns) {
+    squares_8 += sum_7_0 * sum_7_0;
+  }
+  if (first_column + thread_column + 16 < sizes->columns) {
+    squares_8 += sum_7_1 * sum_7_1;
+  }
+  if (first_column + thread_column + 32 < sizes->columns) {
+    squares_8 += sum_7_2 * sum_7_2;
+  }
+  if (first_column + thread_column + 48 < sizes->columns) {
+    squares_8 += sum_7_3 * sum_7_3;
+  }
+  i32 mask_8 = 1;
+  const i32 lanes_8 = i32(32);
+  while (mask_8 < minimum(lanes_8, 16)) {
+    squares_8 = squares_8 + shuffle_xor(squares_8, u32(mask_8));
+    mask_8 = mask_8 * 2;
+  }
+  while (mask_8 < 16) {
+    exchanged[thread] = squares_8;
+    __syncthreads();
+    squares_8 = squares_8 + exchanged[(thread ^ mask_8)];
+    __syncthreads();
+    mask_8 = mask_8 * 2;
+  }
+  if (thread_column == 0 && row_10 < sizes->rows && first_column < sizes->columns) {
+    const i32 part_at_8 = row_10 * ((sizes->columns + 63) / 64) + first_column / 64;
+    result_result_statistics_buffer[sizes->result_statistics_offset + part_at_8] = squares_8;
+  }
+}
+}
+
+// === kernel gemm_q4_2 ===
+// gemm_q4_2
+// left [rows, depth] x right [columns, depth]^T, the right side of q4 in blocks of 32 with minima.
+// A tile of 64 x 64 a workgroup.
+
+namespace gemm_q4_2_kernel {
+struct Sizes {
+  i32 items;
+  i32 left_offset;
+  i32 quants_offset;
+  i32 scales_offset;
+  i32 minima_offset;
+  i32 norm_weight_offset;
+  i32 statistics_offset;
+  i32 result_offset;
+  i32 rows;
+  i32 columns;
+  i32 depth;
+  i32 left_stride;
+  i32 result_stride;
+  i32 part_columns;
+};
+
+static __device__ vec4<f32> unpack_low_nibbles(u32 word, f32 scale, f32 minimum) {
+  const f32 quant_0 = f32((word >> 0u) & 15u);
+  const f32 quant_1 = f32((word >> 8u) & 15u);
+  const f32 quant_2 = f32((word >> 16u) & 15u);
+  const f32 quant_3 = f32((word >> 24u) & 15u);
+  return vec4<f32>(scale * quant_0 + minimum, scale * quant_1 + minimum, scale * quant_2 + minimum, scale * quant_3 + minimum);
+}
+
+static __device__ vec4<f32> unpack_high_nibbles(u32 word, f32 scale, f32 minimum) {
+  const f32 quant_0 = f32((word >> 4u) & 15u);
+  const f32 quant_1 = f32((word >> 12u) & 15u);
+  const f32 quant_2 = f32((word >> 20u) & 15u);
+  const f32 quant_3 = f32((word >> 28u) & 15u);
+  return vec4<f32>(scale * quant_0 + minimum, scale * quant_1 + minimum, scale * quant_2 + minimum, scale * quant_3 + minimum);
+}
+
+static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
+  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
+}
+
+extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_2(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ left_statistics_buffer,
+  const vec4<u32> *__restrict__ quants_buffer,
+  const f32 *__restrict__ scales_buffer,
+  const f32 *__restrict__ minima_buffer,
+  const vec4<f32> *__restrict__ norm_weight_buffer,
+  f32 *__restrict__ result_buffer
+) {
+  __shared__ vec4<f32> left_tile[576];
+  __shared__ vec4<f32> right_tile[576];
+  __shared__ f32 row_scale[64];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 row_tiles = ((sizes->rows + 63) / 64);
+  const i32 first_row = item % row_tiles * 64;
+  const i32 first_column = item / row_tiles * 64;
+  const i32 thread_row = thread / 16;
+  const i32 thread_column = thread % 16;
+  f32 sum_0_0 = f32();
+  f32 sum_0_1 = f32();
+  f32 sum_0_2 = f32();
+  f32 sum_0_3 = f32();
+  f32 sum_1_0 = f32();
+  f32 sum_1_1 = f32();
+  f32 sum_1_2 = f32();
+  f32 sum_1_3 = f32();
+  f32 sum_2_0 = f32();
+  f32 sum_2_1 = f32();
+  f32 sum_2_2 = f32();
+  f32 sum_2_3 = f32();
+  f32 sum_3_0 = f32();
+  f32 sum_3_1 = f32();
+  f32 sum_3_2 = f32();
+  f32 sum_3_3 = f32();
+  f32 sum_4_0 = f32();
+  f32 sum_4_1 = f32();
+  f32 sum_4_2 = f32();
+  f32 sum_4_3 = f32();
+  f32 sum_5_0 = f32();
+  f32 sum_5_1 = f32();
+  f32 sum_5_2 = f32();
+  f32 sum_5_3 = f32();
+  f32 sum_6_0 = f32();
+  f32 sum_6_1 = f32();
+  f32 sum_6_2 = f32();
+  f32 sum_6_3 = f32();
+  f32 sum_7_0 = f32();
+  f32 sum_7_1 = f32();
+  f32 sum_7_2 = f32();
+  f32 sum_7_3 = f32();
+  for (i32 tile_row = thread; tile_row < 64; tile_row += 128) {
+    const i32 row = minimum(first_row + tile_row, sizes->rows - 1);
+    const i32 parts = ((sizes->depth + sizes->part_columns - 1) / sizes->part_columns);
+    const i32 first_part = row * parts;
+    f32 squares = f32();
+    #pragma unroll 16
+    for (i32 part = 0; part < parts; part += 1) {
+      squares += left_statistics_buffer[(sizes->statistics_offset + first_part + part) >> 2u][(sizes->statistics_offset + first_part + part) & 3];
+    }
+    const f32 scale = 1.0f / sqrtf(squares / f32(sizes->depth) + 0.000009999999747378752f);
+    row_scale[tile_row] = scale;
+  }
+  __syncthreads();
+  for (i32 depth_start = 0; depth_start < sizes->depth; depth_start += 32) {
+    for (i32 run = thread; run < 512; run += 128) {
+      const i32 tile_row = run / 8;
+      const i32 within = run % 8 * 4;
+      const i32 place = depth_start + within;
+      const i32 at = tile_row * 9 + within / 4;
+      if (place < sizes->depth) {
+        const i32 row_2 = minimum(first_row + tile_row, sizes->rows - 1);
+        const i32 start = row_2 * sizes->left_stride + place;
+        left_tile[at + 0] = left_statistics_buffer[(sizes->left_offset + start) >> 2u] * row_scale[tile_row] * norm_weight_buffer[(sizes->norm_weight_offset + place) >> 2u];
+      } else {
+        left_tile[at + 0] = vec4<f32>(0.0f);
+      }
+    }
+    for (i32 run = thread; run < 64; run += 128) {
+      const i32 tile_row_2 = run / 1;
+      const i32 within_2 = run % 1 * 32;
+      const i32 place_2 = depth_start + within_2;
+      const i32 at_2 = tile_row_2 * 9 + within_2 / 4;
+      if (place_2 < sizes->depth) {
+        const i32 row_3 = minimum(first_column + tile_row_2, sizes->columns - 1);
+        const vec4<u32> words = quants_buffer[(sizes->quants_offset + (row_3 * sizes->depth + place_2) / 8) >> 2u];
+        const i32 block = (row_3 * sizes->depth + place_2) / 32;
+        const f32 scale_2 = scales_buffer[sizes->scales_offset + block];
+        const f32 minimum_2 = minima_buffer[sizes->minima_offset + block];
+        right_tile[at_2 + 0] = unpack_low_nibbles(words.x, scale_2, minimum_2);
+        right_tile[at_2 + 1] = unpack_low_nibbles(words.y, scale_2, minimum_2);
+        right_tile[at_2 + 2] = unpack_low_nibbles(words.z, scale_2, minimum_2);
+        right_tile[at_2 + 3] = unpack_low_nibbles(words.w, scale_2, minimum_2);
+        right_tile[at_2 + 4] = unpack_high_nibbles(words.x, scale_2, minimum_2);
+        right_tile[at_2 + 5] = unpack_high_nibbles(words.y, scale_2, minimum_2);
+        right_tile[at_2 + 6] = unpack_high_nibbles(words.z, scale_2, minimum_2);
+        right_tile[at_2 + 7] = unpack_high_nibbles(words.w, scale_2, minimum_2);
+      } else {
+        right_tile[at_2 + 0] = vec4<f32>(0.0f);
+        right_tile[at_2 + 1] = vec4<f32>(0.0f);
+        right_tile[at_2 + 2] = vec4<f32>(0.0f);
+        right_tile[at_2 + 3] = vec4<f32>(0.0f);
+        right_tile[at_2 + 4] = vec4<f32>(0.0f);
+        right_tile[at_2 + 5] = vec4<f32>(0.0f);
+        right_tile[at_2 + 6] = vec4<f32>(0.0f);
+        right_tile[at_2 + 7] = vec4<f32>(0.0f);
+      }
+    }
+    __syncthreads();
+    for (i32 quad = 0; quad < 8; quad += 1) {
+      const i32 left_at = thread_row * 9 + quad;
+      const i32 right_at = thread_column * 9 + quad;
+      const vec4<f32> right_0 = right_tile[right_at + 0];
+      const vec4<f32> right_1 = right_tile[right_at + 144];
+      const vec4<f32> right_2 = right_tile[right_at + 288];
+      const vec4<f32> right_3 = right_tile[right_at + 432];
+      const vec4<f32> left_0 = left_tile[left_at + 0];
+      sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
+      sum_0_1 = multiply_add(left_0, right_1, sum_0_1);
+      sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
+      sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
+      const vec4<f32> left_1 = left_tile[left_at + 72];
+      sum_1_0 = multiply_add(left_1, right_0, sum_1_0);
+      sum_1_1 = multiply_add(left_1, right_1, sum_1_1);
+      sum_1_2 = multiply_add(left_1, right_2, sum_1_2);
+      sum_1_3 = multiply_add(left_1, right_3, sum_1_3);
+      const vec4<f32> left_2 = left_tile[left_at + 144];
+      sum_2_0 = multiply_add(left_2, right_0, sum_2_0);
+      sum_2_1 = multiply_add(left_2, right_1, sum_2_1);
+      sum_2_2 = multiply_add(left_2, right_2, sum_2_2);
+      sum_2_3 = multiply_add(left_2, right_3, sum_2_3);
+      const vec4<f32> left_3 = left_tile[left_at + 216];
+      sum_3_0 = multiply_add(left_3, right_0, sum_3_0);
+      sum_3_1 = multiply_add(left_3, right_1, sum_3_1);
+      sum_3_2 = multiply_add(left_3, right_2, sum_3_2);
+      sum_3_3 = multiply_add(left_3, right_3, sum_3_3);
+      const vec4<f32> left_4 = left_tile[left_at + 288];
+      sum_4_0 = multiply_add(left_4, right_0, sum_4_0);
+      sum_4_1 = multiply_add(left_4, right_1, sum_4_1);
+      sum_4_2 = multiply_add(left_4, right_2, sum_4_2);
+      sum_4_3 = multiply_add(left_4, right_3, sum_4_3);
+      const vec4<f32> left_5 = left_tile[left_at + 360];
+      sum_5_0 = multiply_add(left_5, right_0, sum_5_0);
+      sum_5_1 = multiply_add(left_5, right_1, sum_5_1);
+      sum_5_2 = multiply_add(left_5, right_2, sum_5_2);
+      sum_5_3 = multiply_add(left_5, right_3, sum_5_3);
+      const vec4<f32> left_6 = left_tile[left_at + 432];
+      sum_6_0 = multiply_add(left_6, right_0, sum_6_0);
+      sum_6_1 = multiply_add(left_6, right_1, sum_6_1);
+      sum_6_2 = multiply_add(left_6, right_2, sum_6_2);
+      sum_6_3 = multiply_add(left_6, right_3, sum_6_3);
+      const vec4<f32> left_7 = left_tile[left_at + 504];
+      sum_7_0 = multiply_add(left_7, right_0, sum_7_0);
+      sum_7_1 = multiply_add(left_7, right_1, sum_7_1);
+      sum_7_2 = multiply_add(left_7, right_2, sum_7_2);
+      sum_7_3 = multiply_add(left_7, right_3, sum_7_3);
+    }
+    __syncthreads();
+  }
+  const i32 column = first_column + thread_column + 0;
+  if (column < sizes->columns) {
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column] = sum_0_0;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column] = sum_1_0;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column] = sum_2_0;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column] = sum_3_0;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column] = sum_4_0;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column] = sum_5_0;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column] = sum_6_0;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column] = sum_7_0;
+    }
+  }
+  const i32 column_2 = first_column + thread_column + 16;
+  if (column_2 < sizes->columns) {
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_2] = sum_0_1;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_2] = sum_1_1;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_2] = sum_2_1;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_2] = sum_3_1;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_2] = sum_4_1;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_2] = sum_5_1;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_2] = sum_6_1;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_2] = sum_7_1;
+    }
+  }
+  const i32 column_3 = first_column + thread_column + 32;
+  if (column_3 < sizes->columns) {
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_3] = sum_0_2;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_3] = sum_1_2;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_3] = sum_2_2;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_3] = sum_3_2;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_3] = sum_4_2;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_3] = sum_5_2;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_3] = sum_6_2;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_3] = sum_7_2;
+    }
+  }
+  const i32 column_4 = first_column + thread_column + 48;
+  if (column_4 < sizes->columns) {
+    if ((first_row + thread_row + 0) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 0) * sizes->result_stride + column_4] = sum_0_3;
+    }
+    if ((first_row + thread_row + 8) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 8) * sizes->result_stride + column_4] = sum_1_3;
+    }
+    if ((first_row + thread_row + 16) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 16) * sizes->result_stride + column_4] = sum_2_3;
+    }
+    if ((first_row + thread_row + 24) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 24) * sizes->result_stride + column_4] = sum_3_3;
+    }
+    if ((first_row + thread_row + 32) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 32) * sizes->result_stride + column_4] = sum_4_3;
+    }
+    if ((first_row + thread_row + 40) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 40) * sizes->result_stride + column_4] = sum_5_3;
+    }
+    if ((first_row + thread_row + 48) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 48) * sizes->result_stride + column_4] = sum_6_3;
+    }
+    if ((first_row + thread_row + 56) < sizes->rows) {
+      result_buffer[sizes->result_offset + (first_row + thread_row + 56) * sizes->result_stride + column_4] = sum_7_3;
     }
   }
 }
@@ -1671,18 +2301,19 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_residual_2(
 }
 }
 
-// === kernel gemm_q4_2 ===
-// gemm_q4_2
+// === kernel gemm_q4_3 ===
+// gemm_q4_3
 // left [rows, depth] x right [columns, depth]^T, the right side of q4 in blocks of 32 with minima.
 // 16 columns a workgroup, 32 threads side by side share the depth of each.
 
-namespace gemm_q4_2_kernel {
+namespace gemm_q4_3_kernel {
 struct Sizes {
   i32 items;
   i32 left_offset;
   i32 quants_offset;
   i32 scales_offset;
   i32 minima_offset;
+  i32 norm_weight_offset;
   i32 result_offset;
   i32 rows;
   i32 columns;
@@ -1711,15 +2342,16 @@ static __device__ f32 multiply_add(vec4<f32> a, vec4<f32> b, f32 sum) {
   return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, sum))));
 }
 
-extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_2(
+extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_3(
   const Sizes *__restrict__ sizes,
   const vec4<f32> *__restrict__ left_buffer,
   const vec4<u32> *__restrict__ quants_buffer,
   const f32 *__restrict__ scales_buffer,
   const f32 *__restrict__ minima_buffer,
+  const vec4<f32> *__restrict__ norm_weight_buffer,
   f32 *__restrict__ result_buffer
 ) {
-  __shared__ f32 exchanged_values[512];
+  __shared__ f32 exchanged_values[640];
   const i32 thread = threadIdx.x;
   const i32 item = blockIdx.x;
   if (item >= sizes->items) {
@@ -1738,6 +2370,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_2(
   const i32 column_1 = minimum(first_column + 1, sizes->columns - 1);
   const i32 column_2 = minimum(first_column + 2, sizes->columns - 1);
   const i32 column_3 = minimum(first_column + 3, sizes->columns - 1);
+  f32 squares_0 = f32();
   for (i32 place = share * 32; place < sizes->depth; place += 1024) {
     const vec4<u32> words = quants_buffer[(sizes->quants_offset + (column_0 * sizes->depth + place) / 8) >> 2u];
     const i32 block = (column_0 * sizes->depth + place) / 32;
@@ -1755,8 +2388,11 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_2(
     const i32 block_4 = (column_3 * sizes->depth + place) / 32;
     const f32 scale_4 = scales_buffer[sizes->scales_offset + block_4];
     const f32 minimum_5 = minima_buffer[sizes->minima_offset + block_4];
+    const vec4<f32> weight = norm_weight_buffer[(sizes->norm_weight_offset + place) >> 2u];
     const i32 start = row_0 * sizes->left_stride + place;
-    const vec4<f32> left_0 = left_buffer[(sizes->left_offset + start) >> 2u];
+    const vec4<f32> read_0 = left_buffer[(sizes->left_offset + start) >> 2u];
+    squares_0 = multiply_add(read_0, read_0, squares_0);
+    const vec4<f32> left_0 = read_0 * weight;
     const vec4<f32> right_0 = unpack_low_nibbles(words.x, scale, minimum_2);
     sum_0_0 = multiply_add(left_0, right_0, sum_0_0);
     const vec4<f32> right_1 = unpack_low_nibbles(words_2.x, scale_2, minimum_3);
@@ -1765,8 +2401,11 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_2(
     sum_0_2 = multiply_add(left_0, right_2, sum_0_2);
     const vec4<f32> right_3 = unpack_low_nibbles(words_4.x, scale_4, minimum_5);
     sum_0_3 = multiply_add(left_0, right_3, sum_0_3);
+    const vec4<f32> weight_2 = norm_weight_buffer[(sizes->norm_weight_offset + (place + 4)) >> 2u];
     const i32 start_2 = row_0 * sizes->left_stride + (place + 4);
-    const vec4<f32> left_0_2 = left_buffer[(sizes->left_offset + start_2) >> 2u];
+    const vec4<f32> read_0_2 = left_buffer[(sizes->left_offset + start_2) >> 2u];
+    squares_0 = multiply_add(read_0_2, read_0_2, squares_0);
+    const vec4<f32> left_0_2 = read_0_2 * weight_2;
     const vec4<f32> right_0_2 = unpack_low_nibbles(words.y, scale, minimum_2);
     sum_0_0 = multiply_add(left_0_2, right_0_2, sum_0_0);
     const vec4<f32> right_1_2 = unpack_low_nibbles(words_2.y, scale_2, minimum_3);
@@ -1775,8 +2414,11 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_2(
     sum_0_2 = multiply_add(left_0_2, right_2_2, sum_0_2);
     const vec4<f32> right_3_2 = unpack_low_nibbles(words_4.y, scale_4, minimum_5);
     sum_0_3 = multiply_add(left_0_2, right_3_2, sum_0_3);
+    const vec4<f32> weight_3 = norm_weight_buffer[(sizes->norm_weight_offset + (place + 8)) >> 2u];
     const i32 start_3 = row_0 * sizes->left_stride + (place + 8);
-    const vec4<f32> left_0_3 = left_buffer[(sizes->left_offset + start_3) >> 2u];
+    const vec4<f32> read_0_3 = left_buffer[(sizes->left_offset + start_3) >> 2u];
+    squares_0 = multiply_add(read_0_3, read_0_3, squares_0);
+    const vec4<f32> left_0_3 = read_0_3 * weight_3;
     const vec4<f32> right_0_3 = unpack_low_nibbles(words.z, scale, minimum_2);
     sum_0_0 = multiply_add(left_0_3, right_0_3, sum_0_0);
     const vec4<f32> right_1_3 = unpack_low_nibbles(words_2.z, scale_2, minimum_3);
@@ -1785,8 +2427,11 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_2(
     sum_0_2 = multiply_add(left_0_3, right_2_3, sum_0_2);
     const vec4<f32> right_3_3 = unpack_low_nibbles(words_4.z, scale_4, minimum_5);
     sum_0_3 = multiply_add(left_0_3, right_3_3, sum_0_3);
+    const vec4<f32> weight_4 = norm_weight_buffer[(sizes->norm_weight_offset + (place + 12)) >> 2u];
     const i32 start_4 = row_0 * sizes->left_stride + (place + 12);
-    const vec4<f32> left_0_4 = left_buffer[(sizes->left_offset + start_4) >> 2u];
+    const vec4<f32> read_0_4 = left_buffer[(sizes->left_offset + start_4) >> 2u];
+    squares_0 = multiply_add(read_0_4, read_0_4, squares_0);
+    const vec4<f32> left_0_4 = read_0_4 * weight_4;
     const vec4<f32> right_0_4 = unpack_low_nibbles(words.w, scale, minimum_2);
     sum_0_0 = multiply_add(left_0_4, right_0_4, sum_0_0);
     const vec4<f32> right_1_4 = unpack_low_nibbles(words_2.w, scale_2, minimum_3);
@@ -1795,8 +2440,11 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_2(
     sum_0_2 = multiply_add(left_0_4, right_2_4, sum_0_2);
     const vec4<f32> right_3_4 = unpack_low_nibbles(words_4.w, scale_4, minimum_5);
     sum_0_3 = multiply_add(left_0_4, right_3_4, sum_0_3);
+    const vec4<f32> weight_5 = norm_weight_buffer[(sizes->norm_weight_offset + (place + 16)) >> 2u];
     const i32 start_5 = row_0 * sizes->left_stride + (place + 16);
-    const vec4<f32> left_0_5 = left_buffer[(sizes->left_offset + start_5) >> 2u];
+    const vec4<f32> read_0_5 = left_buffer[(sizes->left_offset + start_5) >> 2u];
+    squares_0 = multiply_add(read_0_5, read_0_5, squares_0);
+    const vec4<f32> left_0_5 = read_0_5 * weight_5;
     const vec4<f32> right_0_5 = unpack_high_nibbles(words.x, scale, minimum_2);
     sum_0_0 = multiply_add(left_0_5, right_0_5, sum_0_0);
     const vec4<f32> right_1_5 = unpack_high_nibbles(words_2.x, scale_2, minimum_3);
@@ -1805,8 +2453,11 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_2(
     sum_0_2 = multiply_add(left_0_5, right_2_5, sum_0_2);
     const vec4<f32> right_3_5 = unpack_high_nibbles(words_4.x, scale_4, minimum_5);
     sum_0_3 = multiply_add(left_0_5, right_3_5, sum_0_3);
+    const vec4<f32> weight_6 = norm_weight_buffer[(sizes->norm_weight_offset + (place + 20)) >> 2u];
     const i32 start_6 = row_0 * sizes->left_stride + (place + 20);
-    const vec4<f32> left_0_6 = left_buffer[(sizes->left_offset + start_6) >> 2u];
+    const vec4<f32> read_0_6 = left_buffer[(sizes->left_offset + start_6) >> 2u];
+    squares_0 = multiply_add(read_0_6, read_0_6, squares_0);
+    const vec4<f32> left_0_6 = read_0_6 * weight_6;
     const vec4<f32> right_0_6 = unpack_high_nibbles(words.y, scale, minimum_2);
     sum_0_0 = multiply_add(left_0_6, right_0_6, sum_0_0);
     const vec4<f32> right_1_6 = unpack_high_nibbles(words_2.y, scale_2, minimum_3);
@@ -1815,8 +2466,11 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_2(
     sum_0_2 = multiply_add(left_0_6, right_2_6, sum_0_2);
     const vec4<f32> right_3_6 = unpack_high_nibbles(words_4.y, scale_4, minimum_5);
     sum_0_3 = multiply_add(left_0_6, right_3_6, sum_0_3);
+    const vec4<f32> weight_7 = norm_weight_buffer[(sizes->norm_weight_offset + (place + 24)) >> 2u];
     const i32 start_7 = row_0 * sizes->left_stride + (place + 24);
-    const vec4<f32> left_0_7 = left_buffer[(sizes->left_offset + start_7) >> 2u];
+    const vec4<f32> read_0_7 = left_buffer[(sizes->left_offset + start_7) >> 2u];
+    squares_0 = multiply_add(read_0_7, read_0_7, squares_0);
+    const vec4<f32> left_0_7 = read_0_7 * weight_7;
     const vec4<f32> right_0_7 = unpack_high_nibbles(words.z, scale, minimum_2);
     sum_0_0 = multiply_add(left_0_7, right_0_7, sum_0_0);
     const vec4<f32> right_1_7 = unpack_high_nibbles(words_2.z, scale_2, minimum_3);
@@ -1825,8 +2479,11 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_2(
     sum_0_2 = multiply_add(left_0_7, right_2_7, sum_0_2);
     const vec4<f32> right_3_7 = unpack_high_nibbles(words_4.z, scale_4, minimum_5);
     sum_0_3 = multiply_add(left_0_7, right_3_7, sum_0_3);
+    const vec4<f32> weight_8 = norm_weight_buffer[(sizes->norm_weight_offset + (place + 28)) >> 2u];
     const i32 start_8 = row_0 * sizes->left_stride + (place + 28);
-    const vec4<f32> left_0_8 = left_buffer[(sizes->left_offset + start_8) >> 2u];
+    const vec4<f32> read_0_8 = left_buffer[(sizes->left_offset + start_8) >> 2u];
+    squares_0 = multiply_add(read_0_8, read_0_8, squares_0);
+    const vec4<f32> left_0_8 = read_0_8 * weight_8;
     const vec4<f32> right_0_8 = unpack_high_nibbles(words.w, scale, minimum_2);
     sum_0_0 = multiply_add(left_0_8, right_0_8, sum_0_0);
     const vec4<f32> right_1_8 = unpack_high_nibbles(words_2.w, scale_2, minimum_3);
@@ -1843,6 +2500,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_2(
     sum_0_1 = sum_0_1 + shuffle_xor(sum_0_1, u32(mask));
     sum_0_2 = sum_0_2 + shuffle_xor(sum_0_2, u32(mask));
     sum_0_3 = sum_0_3 + shuffle_xor(sum_0_3, u32(mask));
+    squares_0 = squares_0 + shuffle_xor(squares_0, u32(mask));
     mask = mask * 2;
   }
   while (mask < 32) {
@@ -1850,36 +2508,39 @@ extern "C" __global__ void __launch_bounds__(128, 1) gemm_q4_2(
     exchanged_values[128 + thread] = sum_0_1;
     exchanged_values[256 + thread] = sum_0_2;
     exchanged_values[384 + thread] = sum_0_3;
+    exchanged_values[512 + thread] = squares_0;
     __syncthreads();
     sum_0_0 = sum_0_0 + exchanged_values[(thread ^ mask)];
     sum_0_1 = sum_0_1 + exchanged_values[128 + (thread ^ mask)];
     sum_0_2 = sum_0_2 + exchanged_values[256 + (thread ^ mask)];
     sum_0_3 = sum_0_3 + exchanged_values[384 + (thread ^ mask)];
+    squares_0 = squares_0 + exchanged_values[512 + (thread ^ mask)];
     __syncthreads();
     mask = mask * 2;
   }
+  const f32 scale_0 = 1.0f / sqrtf(squares_0 / f32(sizes->depth) + 0.000009999999747378752f);
   const i32 column = first_column + 0;
   if (share == 0 && column < sizes->columns) {
     if ((first_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column] = sum_0_0;
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column] = sum_0_0 * scale_0;
     }
   }
   const i32 column_4 = first_column + 1;
   if (share == 1 && column_4 < sizes->columns) {
     if ((first_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_4] = sum_0_1;
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_4] = sum_0_1 * scale_0;
     }
   }
   const i32 column_5 = first_column + 2;
   if (share == 2 && column_5 < sizes->columns) {
     if ((first_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_5] = sum_0_2;
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_5] = sum_0_2 * scale_0;
     }
   }
   const i32 column_6 = first_column + 3;
   if (share == 3 && column_6 < sizes->columns) {
     if ((first_row + 0) < sizes->rows) {
-      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_6] = sum_0_3;
+      result_buffer[sizes->result_offset + (first_row + 0) * sizes->result_stride + column_6] = sum_0_3 * scale_0;
     }
   }
 }
@@ -1931,7 +2592,7 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_keys(
     return;
   }
   const i32 tiles = ((sizes->queries + 3) / 4);
-  const i32 batch = item / (tiles * sizes->heads);
+  const i32 batch = item / tiles / sizes->heads;
   const i32 head = item / tiles % sizes->heads;
   const i32 key_head = head / (sizes->heads / sizes->key_heads);
   const i32 first_query = item % tiles * 4;
@@ -2074,6 +2735,593 @@ extern "C" __global__ void __launch_bounds__(256, 1) attention_keys(
     const i32 value_from_4 = value_start + key_5 * sizes->value_row;
     total += weight_4;
     const vec4<f32> value_part_4 = (((row_lane + 0) * 4 < 8) ? (value_buffer[(sizes->value_offset + value_from_4 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_4.x * value_part_4;
+    sum_1_0 += weight_4.y * value_part_4;
+    sum_2_0 += weight_4.z * value_part_4;
+    sum_3_0 += weight_4.w * value_part_4;
+  }
+  __syncthreads();
+  vec4<f32> warp_maximum = maximum_2;
+  warp_maximum = maximum(warp_maximum, vec4<f32>(shuffle_xor(warp_maximum.x, 8u), shuffle_xor(warp_maximum.y, 8u), shuffle_xor(warp_maximum.z, 8u), shuffle_xor(warp_maximum.w, 8u)));
+  warp_maximum = maximum(warp_maximum, vec4<f32>(shuffle_xor(warp_maximum.x, 16u), shuffle_xor(warp_maximum.y, 16u), shuffle_xor(warp_maximum.z, 16u), shuffle_xor(warp_maximum.w, 16u)));
+  vec4<f32> warp_total = total * exponential(maximum_2 - warp_maximum);
+  warp_total.x += shuffle_xor(warp_total.x, 8u);
+  warp_total.y += shuffle_xor(warp_total.y, 8u);
+  warp_total.z += shuffle_xor(warp_total.z, 8u);
+  warp_total.w += shuffle_xor(warp_total.w, 8u);
+  warp_total.x += shuffle_xor(warp_total.x, 16u);
+  warp_total.y += shuffle_xor(warp_total.y, 16u);
+  warp_total.z += shuffle_xor(warp_total.z, 16u);
+  warp_total.w += shuffle_xor(warp_total.w, 16u);
+  if (thread % 32 == 0) {
+    warp_maxima[thread / 32] = warp_maximum;
+    warp_totals[thread / 32] = warp_total;
+  }
+  __syncthreads();
+  const vec4<f32> maximum_so_far = maximum(maximum(maximum(maximum(maximum(maximum(maximum(warp_maxima[0], warp_maxima[1]), warp_maxima[2]), warp_maxima[3]), warp_maxima[4]), warp_maxima[5]), warp_maxima[6]), warp_maxima[7]);
+  const vec4<f32> total_so_far = warp_totals[0] * exponential(warp_maxima[0] - maximum_so_far) + warp_totals[1] * exponential(warp_maxima[1] - maximum_so_far) + warp_totals[2] * exponential(warp_maxima[2] - maximum_so_far) + warp_totals[3] * exponential(warp_maxima[3] - maximum_so_far) + warp_totals[4] * exponential(warp_maxima[4] - maximum_so_far) + warp_totals[5] * exponential(warp_maxima[5] - maximum_so_far) + warp_totals[6] * exponential(warp_maxima[6] - maximum_so_far) + warp_totals[7] * exponential(warp_maxima[7] - maximum_so_far);
+  // a query that sees no key has a total of 0: zeros
+  const vec4<f32> inverse = vec4<f32>(((total_so_far.x > 0.0f) ? (1.0f / total_so_far.x) : (0.0f)), ((total_so_far.y > 0.0f) ? (1.0f / total_so_far.y) : (0.0f)), ((total_so_far.z > 0.0f) ? (1.0f / total_so_far.z) : (0.0f)), ((total_so_far.w > 0.0f) ? (1.0f / total_so_far.w) : (0.0f)));
+  const vec4<f32> factor_2 = inverse * exponential(maximum_2 - maximum_so_far);
+  sum_0_0 = sum_0_0 * factor_2.x;
+  sum_1_0 = sum_1_0 * factor_2.y;
+  sum_2_0 = sum_2_0 * factor_2.z;
+  sum_3_0 = sum_3_0 * factor_2.w;
+  sum_0_0.x += shuffle_xor(sum_0_0.x, 8u);
+  sum_0_0.y += shuffle_xor(sum_0_0.y, 8u);
+  sum_0_0.z += shuffle_xor(sum_0_0.z, 8u);
+  sum_0_0.w += shuffle_xor(sum_0_0.w, 8u);
+  sum_0_0.x += shuffle_xor(sum_0_0.x, 16u);
+  sum_0_0.y += shuffle_xor(sum_0_0.y, 16u);
+  sum_0_0.z += shuffle_xor(sum_0_0.z, 16u);
+  sum_0_0.w += shuffle_xor(sum_0_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 0) * 8 + row_lane + 0] = sum_0_0;
+  }
+  sum_1_0.x += shuffle_xor(sum_1_0.x, 8u);
+  sum_1_0.y += shuffle_xor(sum_1_0.y, 8u);
+  sum_1_0.z += shuffle_xor(sum_1_0.z, 8u);
+  sum_1_0.w += shuffle_xor(sum_1_0.w, 8u);
+  sum_1_0.x += shuffle_xor(sum_1_0.x, 16u);
+  sum_1_0.y += shuffle_xor(sum_1_0.y, 16u);
+  sum_1_0.z += shuffle_xor(sum_1_0.z, 16u);
+  sum_1_0.w += shuffle_xor(sum_1_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 1) * 8 + row_lane + 0] = sum_1_0;
+  }
+  sum_2_0.x += shuffle_xor(sum_2_0.x, 8u);
+  sum_2_0.y += shuffle_xor(sum_2_0.y, 8u);
+  sum_2_0.z += shuffle_xor(sum_2_0.z, 8u);
+  sum_2_0.w += shuffle_xor(sum_2_0.w, 8u);
+  sum_2_0.x += shuffle_xor(sum_2_0.x, 16u);
+  sum_2_0.y += shuffle_xor(sum_2_0.y, 16u);
+  sum_2_0.z += shuffle_xor(sum_2_0.z, 16u);
+  sum_2_0.w += shuffle_xor(sum_2_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 2) * 8 + row_lane + 0] = sum_2_0;
+  }
+  sum_3_0.x += shuffle_xor(sum_3_0.x, 8u);
+  sum_3_0.y += shuffle_xor(sum_3_0.y, 8u);
+  sum_3_0.z += shuffle_xor(sum_3_0.z, 8u);
+  sum_3_0.w += shuffle_xor(sum_3_0.w, 8u);
+  sum_3_0.x += shuffle_xor(sum_3_0.x, 16u);
+  sum_3_0.y += shuffle_xor(sum_3_0.y, 16u);
+  sum_3_0.z += shuffle_xor(sum_3_0.z, 16u);
+  sum_3_0.w += shuffle_xor(sum_3_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 3) * 8 + row_lane + 0] = sum_3_0;
+  }
+  __syncthreads();
+  const i32 result_start = batch * sizes->result_batch + head * sizes->result_head;
+  for (i32 slot = thread; slot < 32; slot += 256) {
+    const i32 row = slot / 8;
+    const i32 column = slot % 8 * 4;
+    const vec4<f32> row_part = warp_sums[slot + 0] + warp_sums[slot + 32] + warp_sums[slot + 64] + warp_sums[slot + 96] + warp_sums[slot + 128] + warp_sums[slot + 160] + warp_sums[slot + 192] + warp_sums[slot + 224];
+    if (row < rows && column < 8) {
+      const i32 place = result_start + (first_query + row) * sizes->result_row + column;
+      result_buffer[(sizes->result_offset + place) >> 2u] = row_part;
+    }
+  }
+}
+}
+
+// === kernel attention_keys_parts ===
+// attention_keys_parts
+// Attention of 4 queries of one head a workgroup, 256 keys at a time.
+
+namespace attention_keys_parts_kernel {
+struct Sizes {
+  i32 items;
+  i32 query_offset;
+  i32 key_offset;
+  i32 value_offset;
+  i32 result_offset;
+  i32 log_sum_exp_offset;
+  i32 batches;
+  i32 heads;
+  i32 key_heads;
+  i32 queries;
+  i32 query_batch;
+  i32 query_head;
+  i32 query_row;
+  i32 result_batch;
+  i32 result_head;
+  i32 result_row;
+  i32 log_sum_exp_batch;
+  i32 log_sum_exp_head;
+  i32 keys;
+  i32 key_batch;
+  i32 key_head;
+  i32 key_row;
+  i32 value_batch;
+  i32 value_head;
+  i32 value_row;
+};
+
+extern "C" __global__ void __launch_bounds__(256, 1) attention_keys_parts(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ query_buffer,
+  const vec4<f32> *__restrict__ key_buffer,
+  const vec4<f32> *__restrict__ value_buffer,
+  f32 *__restrict__ result_log_sum_exp_buffer
+) {
+  __shared__ vec4<f32> warp_maxima[8];
+  __shared__ vec4<f32> warp_totals[8];
+  __shared__ vec4<f32> warp_sums[256];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 tiles = ((sizes->queries + 3) / 4);
+  const i32 batch = item / tiles / sizes->heads;
+  const i32 head = item / tiles % sizes->heads;
+  const i32 key_head = head / (sizes->heads / sizes->key_heads);
+  const i32 first_query = item % tiles * 4;
+  const i32 rows = minimum(4, sizes->queries - first_query);
+  const i32 row_group = thread / 256;
+  const i32 lane = thread % 256;
+  const i32 query_start = batch * sizes->query_batch + head * sizes->query_head;
+  const i32 row_lane = thread % 8;
+  const i32 split = thread / 8;
+  vec4<f32> maximum_2 = vec4<f32>((-4.999999840142846e+37f));
+  vec4<f32> total = vec4<f32>();
+  vec4<f32> sum_0_0 = vec4<f32>();
+  vec4<f32> sum_1_0 = vec4<f32>();
+  vec4<f32> sum_2_0 = vec4<f32>();
+  vec4<f32> sum_3_0 = vec4<f32>();
+  // Segment of keys
+  const i32 first_stand = first_query + sizes->keys - sizes->queries;
+  const i32 own_stand = first_stand + 0;
+  const i32 span = (sizes->keys + sizes->batches - 1) / sizes->batches;
+  const i32 first_of_part = maximum(0, batch * span);
+  const i32 end_of_part = minimum(sizes->keys, (batch + 1) * span);
+  const i32 key_start = batch * sizes->key_batch + key_head * sizes->key_head;
+  const i32 value_start = batch * sizes->value_batch + key_head * sizes->value_head;
+  const i32 query_row_start = opaque(query_start + (first_query + minimum(0, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_0_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_2 = opaque(query_start + (first_query + minimum(1, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_1_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_2 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_3 = opaque(query_start + (first_query + minimum(2, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_2_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_3 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_4 = opaque(query_start + (first_query + minimum(3, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_3_0 = (((row_lane + 0) * 4 < 8) ? (query_buffer[(sizes->query_offset + query_row_start_4 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+  #pragma unroll 1
+  for (i32 tile = first_of_part; tile < end_of_part; tile += 128) {
+    const i32 wanted_key = tile + 0 + split;
+    const i32 key_2 = minimum(wanted_key, end_of_part - 1);
+    const i32 key_from = key_start + key_2 * sizes->key_row;
+    const vec4<f32> key_part = (((row_lane + 0) * 4 < 8) ? (key_buffer[(sizes->key_offset + key_from + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_2 = tile + 32 + split;
+    const i32 key_3 = minimum(wanted_key_2, end_of_part - 1);
+    const i32 key_from_2 = key_start + key_3 * sizes->key_row;
+    const vec4<f32> key_part_2 = (((row_lane + 0) * 4 < 8) ? (key_buffer[(sizes->key_offset + key_from_2 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_3 = tile + 64 + split;
+    const i32 key_4 = minimum(wanted_key_3, end_of_part - 1);
+    const i32 key_from_3 = key_start + key_4 * sizes->key_row;
+    const vec4<f32> key_part_3 = (((row_lane + 0) * 4 < 8) ? (key_buffer[(sizes->key_offset + key_from_3 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_4 = tile + 96 + split;
+    const i32 key_5 = minimum(wanted_key_4, end_of_part - 1);
+    const i32 key_from_4 = key_start + key_5 * sizes->key_row;
+    const vec4<f32> key_part_4 = (((row_lane + 0) * 4 < 8) ? (key_buffer[(sizes->key_offset + key_from_4 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    vec4<f32> score = vec4<f32>(dot(query_0_0, key_part), dot(query_1_0, key_part), dot(query_2_0, key_part), dot(query_3_0, key_part));
+    score.x += shuffle_xor(score.x, 1u);
+    score.y += shuffle_xor(score.y, 1u);
+    score.z += shuffle_xor(score.z, 1u);
+    score.w += shuffle_xor(score.w, 1u);
+    score.x += shuffle_xor(score.x, 2u);
+    score.y += shuffle_xor(score.y, 2u);
+    score.z += shuffle_xor(score.z, 2u);
+    score.w += shuffle_xor(score.w, 2u);
+    score.x += shuffle_xor(score.x, 4u);
+    score.y += shuffle_xor(score.y, 4u);
+    score.z += shuffle_xor(score.z, 4u);
+    score.w += shuffle_xor(score.w, 4u);
+    score = score * 0.3535533845424652f;
+    score = vec4<f32>((((wanted_key < end_of_part)) ? (score.x) : ((-9.999999680285692e+37f))), (((wanted_key < end_of_part)) ? (score.y) : ((-9.999999680285692e+37f))), (((wanted_key < end_of_part)) ? (score.z) : ((-9.999999680285692e+37f))), (((wanted_key < end_of_part)) ? (score.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_2 = vec4<f32>(dot(query_0_0, key_part_2), dot(query_1_0, key_part_2), dot(query_2_0, key_part_2), dot(query_3_0, key_part_2));
+    score_2.x += shuffle_xor(score_2.x, 1u);
+    score_2.y += shuffle_xor(score_2.y, 1u);
+    score_2.z += shuffle_xor(score_2.z, 1u);
+    score_2.w += shuffle_xor(score_2.w, 1u);
+    score_2.x += shuffle_xor(score_2.x, 2u);
+    score_2.y += shuffle_xor(score_2.y, 2u);
+    score_2.z += shuffle_xor(score_2.z, 2u);
+    score_2.w += shuffle_xor(score_2.w, 2u);
+    score_2.x += shuffle_xor(score_2.x, 4u);
+    score_2.y += shuffle_xor(score_2.y, 4u);
+    score_2.z += shuffle_xor(score_2.z, 4u);
+    score_2.w += shuffle_xor(score_2.w, 4u);
+    score_2 = score_2 * 0.3535533845424652f;
+    score_2 = vec4<f32>((((wanted_key_2 < end_of_part)) ? (score_2.x) : ((-9.999999680285692e+37f))), (((wanted_key_2 < end_of_part)) ? (score_2.y) : ((-9.999999680285692e+37f))), (((wanted_key_2 < end_of_part)) ? (score_2.z) : ((-9.999999680285692e+37f))), (((wanted_key_2 < end_of_part)) ? (score_2.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_3 = vec4<f32>(dot(query_0_0, key_part_3), dot(query_1_0, key_part_3), dot(query_2_0, key_part_3), dot(query_3_0, key_part_3));
+    score_3.x += shuffle_xor(score_3.x, 1u);
+    score_3.y += shuffle_xor(score_3.y, 1u);
+    score_3.z += shuffle_xor(score_3.z, 1u);
+    score_3.w += shuffle_xor(score_3.w, 1u);
+    score_3.x += shuffle_xor(score_3.x, 2u);
+    score_3.y += shuffle_xor(score_3.y, 2u);
+    score_3.z += shuffle_xor(score_3.z, 2u);
+    score_3.w += shuffle_xor(score_3.w, 2u);
+    score_3.x += shuffle_xor(score_3.x, 4u);
+    score_3.y += shuffle_xor(score_3.y, 4u);
+    score_3.z += shuffle_xor(score_3.z, 4u);
+    score_3.w += shuffle_xor(score_3.w, 4u);
+    score_3 = score_3 * 0.3535533845424652f;
+    score_3 = vec4<f32>((((wanted_key_3 < end_of_part)) ? (score_3.x) : ((-9.999999680285692e+37f))), (((wanted_key_3 < end_of_part)) ? (score_3.y) : ((-9.999999680285692e+37f))), (((wanted_key_3 < end_of_part)) ? (score_3.z) : ((-9.999999680285692e+37f))), (((wanted_key_3 < end_of_part)) ? (score_3.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_4 = vec4<f32>(dot(query_0_0, key_part_4), dot(query_1_0, key_part_4), dot(query_2_0, key_part_4), dot(query_3_0, key_part_4));
+    score_4.x += shuffle_xor(score_4.x, 1u);
+    score_4.y += shuffle_xor(score_4.y, 1u);
+    score_4.z += shuffle_xor(score_4.z, 1u);
+    score_4.w += shuffle_xor(score_4.w, 1u);
+    score_4.x += shuffle_xor(score_4.x, 2u);
+    score_4.y += shuffle_xor(score_4.y, 2u);
+    score_4.z += shuffle_xor(score_4.z, 2u);
+    score_4.w += shuffle_xor(score_4.w, 2u);
+    score_4.x += shuffle_xor(score_4.x, 4u);
+    score_4.y += shuffle_xor(score_4.y, 4u);
+    score_4.z += shuffle_xor(score_4.z, 4u);
+    score_4.w += shuffle_xor(score_4.w, 4u);
+    score_4 = score_4 * 0.3535533845424652f;
+    score_4 = vec4<f32>((((wanted_key_4 < end_of_part)) ? (score_4.x) : ((-9.999999680285692e+37f))), (((wanted_key_4 < end_of_part)) ? (score_4.y) : ((-9.999999680285692e+37f))), (((wanted_key_4 < end_of_part)) ? (score_4.z) : ((-9.999999680285692e+37f))), (((wanted_key_4 < end_of_part)) ? (score_4.w) : ((-9.999999680285692e+37f))));
+    const vec4<f32> raised = maximum(maximum_2, maximum(maximum(maximum(score, score_2), score_3), score_4));
+    const vec4<f32> factor = exponential(maximum_2 - raised);
+    maximum_2 = raised;
+    total = total * factor;
+    sum_0_0 = sum_0_0 * factor.x;
+    sum_1_0 = sum_1_0 * factor.y;
+    sum_2_0 = sum_2_0 * factor.z;
+    sum_3_0 = sum_3_0 * factor.w;
+    const vec4<f32> weight = exponential(score - maximum_2);
+    const i32 value_from = value_start + key_2 * sizes->value_row;
+    total += weight;
+    const vec4<f32> value_part = (((row_lane + 0) * 4 < 8) ? (value_buffer[(sizes->value_offset + value_from + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight.x * value_part;
+    sum_1_0 += weight.y * value_part;
+    sum_2_0 += weight.z * value_part;
+    sum_3_0 += weight.w * value_part;
+    const vec4<f32> weight_2 = exponential(score_2 - maximum_2);
+    const i32 value_from_2 = value_start + key_3 * sizes->value_row;
+    total += weight_2;
+    const vec4<f32> value_part_2 = (((row_lane + 0) * 4 < 8) ? (value_buffer[(sizes->value_offset + value_from_2 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_2.x * value_part_2;
+    sum_1_0 += weight_2.y * value_part_2;
+    sum_2_0 += weight_2.z * value_part_2;
+    sum_3_0 += weight_2.w * value_part_2;
+    const vec4<f32> weight_3 = exponential(score_3 - maximum_2);
+    const i32 value_from_3 = value_start + key_4 * sizes->value_row;
+    total += weight_3;
+    const vec4<f32> value_part_3 = (((row_lane + 0) * 4 < 8) ? (value_buffer[(sizes->value_offset + value_from_3 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_3.x * value_part_3;
+    sum_1_0 += weight_3.y * value_part_3;
+    sum_2_0 += weight_3.z * value_part_3;
+    sum_3_0 += weight_3.w * value_part_3;
+    const vec4<f32> weight_4 = exponential(score_4 - maximum_2);
+    const i32 value_from_4 = value_start + key_5 * sizes->value_row;
+    total += weight_4;
+    const vec4<f32> value_part_4 = (((row_lane + 0) * 4 < 8) ? (value_buffer[(sizes->value_offset + value_from_4 + minimum((row_lane + 0) * 4, 4)) >> 2u]) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_4.x * value_part_4;
+    sum_1_0 += weight_4.y * value_part_4;
+    sum_2_0 += weight_4.z * value_part_4;
+    sum_3_0 += weight_4.w * value_part_4;
+  }
+  __syncthreads();
+  vec4<f32> warp_maximum = maximum_2;
+  warp_maximum = maximum(warp_maximum, vec4<f32>(shuffle_xor(warp_maximum.x, 8u), shuffle_xor(warp_maximum.y, 8u), shuffle_xor(warp_maximum.z, 8u), shuffle_xor(warp_maximum.w, 8u)));
+  warp_maximum = maximum(warp_maximum, vec4<f32>(shuffle_xor(warp_maximum.x, 16u), shuffle_xor(warp_maximum.y, 16u), shuffle_xor(warp_maximum.z, 16u), shuffle_xor(warp_maximum.w, 16u)));
+  vec4<f32> warp_total = total * exponential(maximum_2 - warp_maximum);
+  warp_total.x += shuffle_xor(warp_total.x, 8u);
+  warp_total.y += shuffle_xor(warp_total.y, 8u);
+  warp_total.z += shuffle_xor(warp_total.z, 8u);
+  warp_total.w += shuffle_xor(warp_total.w, 8u);
+  warp_total.x += shuffle_xor(warp_total.x, 16u);
+  warp_total.y += shuffle_xor(warp_total.y, 16u);
+  warp_total.z += shuffle_xor(warp_total.z, 16u);
+  warp_total.w += shuffle_xor(warp_total.w, 16u);
+  if (thread % 32 == 0) {
+    warp_maxima[thread / 32] = warp_maximum;
+    warp_totals[thread / 32] = warp_total;
+  }
+  __syncthreads();
+  const vec4<f32> maximum_so_far = maximum(maximum(maximum(maximum(maximum(maximum(maximum(warp_maxima[0], warp_maxima[1]), warp_maxima[2]), warp_maxima[3]), warp_maxima[4]), warp_maxima[5]), warp_maxima[6]), warp_maxima[7]);
+  const vec4<f32> total_so_far = warp_totals[0] * exponential(warp_maxima[0] - maximum_so_far) + warp_totals[1] * exponential(warp_maxima[1] - maximum_so_far) + warp_totals[2] * exponential(warp_maxima[2] - maximum_so_far) + warp_totals[3] * exponential(warp_maxima[3] - maximum_so_far) + warp_totals[4] * exponential(warp_maxima[4] - maximum_so_far) + warp_totals[5] * exponential(warp_maxima[5] - maximum_so_far) + warp_totals[6] * exponential(warp_maxima[6] - maximum_so_far) + warp_totals[7] * exponential(warp_maxima[7] - maximum_so_far);
+  // a query that sees no key has a total of 0: zeros
+  const vec4<f32> inverse = vec4<f32>(((total_so_far.x > 0.0f) ? (1.0f / total_so_far.x) : (0.0f)), ((total_so_far.y > 0.0f) ? (1.0f / total_so_far.y) : (0.0f)), ((total_so_far.z > 0.0f) ? (1.0f / total_so_far.z) : (0.0f)), ((total_so_far.w > 0.0f) ? (1.0f / total_so_far.w) : (0.0f)));
+  const vec4<f32> factor_2 = inverse * exponential(maximum_2 - maximum_so_far);
+  sum_0_0 = sum_0_0 * factor_2.x;
+  sum_1_0 = sum_1_0 * factor_2.y;
+  sum_2_0 = sum_2_0 * factor_2.z;
+  sum_3_0 = sum_3_0 * factor_2.w;
+  sum_0_0.x += shuffle_xor(sum_0_0.x, 8u);
+  sum_0_0.y += shuffle_xor(sum_0_0.y, 8u);
+  sum_0_0.z += shuffle_xor(sum_0_0.z, 8u);
+  sum_0_0.w += shuffle_xor(sum_0_0.w, 8u);
+  sum_0_0.x += shuffle_xor(sum_0_0.x, 16u);
+  sum_0_0.y += shuffle_xor(sum_0_0.y, 16u);
+  sum_0_0.z += shuffle_xor(sum_0_0.z, 16u);
+  sum_0_0.w += shuffle_xor(sum_0_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 0) * 8 + row_lane + 0] = sum_0_0;
+  }
+  sum_1_0.x += shuffle_xor(sum_1_0.x, 8u);
+  sum_1_0.y += shuffle_xor(sum_1_0.y, 8u);
+  sum_1_0.z += shuffle_xor(sum_1_0.z, 8u);
+  sum_1_0.w += shuffle_xor(sum_1_0.w, 8u);
+  sum_1_0.x += shuffle_xor(sum_1_0.x, 16u);
+  sum_1_0.y += shuffle_xor(sum_1_0.y, 16u);
+  sum_1_0.z += shuffle_xor(sum_1_0.z, 16u);
+  sum_1_0.w += shuffle_xor(sum_1_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 1) * 8 + row_lane + 0] = sum_1_0;
+  }
+  sum_2_0.x += shuffle_xor(sum_2_0.x, 8u);
+  sum_2_0.y += shuffle_xor(sum_2_0.y, 8u);
+  sum_2_0.z += shuffle_xor(sum_2_0.z, 8u);
+  sum_2_0.w += shuffle_xor(sum_2_0.w, 8u);
+  sum_2_0.x += shuffle_xor(sum_2_0.x, 16u);
+  sum_2_0.y += shuffle_xor(sum_2_0.y, 16u);
+  sum_2_0.z += shuffle_xor(sum_2_0.z, 16u);
+  sum_2_0.w += shuffle_xor(sum_2_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 2) * 8 + row_lane + 0] = sum_2_0;
+  }
+  sum_3_0.x += shuffle_xor(sum_3_0.x, 8u);
+  sum_3_0.y += shuffle_xor(sum_3_0.y, 8u);
+  sum_3_0.z += shuffle_xor(sum_3_0.z, 8u);
+  sum_3_0.w += shuffle_xor(sum_3_0.w, 8u);
+  sum_3_0.x += shuffle_xor(sum_3_0.x, 16u);
+  sum_3_0.y += shuffle_xor(sum_3_0.y, 16u);
+  sum_3_0.z += shuffle_xor(sum_3_0.z, 16u);
+  sum_3_0.w += shuffle_xor(sum_3_0.w, 16u);
+  if (thread % 32 < 8) {
+    warp_sums[(thread / 32 * 4 + 3) * 8 + row_lane + 0] = sum_3_0;
+  }
+  __syncthreads();
+  const i32 result_start = batch * sizes->result_batch + head * sizes->result_head;
+  for (i32 slot = thread; slot < 32; slot += 256) {
+    const i32 row = slot / 8;
+    const i32 column = slot % 8 * 4;
+    const vec4<f32> row_part = warp_sums[slot + 0] + warp_sums[slot + 32] + warp_sums[slot + 64] + warp_sums[slot + 96] + warp_sums[slot + 128] + warp_sums[slot + 160] + warp_sums[slot + 192] + warp_sums[slot + 224];
+    if (row < rows && column < 8) {
+      const i32 place = result_start + (first_query + row) * sizes->result_row + column;
+      const vec4<f32> lanes = row_part;
+      result_log_sum_exp_buffer[sizes->result_offset + place] = lanes.x;
+      result_log_sum_exp_buffer[sizes->result_offset + place + 1] = lanes.y;
+      result_log_sum_exp_buffer[sizes->result_offset + place + 2] = lanes.z;
+      result_log_sum_exp_buffer[sizes->result_offset + place + 3] = lanes.w;
+    }
+  }
+  const i32 log_sum_exp_start = batch * sizes->log_sum_exp_batch + head * sizes->log_sum_exp_head;
+  if (thread == 0) {
+    if (0 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + 0] = ((total_so_far.x > 0.0f) ? (maximum_so_far.x + logarithm(total_so_far.x)) : (f32_of_bits(0xff800000u)));
+    }
+    if (1 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + 1] = ((total_so_far.y > 0.0f) ? (maximum_so_far.y + logarithm(total_so_far.y)) : (f32_of_bits(0xff800000u)));
+    }
+    if (2 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + 2] = ((total_so_far.z > 0.0f) ? (maximum_so_far.z + logarithm(total_so_far.z)) : (f32_of_bits(0xff800000u)));
+    }
+    if (3 < rows) {
+      result_log_sum_exp_buffer[sizes->log_sum_exp_offset + log_sum_exp_start + first_query + 3] = ((total_so_far.w > 0.0f) ? (maximum_so_far.w + logarithm(total_so_far.w)) : (f32_of_bits(0xff800000u)));
+    }
+  }
+}
+}
+
+// === kernel attention_keys_merged ===
+// attention_keys_merged
+// Attention of 4 queries of one head a workgroup, 256 keys at a time.
+
+namespace attention_keys_merged_kernel {
+struct Sizes {
+  i32 items;
+  i32 query_offset;
+  i32 key_offset;
+  i32 value_offset;
+  i32 bias_offset;
+  i32 result_offset;
+  i32 batches;
+  i32 heads;
+  i32 key_heads;
+  i32 queries;
+  i32 query_batch;
+  i32 query_head;
+  i32 query_row;
+  i32 result_batch;
+  i32 result_head;
+  i32 result_row;
+  i32 keys;
+  i32 key_batch;
+  i32 key_head;
+  i32 key_row;
+  i32 value_batch;
+  i32 value_head;
+  i32 value_row;
+  i32 bias_batch;
+  i32 bias_head;
+  i32 bias_row;
+};
+
+extern "C" __global__ void __launch_bounds__(256, 1) attention_keys_merged(
+  const Sizes *__restrict__ sizes,
+  const vec4<f32> *__restrict__ query_buffer,
+  const f32 *__restrict__ key_value_bias_buffer,
+  vec4<f32> *__restrict__ result_buffer
+) {
+  __shared__ vec4<f32> warp_maxima[8];
+  __shared__ vec4<f32> warp_totals[8];
+  __shared__ vec4<f32> warp_sums[256];
+  const i32 thread = threadIdx.x;
+  const i32 item = blockIdx.x;
+  if (item >= sizes->items) {
+    return;
+  }
+  const i32 tiles = ((sizes->queries + 3) / 4);
+  const i32 batch = item / tiles / sizes->heads;
+  const i32 head = item / tiles % sizes->heads;
+  const i32 key_head = head / (sizes->heads / sizes->key_heads);
+  const i32 first_query = item % tiles * 4;
+  const i32 rows = minimum(4, sizes->queries - first_query);
+  const i32 row_group = thread / 256;
+  const i32 lane = thread % 256;
+  const i32 query_start = batch * sizes->query_batch + head * sizes->query_head;
+  const i32 row_lane = thread % 8;
+  const i32 split = thread / 8;
+  vec4<f32> maximum_2 = vec4<f32>((-4.999999840142846e+37f));
+  vec4<f32> total = vec4<f32>();
+  vec4<f32> sum_0_0 = vec4<f32>();
+  vec4<f32> sum_1_0 = vec4<f32>();
+  vec4<f32> sum_2_0 = vec4<f32>();
+  vec4<f32> sum_3_0 = vec4<f32>();
+  // Segment of keys
+  const i32 first_stand = first_query + sizes->keys - sizes->queries;
+  const i32 own_stand = first_stand + 0;
+  const i32 bias_start = batch * sizes->bias_batch + key_head * sizes->bias_head;
+  const i32 key_start = batch * sizes->key_batch + key_head * sizes->key_head;
+  const i32 value_start = batch * sizes->value_batch + key_head * sizes->value_head;
+  const i32 query_row_start = opaque(query_start + (first_query + minimum(0, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_0_0 = (((row_lane + 0) * 4 < 4) ? (query_buffer[(sizes->query_offset + query_row_start + minimum((row_lane + 0) * 4, 0)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_2 = opaque(query_start + (first_query + minimum(1, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_1_0 = (((row_lane + 0) * 4 < 4) ? (query_buffer[(sizes->query_offset + query_row_start_2 + minimum((row_lane + 0) * 4, 0)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_3 = opaque(query_start + (first_query + minimum(2, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_2_0 = (((row_lane + 0) * 4 < 4) ? (query_buffer[(sizes->query_offset + query_row_start_3 + minimum((row_lane + 0) * 4, 0)) >> 2u]) : (vec4<f32>(0.0f)));
+  const i32 query_row_start_4 = opaque(query_start + (first_query + minimum(3, rows - 1)) * sizes->query_row);
+  const vec4<f32> query_3_0 = (((row_lane + 0) * 4 < 4) ? (query_buffer[(sizes->query_offset + query_row_start_4 + minimum((row_lane + 0) * 4, 0)) >> 2u]) : (vec4<f32>(0.0f)));
+  #pragma unroll 1
+  for (i32 tile = 0; tile < sizes->keys; tile += 128) {
+    const i32 wanted_key = tile + 0 + split;
+    const i32 key_2 = minimum(wanted_key, sizes->keys - 1);
+    const i32 key_from = key_start + key_2 * sizes->key_row;
+    const vec4<f32> key_part = (((row_lane + 0) * 4 < 4) ? (vec4<f32>(key_value_bias_buffer[sizes->key_offset + key_from + minimum((row_lane + 0) * 4, 0)], key_value_bias_buffer[sizes->key_offset + key_from + minimum((row_lane + 0) * 4, 0) + 1], key_value_bias_buffer[sizes->key_offset + key_from + minimum((row_lane + 0) * 4, 0) + 2], key_value_bias_buffer[sizes->key_offset + key_from + minimum((row_lane + 0) * 4, 0) + 3])) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_2 = tile + 32 + split;
+    const i32 key_3 = minimum(wanted_key_2, sizes->keys - 1);
+    const i32 key_from_2 = key_start + key_3 * sizes->key_row;
+    const vec4<f32> key_part_2 = (((row_lane + 0) * 4 < 4) ? (vec4<f32>(key_value_bias_buffer[sizes->key_offset + key_from_2 + minimum((row_lane + 0) * 4, 0)], key_value_bias_buffer[sizes->key_offset + key_from_2 + minimum((row_lane + 0) * 4, 0) + 1], key_value_bias_buffer[sizes->key_offset + key_from_2 + minimum((row_lane + 0) * 4, 0) + 2], key_value_bias_buffer[sizes->key_offset + key_from_2 + minimum((row_lane + 0) * 4, 0) + 3])) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_3 = tile + 64 + split;
+    const i32 key_4 = minimum(wanted_key_3, sizes->keys - 1);
+    const i32 key_from_3 = key_start + key_4 * sizes->key_row;
+    const vec4<f32> key_part_3 = (((row_lane + 0) * 4 < 4) ? (vec4<f32>(key_value_bias_buffer[sizes->key_offset + key_from_3 + minimum((row_lane + 0) * 4, 0)], key_value_bias_buffer[sizes->key_offset + key_from_3 + minimum((row_lane + 0) * 4, 0) + 1], key_value_bias_buffer[sizes->key_offset + key_from_3 + minimum((row_lane + 0) * 4, 0) + 2], key_value_bias_buffer[sizes->key_offset + key_from_3 + minimum((row_lane + 0) * 4, 0) + 3])) : (vec4<f32>(0.0f)));
+    const i32 wanted_key_4 = tile + 96 + split;
+    const i32 key_5 = minimum(wanted_key_4, sizes->keys - 1);
+    const i32 key_from_4 = key_start + key_5 * sizes->key_row;
+    const vec4<f32> key_part_4 = (((row_lane + 0) * 4 < 4) ? (vec4<f32>(key_value_bias_buffer[sizes->key_offset + key_from_4 + minimum((row_lane + 0) * 4, 0)], key_value_bias_buffer[sizes->key_offset + key_from_4 + minimum((row_lane + 0) * 4, 0) + 1], key_value_bias_buffer[sizes->key_offset + key_from_4 + minimum((row_lane + 0) * 4, 0) + 2], key_value_bias_buffer[sizes->key_offset + key_from_4 + minimum((row_lane + 0) * 4, 0) + 3])) : (vec4<f32>(0.0f)));
+    vec4<f32> score = vec4<f32>(dot(query_0_0, key_part), dot(query_1_0, key_part), dot(query_2_0, key_part), dot(query_3_0, key_part));
+    score.x += shuffle_xor(score.x, 1u);
+    score.y += shuffle_xor(score.y, 1u);
+    score.z += shuffle_xor(score.z, 1u);
+    score.w += shuffle_xor(score.w, 1u);
+    score.x += shuffle_xor(score.x, 2u);
+    score.y += shuffle_xor(score.y, 2u);
+    score.z += shuffle_xor(score.z, 2u);
+    score.w += shuffle_xor(score.w, 2u);
+    score.x += shuffle_xor(score.x, 4u);
+    score.y += shuffle_xor(score.y, 4u);
+    score.z += shuffle_xor(score.z, 4u);
+    score.w += shuffle_xor(score.w, 4u);
+    score = score * 0.0f + vec4<f32>(maximum(key_value_bias_buffer[sizes->bias_offset + bias_start + key_2 * sizes->bias_row], (-9.999999680285692e+37f)));
+    score = vec4<f32>((((wanted_key < sizes->keys)) ? (score.x) : ((-9.999999680285692e+37f))), (((wanted_key < sizes->keys)) ? (score.y) : ((-9.999999680285692e+37f))), (((wanted_key < sizes->keys)) ? (score.z) : ((-9.999999680285692e+37f))), (((wanted_key < sizes->keys)) ? (score.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_2 = vec4<f32>(dot(query_0_0, key_part_2), dot(query_1_0, key_part_2), dot(query_2_0, key_part_2), dot(query_3_0, key_part_2));
+    score_2.x += shuffle_xor(score_2.x, 1u);
+    score_2.y += shuffle_xor(score_2.y, 1u);
+    score_2.z += shuffle_xor(score_2.z, 1u);
+    score_2.w += shuffle_xor(score_2.w, 1u);
+    score_2.x += shuffle_xor(score_2.x, 2u);
+    score_2.y += shuffle_xor(score_2.y, 2u);
+    score_2.z += shuffle_xor(score_2.z, 2u);
+    score_2.w += shuffle_xor(score_2.w, 2u);
+    score_2.x += shuffle_xor(score_2.x, 4u);
+    score_2.y += shuffle_xor(score_2.y, 4u);
+    score_2.z += shuffle_xor(score_2.z, 4u);
+    score_2.w += shuffle_xor(score_2.w, 4u);
+    score_2 = score_2 * 0.0f + vec4<f32>(maximum(key_value_bias_buffer[sizes->bias_offset + bias_start + key_3 * sizes->bias_row], (-9.999999680285692e+37f)));
+    score_2 = vec4<f32>((((wanted_key_2 < sizes->keys)) ? (score_2.x) : ((-9.999999680285692e+37f))), (((wanted_key_2 < sizes->keys)) ? (score_2.y) : ((-9.999999680285692e+37f))), (((wanted_key_2 < sizes->keys)) ? (score_2.z) : ((-9.999999680285692e+37f))), (((wanted_key_2 < sizes->keys)) ? (score_2.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_3 = vec4<f32>(dot(query_0_0, key_part_3), dot(query_1_0, key_part_3), dot(query_2_0, key_part_3), dot(query_3_0, key_part_3));
+    score_3.x += shuffle_xor(score_3.x, 1u);
+    score_3.y += shuffle_xor(score_3.y, 1u);
+    score_3.z += shuffle_xor(score_3.z, 1u);
+    score_3.w += shuffle_xor(score_3.w, 1u);
+    score_3.x += shuffle_xor(score_3.x, 2u);
+    score_3.y += shuffle_xor(score_3.y, 2u);
+    score_3.z += shuffle_xor(score_3.z, 2u);
+    score_3.w += shuffle_xor(score_3.w, 2u);
+    score_3.x += shuffle_xor(score_3.x, 4u);
+    score_3.y += shuffle_xor(score_3.y, 4u);
+    score_3.z += shuffle_xor(score_3.z, 4u);
+    score_3.w += shuffle_xor(score_3.w, 4u);
+    score_3 = score_3 * 0.0f + vec4<f32>(maximum(key_value_bias_buffer[sizes->bias_offset + bias_start + key_4 * sizes->bias_row], (-9.999999680285692e+37f)));
+    score_3 = vec4<f32>((((wanted_key_3 < sizes->keys)) ? (score_3.x) : ((-9.999999680285692e+37f))), (((wanted_key_3 < sizes->keys)) ? (score_3.y) : ((-9.999999680285692e+37f))), (((wanted_key_3 < sizes->keys)) ? (score_3.z) : ((-9.999999680285692e+37f))), (((wanted_key_3 < sizes->keys)) ? (score_3.w) : ((-9.999999680285692e+37f))));
+    vec4<f32> score_4 = vec4<f32>(dot(query_0_0, key_part_4), dot(query_1_0, key_part_4), dot(query_2_0, key_part_4), dot(query_3_0, key_part_4));
+    score_4.x += shuffle_xor(score_4.x, 1u);
+    score_4.y += shuffle_xor(score_4.y, 1u);
+    score_4.z += shuffle_xor(score_4.z, 1u);
+    score_4.w += shuffle_xor(score_4.w, 1u);
+    score_4.x += shuffle_xor(score_4.x, 2u);
+    score_4.y += shuffle_xor(score_4.y, 2u);
+    score_4.z += shuffle_xor(score_4.z, 2u);
+    score_4.w += shuffle_xor(score_4.w, 2u);
+    score_4.x += shuffle_xor(score_4.x, 4u);
+    score_4.y += shuffle_xor(score_4.y, 4u);
+    score_4.z += shuffle_xor(score_4.z, 4u);
+    score_4.w += shuffle_xor(score_4.w, 4u);
+    score_4 = score_4 * 0.0f + vec4<f32>(maximum(key_value_bias_buffer[sizes->bias_offset + bias_start + key_5 * sizes->bias_row], (-9.999999680285692e+37f)));
+    score_4 = vec4<f32>((((wanted_key_4 < sizes->keys)) ? (score_4.x) : ((-9.999999680285692e+37f))), (((wanted_key_4 < sizes->keys)) ? (score_4.y) : ((-9.999999680285692e+37f))), (((wanted_key_4 < sizes->keys)) ? (score_4.z) : ((-9.999999680285692e+37f))), (((wanted_key_4 < sizes->keys)) ? (score_4.w) : ((-9.999999680285692e+37f))));
+    const vec4<f32> raised = maximum(maximum_2, maximum(maximum(maximum(score, score_2), score_3), score_4));
+    const vec4<f32> factor = exponential(maximum_2 - raised);
+    maximum_2 = raised;
+    total = total * factor;
+    sum_0_0 = sum_0_0 * factor.x;
+    sum_1_0 = sum_1_0 * factor.y;
+    sum_2_0 = sum_2_0 * factor.z;
+    sum_3_0 = sum_3_0 * factor.w;
+    const vec4<f32> weight = exponential(score - maximum_2);
+    const i32 value_from = value_start + key_2 * sizes->value_row;
+    total += weight;
+    const vec4<f32> value_part = (((row_lane + 0) * 4 < 8) ? (vec4<f32>(key_value_bias_buffer[sizes->value_offset + value_from + minimum((row_lane + 0) * 4, 4)], key_value_bias_buffer[sizes->value_offset + value_from + minimum((row_lane + 0) * 4, 4) + 1], key_value_bias_buffer[sizes->value_offset + value_from + minimum((row_lane + 0) * 4, 4) + 2], key_value_bias_buffer[sizes->value_offset + value_from + minimum((row_lane + 0) * 4, 4) + 3])) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight.x * value_part;
+    sum_1_0 += weight.y * value_part;
+    sum_2_0 += weight.z * value_part;
+    sum_3_0 += weight.w * value_part;
+    const vec4<f32> weight_2 = exponential(score_2 - maximum_2);
+    const i32 value_from_2 = value_start + key_3 * sizes->value_row;
+    total += weight_2;
+    const vec4<f32> value_part_2 = (((row_lane + 0) * 4 < 8) ? (vec4<f32>(key_value_bias_buffer[sizes->value_offset + value_from_2 + minimum((row_lane + 0) * 4, 4)], key_value_bias_buffer[sizes->value_offset + value_from_2 + minimum((row_lane + 0) * 4, 4) + 1], key_value_bias_buffer[sizes->value_offset + value_from_2 + minimum((row_lane + 0) * 4, 4) + 2], key_value_bias_buffer[sizes->value_offset + value_from_2 + minimum((row_lane + 0) * 4, 4) + 3])) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_2.x * value_part_2;
+    sum_1_0 += weight_2.y * value_part_2;
+    sum_2_0 += weight_2.z * value_part_2;
+    sum_3_0 += weight_2.w * value_part_2;
+    const vec4<f32> weight_3 = exponential(score_3 - maximum_2);
+    const i32 value_from_3 = value_start + key_4 * sizes->value_row;
+    total += weight_3;
+    const vec4<f32> value_part_3 = (((row_lane + 0) * 4 < 8) ? (vec4<f32>(key_value_bias_buffer[sizes->value_offset + value_from_3 + minimum((row_lane + 0) * 4, 4)], key_value_bias_buffer[sizes->value_offset + value_from_3 + minimum((row_lane + 0) * 4, 4) + 1], key_value_bias_buffer[sizes->value_offset + value_from_3 + minimum((row_lane + 0) * 4, 4) + 2], key_value_bias_buffer[sizes->value_offset + value_from_3 + minimum((row_lane + 0) * 4, 4) + 3])) : (vec4<f32>(0.0f)));
+    sum_0_0 += weight_3.x * value_part_3;
+    sum_1_0 += weight_3.y * value_part_3;
+    sum_2_0 += weight_3.z * value_part_3;
+    sum_3_0 += weight_3.w * value_part_3;
+    const vec4<f32> weight_4 = exponential(score_4 - maximum_2);
+    const i32 value_from_4 = value_start + key_5 * sizes->value_row;
+    total += weight_4;
+    const vec4<f32> value_part_4 = (((row_lane + 0) * 4 < 8) ? (vec4<f32>(key_value_bias_buffer[sizes->value_offset + value_from_4 + minimum((row_lane + 0) * 4, 4)], key_value_bias_buffer[sizes->value_offset + value_from_4 + minimum((row_lane + 0) * 4, 4) + 1], key_value_bias_buffer[sizes->value_offset + value_from_4 + minimum((row_lane + 0) * 4, 4) + 2], key_value_bias_buffer[sizes->value_offset + value_from_4 + minimum((row_lane + 0) * 4, 4) + 3])) : (vec4<f32>(0.0f)));
     sum_0_0 += weight_4.x * value_part_4;
     sum_1_0 += weight_4.y * value_part_4;
     sum_2_0 += weight_4.z * value_part_4;

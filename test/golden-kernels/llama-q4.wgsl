@@ -711,7 +711,7 @@ fn main(
     return;
   }
   let tiles: i32 = ((sizes.queries + 15) / 16);
-  let batch: i32 = item / (tiles * sizes.heads);
+  let batch: i32 = item / tiles / sizes.heads;
   let head: i32 = item / tiles % sizes.heads;
   let key_head: i32 = head / (sizes.heads / sizes.key_heads);
   let first_query: i32 = item % tiles * 16;
@@ -1629,7 +1629,7 @@ fn main(
     return;
   }
   let tiles: i32 = ((sizes.queries + 3) / 4);
-  let batch: i32 = item / (tiles * sizes.heads);
+  let batch: i32 = item / tiles / sizes.heads;
   let head: i32 = item / tiles % sizes.heads;
   let key_head: i32 = head / (sizes.heads / sizes.key_heads);
   let first_query: i32 = item % tiles * 4;
@@ -1694,7 +1694,7 @@ fn main(
       block_values[thread / 16] = group_maximum;
     }
     workgroupBarrier();
-    let start_2: i32 = row_group * 8;
+    let start_2: i32 = thread / 128 * 8;
     var group_maximum_2: vec4<f32> = block_values[start_2];
     for (var other: i32 = 1; other < 8; other += 1) {
       group_maximum_2 = max(group_maximum_2, block_values[start_2 + other]);
@@ -1733,7 +1733,7 @@ fn main(
     block_values[thread / 16] = row_total;
   }
   workgroupBarrier();
-  let start_4: i32 = row_group * 8;
+  let start_4: i32 = thread / 128 * 8;
   var row_total_2: vec4<f32> = block_values[start_4];
   for (var other: i32 = 1; other < 8; other += 1) {
     row_total_2 = row_total_2 + block_values[start_4 + other];

@@ -5,6 +5,7 @@ import { findCompilers } from '../../compiler/codegen/cuda/find-compilers.ts';
 import { cudaTarget } from '../../compiler/codegen/cuda/target.ts';
 import { nameKernels, type BoundKernel } from '../../compiler/kernel/kernel-name.ts';
 import type { BlockGemmKernel, EpilogueStep, GemmKernel, TensorCoreSchedule } from '../../compiler/kernel/kernel.ts';
+import type { Norm } from '../../compiler/kernel/row-norm.ts';
 import type { BlockFormat } from '../../compiler/weights/block-format.ts';
 import { readPtx } from '../../runtime/backends/cuda/ptx.ts';
 import { bindRun, textOfKernels } from '../backend/run-cuda-kernels.ts';
@@ -18,8 +19,17 @@ const q4: BlockFormat = { bits: 4, block: 32, signed: false, minima: true };
 /** Of a multiprocessor (CUDA C++ Programming Guide, compute capabilities): registers, and shared memory of a block without asking. */
 const [registerFile, staticShared] = [65536, 48 * 1024];
 
+/** Norms that a product takes in, and gathers statistics for. */
+type Norms = Pick<GemmKernel, 'leftNorm' | 'gathers'>;
+const normsOf = (norm: Norm): Norms => ({ leftNorm: { norm, epsilon: 1e-5, statistics: 'gathered' }, gathers: norm });
+
 /** Kernels for one schedule, with rows that are aligned and, for plain numbers, also with others. */
-function kernelsFor(precision: 'f16' | 'bf16', rows: number | string, columns: number): readonly BoundKernel[] {
+function kernelsFor(
+  precision: 'f16' | 'bf16',
+  rows: number | string,
+  columns: number,
+  norms: Norms = {},
+): readonly BoundKernel[] {
   const target = cudaTarget(precision);
   const of = (
     depth: number,
@@ -29,17 +39,26 @@ function kernelsFor(precision: 'f16' | 'bf16', rows: number | string, columns: n
     const blocks = right.kind === 'block_gemm' ? [new Uint8Array(0), new Float32Array(0)] : [];
     const minima = right.kind === 'block_gemm' && right.format.minima ? [new Float32Array(0)] : [];
     const plain = right.kind === 'gemm' ? [right.right === 'f16' ? new Uint16Array(0) : new Float32Array(0)] : [];
+    const vectors = { rms: 1, layer: 2, none: 0 }[norms.leftNorm?.norm ?? 'none'];
+    // Of the left side, and as many of the residual.
+    const ofNorms = Array.from({ length: norms.leftNorm ? 2 * (vectors + 1) : 0 }, () => new Float32Array(0));
+    const steps = epilogue.map((step) =>
+      step.step === 'residual' && norms.leftNorm ? { ...step, normed: norms.leftNorm } : step,
+    );
     return bindRun({
-      kernel: { ...right, epilogue, schedule },
-      reads: [new Float32Array(0), ...blocks, ...minima, ...plain, new Float32Array(0), new Float32Array(0)],
+      kernel: { ...right, epilogue: steps, schedule, ...norms },
+      reads: [new Float32Array(0), ...blocks, ...minima, ...plain, new Float32Array(0), new Float32Array(0), ...ofNorms],
       result: new Float32Array(0),
-      integers: [100, columns, depth, depth, columns, columns],
+      ...(norms.gathers && { statistics: new Float32Array(0) }),
+      integers: [100, columns, depth, depth, columns, columns, ...(norms.leftNorm ? [32, 32] : [])],
     });
   };
   const aligned = [of(64, { kind: 'gemm', right: 'f16' }), of(64, { kind: 'gemm', right: 'f32' })];
   if (precision === 'bf16') return aligned;
   const others = [of(33, { kind: 'gemm', right: 'f16' }), of(33, { kind: 'gemm', right: 'f32' })];
-  return [...aligned, ...others, of(64, { kind: 'block_gemm', format: q8 }), of(64, { kind: 'block_gemm', format: q4 })];
+  const blocks = [of(64, { kind: 'block_gemm', format: q4 })];
+  if (norms.leftNorm) return [...aligned, ...blocks];
+  return [...aligned, ...others, of(64, { kind: 'block_gemm', format: q8 }), ...blocks];
 }
 const kernels = nameKernels(
   (['f16', 'bf16'] as const).flatMap((precision) =>
@@ -51,7 +70,10 @@ const kernels = nameKernels(
         [16, 64],
         [32, 64],
       ] as const
-    ).flatMap(([rows, columns]) => kernelsFor(precision, rows, columns)),
+    ).flatMap(([rows, columns]) =>
+      // layer_norm takes more than rms_norm.
+      [{}, normsOf(precision === 'f16' ? 'layer' : 'rms')].flatMap((norms) => kernelsFor(precision, rows, columns, norms)),
+    ),
   ),
 ).named;
 
@@ -80,10 +102,12 @@ describe('products on tensor cores: what they take of a device', function () {
     }
   });
   it('the next tile is read before the products of this one, and stored after them', () => {
-    for (const { name, pattern } of kernels) {
+    for (const { name, kernel, pattern } of kernels) {
       if (pattern?.operands[0]?.vectors !== true) continue;
       const text = ptx.slice(ptx.indexOf(`.entry ${name}(`));
-      const loop = text.slice(text.indexOf('bar.sync'));
+      // The barrier of the loop: with a norm there is one before it, behind the scales of rows.
+      const [, ...barriers] = text.split('bar.sync');
+      const loop = barriers.slice((kernel as GemmKernel).leftNorm ? 1 : 0).join('bar.sync');
       const [read, product, store] = ['ld.global.nc.v4', 'mma.sync', 'st.shared'].map((word) => loop.indexOf(word));
       expect(read, name).to.be.within(0, product as number);
       expect(product, name).to.be.within(0, store as number);

@@ -74,7 +74,10 @@ describe('losses', () => {
         };
         const [p, q] = [logits(dense), logits(plan)];
         const exact = p.reduce((sum, value, id) => sum + Math.exp(value) * (value - (q[id] as number)), 0);
-        expect(losses.generate.against(dense)(plan), `scale ${scale}, noise ${noise}`).to.be.closeTo(exact, 1e-6 + 2 ** -12 * exact);
+        expect(losses.generate.against(dense)(plan), `scale ${scale}, noise ${noise}`).to.be.closeTo(
+          exact,
+          1e-6 + 2 ** -12 * exact,
+        );
       }
     }
   });

@@ -103,6 +103,28 @@ describe('work of kernels, by hand', () => {
     // 40 queries of a tile of 16: they see 16, 32 and 40 keys.
     expect(workOf(attention, numbers(place(40))).rereadBytes).to.equal(4 * (2 * (16 + 32 + 40) * (8 + 16) - once));
   });
+  it('keys that a workgroup keeps for several tiles of queries are read once for all of them', () => {
+    const [segment] = attention.segments as readonly [Extract<(typeof attention.segments)[number], { kind: 'keys' }>];
+    const segments = [{ ...segment, causal: false }];
+    const place = numbers([1, 2, 2, 80, ...[0, 0, 0], ...[0, 0, 0], 40, ...[0, 0, 0], ...[0, 0, 0]]);
+    const once = 2 * 40 * (8 + 16);
+    expect(workOf({ ...attention, segments }, place).rereadBytes, 'five tiles').to.equal(4 * 4 * once);
+    // Ten tiles for three workgroups: three each.
+    const resident = { segment: 0, keys: 64, tiles: 4, workgroups: 3 };
+    const schedule = { ...attention.schedule, resident };
+    expect(workOf({ ...attention, segments, schedule }, place).rereadBytes, 'two workgroups a head').to.equal(4 * once);
+  });
+  it('batch rows that share out the keys of one sequence read and compute what one of them would', () => {
+    const [segment] = attention.segments as readonly [Extract<(typeof attention.segments)[number], { kind: 'keys' }>];
+    const plain = { ...segment, causal: false };
+    const place = (batch: number) => numbers([batch, 2, 2, 3, ...[0, 0, 0], ...[0, 0, 0], 40, ...[0, 0, 0], ...[0, 0, 0]]);
+    const whole = workOf({ ...attention, segments: [plain] }, place(1));
+    const shared = workOf({ ...attention, segments: [{ ...plain, parts: true }] }, place(5));
+    expect(shared.productFlops).to.equal(whole.productFlops);
+    // Queries and results are those of every part.
+    expect(shared.readBytes - whole.readBytes).to.equal(4 * 4 * 2 * 3 * 8);
+    expect(shared.writtenBytes).to.equal(5 * whole.writtenBytes);
+  });
   it('with a window of 2: the last two keys of each', () => {
     const [segment] = attention.segments as readonly [Extract<(typeof attention.segments)[number], { kind: 'keys' }>];
     const kernel = { ...attention, segments: [{ ...segment, window: 2 }] };
@@ -116,6 +138,30 @@ describe('work of kernels, by hand', () => {
     expect(work.scalarFlops).to.equal(3 * 3 * 36);
     expect(work.writtenBytes).to.equal(4 * 3 * (2 + 5) * 10);
     expect(work.readBytes).to.equal(work.writtenBytes + 4 * 3 * 6);
+  });
+  it('loops side by side do the work of each', () => {
+    const operand = { elementType: 'f32', lastStride: 1, indirect: false } as const;
+    const load = (at: number) => ({ kind: 'load', type: 'f32', operand: at }) as const;
+    const common = {
+      kind: 'map',
+      rank: 1,
+      reduction: null,
+      epilogue: null,
+      result: { elementType: 'f32', lastStride: 1 },
+    } as const;
+    const product = { kind: 'apply', type: 'f32', op: 'multiply', inputs: [load(0), load(1)] } as const;
+    const kernel: Kernel = {
+      kind: 'maps',
+      parts: [
+        { ...common, operands: [operand, operand], body: product },
+        { ...common, operands: [operand], body: load(0) },
+      ],
+    };
+    // The second operand of the product is the same element for all.
+    const work = workOf(kernel, { integers: [10, 1, 0, 1, 7, 1, 1], elementBytes: [4, 4, 4] });
+    expect(work.scalarFlops).to.equal(10);
+    expect(work.readBytes).to.equal(4 * (10 + 1 + 7));
+    expect(work.writtenBytes).to.equal(4 * (10 + 7));
   });
   it('a gather reads the rows that it looks up, not the table', async () => {
     const built = build(await longBert(), { ...common, plan: densePlan });
@@ -362,15 +408,18 @@ describe('rooflines of models', function () {
   const shape = (name: string): string => path.resolve('examples/roofline', name);
   const atDevice = { device: 'h100' };
 
-  it('expand computes less than dense attention at long lengths, and needs less time', async () => {
-    const { roofline } = await inspectPlan({ ...options, model: shape('bert-base-like'), attention: 'expand' }, atDevice);
-    expect(roofline?.lengths.map(({ tokens }) => tokens)).to.deep.equal([2048, 8192, 32_768, 131_072]);
-    for (const { tokens, calls } of roofline?.lengths ?? []) {
-      const [{ dense, plan }] = calls as readonly [(typeof calls)[number]];
-      expect(plan.flops).to.be.below(dense.flops);
-      if (tokens >= 8192) expect(plan.seconds, String(tokens)).to.be.below(dense.seconds);
-    }
-  });
+  for (const precision of ['f32', 'f16'] as const) {
+    it(`expand computes less than dense attention at long lengths, and needs less time: ${precision}`, async () => {
+      const model = shape('bert-base-like');
+      const { roofline } = await inspectPlan({ ...options, model, attention: 'expand', precision }, atDevice);
+      expect(roofline?.lengths.map(({ tokens }) => tokens)).to.deep.equal([2048, 8192, 32_768, 131_072]);
+      for (const { tokens, calls } of roofline?.lengths ?? []) {
+        const [{ dense, plan }] = calls as readonly [(typeof calls)[number]];
+        expect(plan.flops).to.be.below(dense.flops);
+        if (tokens >= 8192) expect(plan.seconds, String(tokens)).to.be.below(dense.seconds);
+      }
+    });
+  }
   it('a hybrid reads and computes less than dense caches at long lengths, and holds less', async () => {
     const model = shape('smollm2-135m');
     const { roofline } = await inspectPlan(

@@ -10,6 +10,7 @@ import {
   minSize,
   multiplySizes,
   shapesEqual,
+  sizeAtMost,
   sizesEqual,
   sizeSymbols,
   substituteSize,
@@ -99,6 +100,21 @@ describe('ir: sizes', () => {
     expect(floorDivideSizes('seq', 8)).to.deep.equal(['floor/', 'seq', 8]);
     expect(floorDivideSizes(addSizes('seq', 'batch'), addSizes('batch', 'seq'))).to.equal(1);
     expect([maxSize('seq', 'seq'), minSize(3, 5), maxSize(3, 5)]).to.deep.equal(['seq', 3, 5]);
+  });
+
+  it('have their largest value where their symbols have, or it is not known', () => {
+    const largest = { batch: 5, seq: 9, tokens: 9 };
+    const grows: Size = ['max', 2, ['ceil/', multiplySizes(['floor/', addSizes('seq', 1), 3], 'batch'), 2]];
+    expect(sizeAtMost(grows, largest)).to.equal(8);
+    expect(sizeAtMost(['min', 'seq', 4], largest)).to.equal(4);
+    for (const unknown of [subtractSizes(20, 'seq'), floorDivideSizes(20, 'seq'), 'past'])
+      expect(sizeAtMost(unknown, largest)).to.equal(null);
+    fc.assert(
+      fc.property(values, (own) => {
+        expect(evaluateSize(grows, own)).to.be.at.most(sizeAtMost(grows, largest) ?? NaN);
+      }),
+      { seed: 5 },
+    );
   });
 
   it('name the symbols that lack a value', () => {

@@ -192,10 +192,13 @@ export class KernelBuilder extends Code {
     this.#shared.push({ name, type, count });
     return name;
   }
-  /** The same array wherever it is asked for by this name: for what is done with before the next use. */
+  /** The same array wherever it is asked for by this name, as long as the most that was: for what is done with before the next use. */
   sharedOnce(wanted: string, type: SharedArray['type'], count: number): string {
     const known = this.#once.get(wanted) ?? this.shared(wanted, type, count);
     this.#once.set(wanted, known);
+    const place = this.#shared.findIndex(({ name }) => name === known);
+    const { count: before = count } = this.#shared[place] ?? {};
+    this.#shared[place] = { name: known, type, count: Math.max(before, count) };
     return known;
   }
   get sharedBytes(): number {

@@ -2,7 +2,8 @@
 import type { Size } from '../../../ir/size.ts';
 import type { Kernel, KernelKind } from '../../kernel/kernel.ts';
 import type { KernelContext } from './kernel-builder.ts';
-import { attentionItems, attentionScratch, attentionVectorStrides, renderAttention } from './kernels/attention.ts';
+import { attentionScratch, attentionVectorStrides, renderAttention } from './kernels/attention.ts';
+import { attentionItems } from './kernels/attention-places.ts';
 import { blockGemmVectorStrides, renderBlockGemm } from './kernels/block-gemm.ts';
 import { blockLookupItems, blockLookupVectorStrides, renderBlockLookup } from './kernels/block-lookup.ts';
 import { clusterBlockItems, renderClusterBlock } from './kernels/cluster-block.ts';

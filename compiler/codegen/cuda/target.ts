@@ -2,8 +2,9 @@ import type { FinishedFiles, NamedKernel, Target, TargetFile } from '../target.t
 import { compilePtx } from './compile-ptx.ts';
 import { cudaDialect } from './dialect.ts';
 import { gemmSchedule } from './gemm-schedules.ts';
-import { cudaAttentionSchedule } from './kernels/attention.ts';
+import { cudaAttentionSchedule, tensorQueryTile } from './kernels/attention.ts';
 import { intrinsics } from './intrinsics.ts';
+import { cudaLeftNorm } from './left-norms.ts';
 import { precisions, roundings, type Precision } from './precision.ts';
 import { prelude } from './prelude.ts';
 import { rendererOf } from './renderers.ts';
@@ -11,13 +12,21 @@ import { rendererOf } from './renderers.ts';
 export { precisions, type Precision };
 
 /**
- * Assumed, not measured, by what the roofline says of a device of a data centre (docs/roofline.md): dense attention on tensor cores has
- * tiles of 64 queries, and one whose queries choose has 16, which read each key from the cache of the device four times as often.
+ * Assumed, not measured, by what the roofline says of devices of a data centre (docs/roofline.md, 32,768 tokens): attention whose queries
+ * choose computes what they choose by in f32, so that it reaches 0.76 of the rate of dense attention on tensor cores on an H100, and 0.3
+ * on an A100.
  */
 const rates = {
   cores: { flopsPerSecond: 1e13, gatheredFlopsPerSecond: 2e12 },
-  tensorCores: { flopsPerSecond: 1e14, choosingFlopsPerSecond: 2.5e13, gatheredFlopsPerSecond: 2e12 },
+  tensorCores: { flopsPerSecond: 1e14, choosingFlopsPerSecond: 5e13, gatheredFlopsPerSecond: 2e12 },
 } as const;
+
+/**
+ * From 1,024 tokens on, the second dispatch takes less time than one thread block for all keys of a head: a multiprocessor reads 64 bytes
+ * a clock (docs/roofline.md), that is, the 512 KiB of 1,024 keys and values of 64 in 4 us on an H100. Two thread blocks for each of its
+ * multiprocessors.
+ */
+const decodeParts = { atLeast: 1024, keys: 256, workgroups: 2 * 132 } as const;
 
 /** CUDA, for devices of compute capability 8.0 and up. Blocks of threads are whole warps of 32. */
 function createTarget(precision: Precision): Target {
@@ -39,13 +48,15 @@ function createTarget(precision: Precision): Target {
     // A thread reads four or eight plain numbers of the right side at a time, or four words of quants: 16 elements or 32.
     gemmSchedule: (...shape) => gemmSchedule(precision, shape, { run: 8, depthTile: 16 }),
     blockGemmSchedule: (...shape) => gemmSchedule(precision, shape, { run: 32, depthTile: 32 }),
+    leftNorm: cudaLeftNorm,
     ...rates[precision === 'f32' ? 'cores' : 'tensorCores'],
-    queriesPerChoice: 16,
+    queriesPerChoice: precision === 'f32' ? 16 : tensorQueryTile,
     refusedModes: { svd: 'the eigenvectors of literal ATP are not safe in float32, and CUDA has no kernel for them in float64' },
     attentionsPerLayer: 3,
     ...(precision === 'f32' ? {} : { rounding: roundings[precision] }),
-    attentionSchedule: (headSize, valueSize, decodes = false, segments = []) =>
-      cudaAttentionSchedule(precision === 'f32' ? null : precision, headSize, valueSize, decodes, segments),
+    attentionSchedule: (headSize, valueSize, decodes = false, segments = [], most = []) =>
+      cudaAttentionSchedule(precision === 'f32' ? null : precision, { headSize, valueSize, decodes, segments, most }),
+    decodeParts,
     scoreKeysSchedule: () => ({ keyTile: 64 }),
     scratchBytes: (kernel, integers) => {
       const { scratch } = rendererOf(kernel);

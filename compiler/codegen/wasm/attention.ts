@@ -5,6 +5,7 @@
  */
 import { addSizes } from '../../../ir/size.ts';
 import type { Size } from '../../../ir/size.ts';
+import { AtpcError } from '../../../runtime/errors.ts';
 import type { AttentionKernel, AttentionKernelSegment, KeysSegment } from '../../kernel/kernel.ts';
 import { clustersParameters, clustersScratch, emitClusters } from './attention-clusters.ts';
 import { fewRows, packFew } from './attention-few.ts';
@@ -41,6 +42,8 @@ const keysRenderer: SegmentRenderer<KeysSegment> = {
   scratch: () => 0,
   emit(frame, segment, { operand, integer }) {
     const { f, keyHead, batch, queries, firstQuery, rows } = frame;
+    if (segment.parts || segment.biasRows)
+      throw new AtpcError('ATPC-307', 'The target wasm reads the keys of a sequence in one kernel, not in parts.');
     const keys = integer('keys');
     whereTokens(frame, segment.tokens, segment.tokens && operand('tokens'), () => {
       const address = (base: string, of: string): Local<'i32'> =>

@@ -46,14 +46,20 @@ export function expandKeysPerBlock([numerator, denominator]: Share): Size {
   return maxSize(1, floorDivideSizes(addSizes(multiplySizes(tokens, numerator), denominator), 2 * denominator));
 }
 /**
- * Expanded clusters a query: max(1, round(R^2 n / 4)). Queries that choose together agree on one and a half times as many, which
- * gives the quality of a choice of their own: docs/decisions/gpus-choose-clusters-per-tile.md.
+ * Expanded clusters a query: max(1, round(R^2 n / 4)). Queries that choose together agree on more, which gives the quality of a choice
+ * of their own: docs/decisions/gpus-choose-clusters-per-tile.md.
  */
 export function expandedClusters([numerator, denominator]: Share, queriesPerChoice: number): Size {
-  const [times, over] = queriesPerChoice === 1 ? [1, 1] : [3, 2];
+  const [times, over] = timesAsMany(queriesPerChoice);
   const divisor = 4 * over * denominator * denominator;
   const scaled = addSizes(multiplySizes(tokens, times * numerator * numerator), divisor / 2);
   return maxSize(1, floorDivideSizes(scaled, divisor));
+}
+
+/** Times as many clusters as a query by itself expands, as a fraction: measured for 1, 16 and 64 queries that choose together. */
+function timesAsMany(queriesPerChoice: number): readonly [times: number, over: number] {
+  if (queriesPerChoice === 1) return [1, 1];
+  return queriesPerChoice <= 16 ? [3, 2] : [2, 1];
 }
 
 /** One segment with its inputs; rules that need an input bring it along. */

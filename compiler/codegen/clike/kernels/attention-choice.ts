@@ -1,6 +1,6 @@
 /**
- * The exact choice of the largest of many ranked clusters by the threads of a row group, for each of its queries or for all queries of
- * the tile: a threshold is searched by bisection of the integers that order as floats do, so that it takes at most 32 rounds.
+ * The exact choice of the largest of many ranked clusters by some threads, for each of the queries that they score or for queries that
+ * choose together: a threshold is searched by bisection of the integers that order as floats do, so that it takes at most 32 rounds.
  */
 import type { FunctionDefinition } from '../code.ts';
 import type { AttentionFrame } from './attention-frame.ts';
@@ -35,6 +35,8 @@ export interface Candidates {
   readonly bounds: readonly string[];
   /** At least every ranking, for each chooser; f32. */
   readonly largest: readonly string[];
+  /** Threads side by side that share out the candidates of the same choosers. */
+  readonly lanes: number;
 }
 /** Chosen are those above the threshold, and those equal to it whose number is less than `end`. */
 export interface Choice {
@@ -49,33 +51,38 @@ export function isChosen({ threshold, end }: Choice, ranking: string, index: str
 
 /**
  * The `goal` best of those above the bounds, ties to the lower number. One choice for each of the bounds, four at most. All threads of
- * the workgroup come here; those of a row group share out the candidates and end up with the same choices.
+ * the workgroup come here; every `lanes` of them share out the candidates and end up with the same choices.
  */
-export function chooseLargest(frame: AttentionFrame, { ranking, count, goal, bounds, largest }: Candidates): readonly Choice[] {
+export function chooseLargest(
+  frame: AttentionFrame,
+  { ranking, count, goal, bounds, largest, lanes }: Candidates,
+): readonly Choice[] {
   const { k } = frame;
+  const groups = frame.layout.threads / lanes;
+  const [group, lane] = [
+    `${k.thread} / ${lanes}`,
+    groups === 1 ? k.thread : k.let('choosing_lane', 'i32', `${k.thread} % ${lanes}`),
+  ];
   const [toInteger, toFloat] = [k.use(orderedInteger), k.use(orderedFloat)];
   const counted = (condition: (ranked: string, index: string, chooser: number) => string): readonly string[] => {
     const own = k.var('own_count', 'vec4<f32>');
-    k.for('index', frame.lane, count, k.i32(frame.layout.lanes), (index) =>
+    k.for('index', lane, count, k.i32(lanes), (index) =>
       bounds.forEach((_, chooser) => {
         const ranked = k.let('ranked', 'f32', ranking(index, chooser));
         k.add(k.lane(own, chooser), k.select(condition(ranked, index, chooser), k.f32(1), k.f32(0)));
       }),
     );
     k.barrier();
-    const all = frame.reduceOverLanes('all_counts', own, (a, b) => `${a} + ${b}`);
+    const all = frame.reduceOverLanes('all_counts', own, (a, b) => `${a} + ${b}`, lanes);
     return bounds.map((_, chooser) => k.let('counted', 'i32', k.cast('i32', k.lane(all, chooser))));
   };
-  /** How many choosers of all row groups a condition holds for; the same for all threads. */
+  /** How many choosers of all threads a condition holds for; the same for all threads. */
   const howMany = (conditions: readonly string[]): string => {
-    const flags = k.sharedOnce('pending', 'i32', frame.layout.rowGroups);
+    const flags = k.sharedOnce('pending', 'i32', Math.max(groups, frame.layout.rowGroups));
     const own = conditions.map((condition) => k.select(condition, k.i32(1), k.i32(0))).join(' + ');
-    k.if(`${frame.lane} == 0`, () => k.assign(`${flags}[${frame.rowGroup}]`, own));
+    k.if(`${lane} == 0`, () => k.assign(`${flags}[${group}]`, own));
     k.barrier();
-    return frame.uniform(
-      'how_many',
-      Array.from({ length: frame.layout.rowGroups }, (_, group) => `${flags}[${group}]`).join(' + '),
-    );
+    return frame.uniform('how_many', Array.from({ length: groups }, (_, other) => `${flags}[${other}]`).join(' + '));
   };
 
   const atBounds = counted((ranked, _, chooser) => `${ranked} > ${bounds[chooser] ?? ''}`);

@@ -23,6 +23,7 @@ export interface ChosenClusters {
   readonly sortedValues: Rows;
 }
 
+/** After `prepareListed` of the frame. */
 export function attendChosen(frame: AttentionFrame, clusters: ChosenClusters): void {
   const { k, layout } = frame;
   const { threads, keyTile } = layout;
@@ -34,7 +35,6 @@ export function attendChosen(frame: AttentionFrame, clusters: ChosenClusters): v
     k.shared('cluster_numbers', 'i32', threads),
   ];
   const [tokenRows, tokenClusters] = [k.shared('token_rows', 'i32', keyTile), k.shared('token_clusters', 'i32', keyTile)];
-  frame.prepareListed();
   k.for('run', '0', chosen, k.i32(threads), (run) => {
     k.comment('as many clusters as there are threads: how many tokens they have, one behind the other');
     const size = k.var('size', 'i32');

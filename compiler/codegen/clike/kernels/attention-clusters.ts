@@ -104,7 +104,7 @@ function attendMeans(frame: AttentionFrame, { count, keys, values, logMass }: Cl
       : chosen.shared
         ? { keyIsSeen: (key: string) => `!${chosen.ownChoice(key, 0)}` }
         : { rowSees: (key: string, row: number) => `!${chosen.ownChoice(key, row)}` };
-  frame.attend({ first: '0', end: count, keys, values, bias: logMass, ...rules });
+  frame.attend({ first: '0', end: count, keys, values, bias: logMass, isPrepared: chosen !== null, ...rules });
 }
 
 interface Expansion {
@@ -124,7 +124,7 @@ interface Rankings {
 }
 
 function expandClusters(frame: AttentionFrame, clusters: Clusters, expansion: Expansion): void {
-  const { k, kernel, rowGroup } = frame;
+  const { k, kernel, layout, rowGroup } = frame;
   const { expand, scratch, wanted, names } = expansion;
   const shared = isShared(expand);
   const choosers = choosersOf(expand, kernel);
@@ -144,6 +144,7 @@ function expandClusters(frame: AttentionFrame, clusters: Clusters, expansion: Ex
     ranking: (index, chooser) => ranking(index, chooser),
     bounds: own.map((row) => bounds.least(row)),
     largest: own.map((row) => bounds.largest(row)),
+    lanes: shared ? layout.threads : layout.lanes,
   });
   const thresholds = choices.map(({ threshold }) => threshold);
   const ends = choices.map(({ end }) => end);
@@ -158,6 +159,7 @@ function expandClusters(frame: AttentionFrame, clusters: Clusters, expansion: Ex
       return isChosen(choice, k.scratchAt(`${scratch} + ${cluster} * ${choosers}${place}`), cluster);
     },
   };
+  frame.prepareListed();
   attendMeans(frame, clusters, chosen);
   attendChosen(frame, {
     ...clusters,

@@ -1,5 +1,5 @@
 /**
- * What the segments of an attention kernel share. One workgroup has a tile of queries of one head, and keeps their running softmax
+ * What the segments of an attention kernel share. A workgroup has a tile of queries of one head at a time, and keeps their running softmax
  * (Milakov and Gimelshein, arXiv:1805.02867) over all segments in registers; how its threads share that out is for the frames of
  * attention-row-groups.ts and, on tensor cores, of codegen/cuda.
  *
@@ -10,6 +10,7 @@ import type { AttentionKernel, TokenRange } from '../../../kernel/kernel.ts';
 import type { KernelBuilder } from '../kernel-builder.ts';
 import { rowVector, type Rows } from '../rows.ts';
 import { attentionLayout, groupRows, type AttentionLayout } from './attention-layout.ts';
+import type { TilePlace } from './attention-places.ts';
 
 /** vec4s of a row that are staged in shared memory at a time. */
 const stagedParts = 4;
@@ -25,6 +26,8 @@ export const leastMaximum = unseen / 2;
 
 /** Keys and values that the queries of the tile share, and what limits them. Expressions; `key` is the number of a key, i32. */
 export interface KeyRows {
+  /** Whether `prepareListed` has been written in this scope or one around it: it need not be again. */
+  readonly isPrepared?: boolean;
   /** Keys [first, end), the same for all threads. */
   readonly first: string;
   readonly end: string;
@@ -79,31 +82,36 @@ export abstract class AttentionFrame {
   /** Of the thread, i32, for scores: it has the queries 4 * rowGroup + 0 to 3 of the tile. */
   readonly rowGroup: string;
   readonly lane: string;
+  /** The segment that is being written. */
+  protected segment = 0;
   /** The queries of the tile, by number in the tile; those beyond `rows` repeat the last. */
   abstract readonly queries: Rows;
   /** Of the thread, for attention: it has the queries firstRow + rowOffsets[0], firstRow + rowOffsets[1], ... of the tile. */
   abstract readonly firstRow: string;
   abstract readonly rowOffsets: readonly number[];
 
-  constructor(k: KernelBuilder, kernel: AttentionKernel) {
+  constructor(k: KernelBuilder, kernel: AttentionKernel, place: TilePlace) {
     this.k = k;
     this.kernel = kernel;
     this.layout = attentionLayout(kernel);
     const { queryTile, lanes } = this.layout;
     const [heads, keyHeads, queries] = [k.size('heads'), k.size('key_heads'), k.size('queries')];
-    const tiles = k.let('tiles', 'i32', k.ceilDivide(queries, queryTile));
-    this.batch = k.let('batch', 'i32', `${k.item} / (${tiles} * ${heads})`);
-    this.head = k.let('head', 'i32', `${k.item} / ${tiles} % ${heads}`);
+    this.batch = k.let('batch', 'i32', `${place.head} / ${heads}`);
+    this.head = k.let('head', 'i32', `${place.head} % ${heads}`);
     this.keyHead = k.let('key_head', 'i32', `${this.head} / (${heads} / ${keyHeads})`);
-    this.firstQuery = k.let('first_query', 'i32', `${k.item} % ${tiles} * ${queryTile}`);
+    this.firstQuery = k.let('first_query', 'i32', `${place.tile} * ${queryTile}`);
     this.rows = k.let('rows', 'i32', k.call('min', k.i32(queryTile), `${queries} - ${this.firstQuery}`));
     this.rowGroup = k.let('row_group', 'i32', `${k.thread} / ${lanes}`);
     this.lane = k.let('lane', 'i32', `${k.thread} % ${lanes}`);
   }
 
+  /** Before a segment is written: its number. */
+  begin(segment: number): void {
+    this.segment = segment;
+  }
   /** Attends to all keys [first, end), a tile at a time. */
   abstract attend(rows: KeyRows): void;
-  /** Before attendListed, in its scope or one around it: loads what is the same for all tiles. */
+  /** Before attendListed, in its scope or one around it: loads what is the same for all tiles of keys. */
   abstract prepareListed(): void;
   /** Attends to the keys of one tile. */
   abstract attendListed(listed: ListedKeys): void;
@@ -215,19 +223,20 @@ export abstract class AttentionFrame {
     return scores;
   }
 
-  /** vec4s, at least rowGroups * keyTile: in use by `scoreTile` only. */
+  /** vec4s, in use by `scoreTile` only: at least rowGroups * keyTile where keys are ranked. */
   stagedKeys(): string {
     const { rowGroups, keyTile } = this.layout;
-    return this.k.sharedOnce('staged_keys', 'vec4<f32>', Math.max(stagedParts * (keyTile + 2), rowGroups * keyTile));
+    const ranks = this.kernel.segments.some(({ kind }) => kind === 'ranked');
+    return this.k.sharedOnce('staged_keys', 'vec4<f32>', Math.max(stagedParts * (keyTile + 2), ranks ? rowGroups * keyTile : 0));
   }
 
   /**
-   * Combines a vec4 of all lanes of a row group, in the order of the lanes; gives the name of a variable with what all of them get.
-   * The lanes may still be reading when it ends: before the next one there has to be a barrier.
+   * Combines a vec4 of so many threads side by side, those of a row group unless said, in their order; gives the name of a variable
+   * with what all of them get. They may still be reading when it ends: before the next one there has to be a barrier.
    */
-  reduceOverLanes(wanted: string, value: string, combine: (a: string, b: string) => string): string {
-    const { k, layout } = this;
-    const { lanes, threads } = layout;
+  reduceOverLanes(wanted: string, value: string, combine: (a: string, b: string) => string, lanes = this.layout.lanes): string {
+    const { k } = this;
+    const { threads } = this.layout;
     const radix = Math.min(lanes, reductionRadix);
     const exchanged = k.sharedOnce('lane_values', 'vec4<f32>', threads);
     k.assign(`${exchanged}[${k.thread}]`, value);
@@ -244,7 +253,7 @@ export abstract class AttentionFrame {
     const exchangedBlocks = k.sharedOnce('block_values', 'vec4<f32>', threads / radix);
     k.if(`${k.thread} % ${radix} == 0`, () => k.assign(`${exchangedBlocks}[${k.thread} / ${radix}]`, block));
     k.barrier();
-    return over(exchangedBlocks, `${this.rowGroup} * ${blocks}`, blocks);
+    return over(exchangedBlocks, `${k.thread} / ${lanes} * ${blocks}`, blocks);
   }
 
   /** Stores four columns of a result from `column` on, a multiple of four that is in the row, to a place in the result. */

@@ -16,6 +16,7 @@ import {
   type ListedKeys,
 } from './attention-frame.ts';
 import { groupRows } from './attention-layout.ts';
+import type { TilePlace } from './attention-places.ts';
 
 export class RowGroupFrame extends AttentionFrame {
   readonly queries: Rows;
@@ -32,8 +33,8 @@ export class RowGroupFrame extends AttentionFrame {
   /** vec4s [row of the group][columns of the thread]. */
   readonly #sums: readonly (readonly string[])[];
 
-  constructor(k: KernelBuilder, kernel: AttentionKernel) {
-    super(k, kernel);
+  constructor(k: KernelBuilder, kernel: AttentionKernel, place: TilePlace) {
+    super(k, kernel, place);
     const { keyTile, rowGroups, columnLanes, columnsPerLane, splits } = this.layout;
     this.firstRow = `${this.rowGroup} * ${groupRows}`;
     this.#columnLane = k.let('column_lane', 'i32', `${this.lane} % ${columnLanes}`);

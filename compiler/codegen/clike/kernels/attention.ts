@@ -1,10 +1,11 @@
-import { addSizes, ceilDivideSizes, multiplySizes, type Size } from '../../../../ir/size.ts';
+import { addSizes, multiplySizes, type Size } from '../../../../ir/size.ts';
 import type { AttentionKernel, AttentionKernelSegment } from '../../../kernel/kernel.ts';
 import { KernelBuilder, type KernelContext } from '../kernel-builder.ts';
 import type { AttentionFrame } from './attention-frame.ts';
 import { clustersSegment } from './attention-clusters.ts';
 import { headStrides, keysSegment } from './attention-keys.ts';
 import { attentionLayout } from './attention-layout.ts';
+import { attentionItems, forEachTile, type TilePlace } from './attention-places.ts';
 import { rankedSegment } from './attention-ranked.ts';
 import { RowGroupFrame } from './attention-row-groups.ts';
 import type { SegmentRenderer } from './attention-segment.ts';
@@ -34,11 +35,6 @@ function integerNames(kernel: AttentionKernel): readonly string[] {
   const segments = kernel.segments.flatMap((segment, index) => rendererOf(segment).integers(segment).map(namesOf(kernel, index)));
   const own = ['batches', 'heads', 'key_heads', 'queries', ...headStrides('query'), ...headStrides('result')];
   return [...own, ...(kernel.logSumExp ? ['log_sum_exp_batch', 'log_sum_exp_head'] : []), ...segments];
-}
-
-export function attentionItems({ schedule }: AttentionKernel, integers: readonly Size[]): Size {
-  const [batches = 0, heads = 0, , queries = 0] = integers;
-  return multiplySizes(batches, heads, ceilDivideSizes(queries, schedule.queryTile));
 }
 
 export function attentionVectorStrides(kernel: AttentionKernel, integers: readonly Size[]): readonly (readonly Size[] | null)[] {
@@ -76,10 +72,10 @@ export const attentionScratch = {
   },
 };
 
-export type FrameOf = (k: KernelBuilder, kernel: AttentionKernel) => AttentionFrame;
-const rowGroups: FrameOf = (k, kernel) => new RowGroupFrame(k, kernel);
+export type FrameOf = (k: KernelBuilder, kernel: AttentionKernel, place: TilePlace) => AttentionFrame;
+const rowGroups: FrameOf = (k, kernel, place) => new RowGroupFrame(k, kernel, place);
 
-/** Flash attention: a tile of queries of one head a workgroup, over its segments one after the other. */
+/** Flash attention: tiles of queries of one head a workgroup, mostly one, over its segments one after the other. */
 export function renderAttention(kernel: AttentionKernel, context: KernelContext, frameOf = rowGroups): string {
   const { queryTile, keyTile, threads } = attentionLayout(kernel);
   const k = new KernelBuilder(context, {
@@ -88,16 +84,19 @@ export function renderAttention(kernel: AttentionKernel, context: KernelContext,
     workgroupSize: threads,
     comment: `Attention of ${queryTile} queries of one head a workgroup, ${keyTile} keys at a time.`,
   });
-  const frame = frameOf(k, kernel);
   const parts = scratchParts(kernel).map((part) => (part ? `${k.size(part.integer)} * ${part.elements}` : null));
   const own = parts.filter((part) => part !== null);
   const scratch = own.length === 0 ? '0' : k.let('scratch_start', 'i32', `${k.item} * (${own.join(' + ')})`);
-  kernel.segments.forEach((segment, index) => {
-    const { kind } = segment;
-    k.comment(kernel.segments.length === 1 ? `Segment of ${kind}` : `Segment ${index}: ${kind}`);
-    const before = parts.slice(0, index).filter((part) => part !== null);
-    rendererOf(segment).write(frame, segment, namesOf(kernel, index), `(${[scratch, ...before].join(' + ')})`);
+  forEachTile(k, kernel.schedule, (place) => {
+    const frame = frameOf(k, kernel, place);
+    kernel.segments.forEach((segment, index) => {
+      const { kind } = segment;
+      k.comment(kernel.segments.length === 1 ? `Segment of ${kind}` : `Segment ${index}: ${kind}`);
+      const before = parts.slice(0, index).filter((part) => part !== null);
+      frame.begin(index);
+      rendererOf(segment).write(frame, segment, namesOf(kernel, index), `(${[scratch, ...before].join(' + ')})`);
+    });
+    frame.finish();
   });
-  frame.finish();
   return k.print();
 }

@@ -12,8 +12,7 @@ export function blockGemmVectorStrides(_kernel: BlockGemmKernel, integers: reado
 }
 
 /** Nothing of the size of the right side is expanded: its blocks become numbers in the shared tile, or in registers. */
-export function renderBlockGemm({ format, epilogue, schedule }: BlockGemmKernel, context: KernelContext): string {
-  return renderProduct(context, { epilogue, schedule }, blockOperands(format), formatBlockFormat(format), (k) =>
-    blockSide(k, format),
-  );
+export function renderBlockGemm(kernel: BlockGemmKernel, context: KernelContext): string {
+  const { format } = kernel;
+  return renderProduct(context, kernel, blockOperands(format), formatBlockFormat(format), (k) => blockSide(k, format));
 }

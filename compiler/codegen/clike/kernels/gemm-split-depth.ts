@@ -1,8 +1,9 @@
-import type { EpilogueStep, SplitDepthSchedule } from '../../../kernel/kernel.ts';
+import type { SplitDepthSchedule } from '../../../kernel/kernel.ts';
 import type { KernelBuilder } from '../kernel-builder.ts';
 import { reduceOverThreads, sumOf } from '../reduce.ts';
-import { storeColumn } from './gemm-operands.ts';
+import { storeColumn, type ProductText } from './gemm-operands.ts';
 import { multiplyAdd, type GemmSide } from './gemm-sides.ts';
+import { sharedDepthNorm } from './product-norms.ts';
 
 const count = (length: number): readonly number[] => Array.from({ length }, (_, index) => index);
 
@@ -21,7 +22,7 @@ export function multiplySplitDepth(
   k: KernelBuilder,
   schedule: SplitDepthSchedule,
   sides: { readonly left: GemmSide; readonly right: GemmSide },
-  epilogue: readonly EpilogueStep[],
+  { epilogue, leftNorm }: Pick<ProductText, 'epilogue' | 'leftNorm'>,
 ): void {
   const { rowTile, columnTile, threads } = schedule;
   const perThread = columnsOf(schedule);
@@ -41,13 +42,17 @@ export function multiplySplitDepth(
   const readColumns = count(perThread).map((j) =>
     k.let(`column_${j}`, 'i32', k.call('min', `${firstColumn} + ${j}`, `${columns} - 1`)),
   );
+  const norm = leftNorm && sharedDepthNorm(k, leftNorm, { rows: readRows, share, threads });
   k.for('place', `${share} * ${run}`, depth, k.i32(threads * run), (place) => {
     const rights = readColumns.map((column) => sides.right.read(column, place));
     for (let part = 0; part < run / 4; part += 1) {
       const from = (rights[0]?.[part] as { from: number }).from;
+      const at = from === 0 ? place : `(${place} + ${from})`;
+      const normalised = norm?.at(at);
       const lefts = readRows.map((row, i) => {
-        const [quad] = sides.left.read(row, from === 0 ? place : `(${place} + ${from})`);
-        return k.let(`left_${i}`, 'vec4<f32>', quad?.value ?? '');
+        const [quad] = sides.left.read(row, at);
+        const value = quad?.value ?? '';
+        return k.let(`left_${i}`, 'vec4<f32>', normalised ? normalised(i, value) : value);
       });
       rights.forEach((quads, j) => {
         const right = k.let(`right_${j}`, 'vec4<f32>', quads[part]?.value ?? '');
@@ -58,11 +63,15 @@ export function multiplySplitDepth(
       });
     }
   });
-  reduceOverThreads(k, sums.flat(), threads, sumOf);
+  reduceOverThreads(k, [...sums.flat(), ...(norm?.shares ?? [])], threads, sumOf);
+  const finished = norm?.finish();
   count(perThread).forEach((j) => {
     const column = k.let('column', 'i32', `${firstColumn} + ${j}`);
     k.if(`${share} == ${j % threads} && ${column} < ${columns}`, () => {
-      const results = sums.map((rowSums, i) => ({ row: `(${firstRow} + ${i})`, sum: rowSums[j] ?? '' }));
+      const results = sums.map((rowSums, i) => {
+        const sum = rowSums[j] ?? '';
+        return { row: `(${firstRow} + ${i})`, sum: finished ? finished(i, sum) : sum };
+      });
       storeColumn(k, epilogue, column, results);
     });
   });

@@ -1,7 +1,10 @@
-import type { EpilogueStep, WorkgroupSchedule } from '../../../kernel/kernel.ts';
+import type { WorkgroupSchedule } from '../../../kernel/kernel.ts';
 import type { KernelBuilder } from '../kernel-builder.ts';
-import { storeColumn } from './gemm-operands.ts';
+import { reduceOverThreads, sumOf } from '../reduce.ts';
+import { gatherStatistics } from './gather-statistics.ts';
+import { storeColumn, type ProductText } from './gemm-operands.ts';
 import { multiplyAdd, type GemmSide } from './gemm-sides.ts';
+import { tileNorms, type TileNorm } from './product-norms.ts';
 
 const count = (length: number): readonly number[] => Array.from({ length }, (_, index) => index);
 
@@ -19,8 +22,9 @@ export function multiplyTiles(
   k: KernelBuilder,
   schedule: WorkgroupSchedule,
   sides: { readonly left: GemmSide; readonly right: GemmSide },
-  epilogue: readonly EpilogueStep[],
+  product: ProductText,
 ): void {
+  const { epilogue, gathers } = product;
   const { rowTile, columnTile, depthTile, threadRows, threadColumns } = schedule;
   const [rows, columns, depth] = [k.size('rows'), k.size('columns'), k.size('depth')];
   const [besideRows, besideColumns] = [rowTile / threadRows, columnTile / threadColumns];
@@ -35,7 +39,16 @@ export function multiplyTiles(
   const threadColumn = k.let('thread_column', 'i32', `${k.thread} % ${besideColumns}`);
   const sums = count(threadRows).map((i) => count(threadColumns).map((j) => k.var(`sum_${i}_${j}`, 'f32')));
 
-  const fill = (side: GemmSide, tile: string, tileRows: number, first: string, end: string, depthStart: string): void => {
+  const norms = tileNorms(k, product, { rowTile, firstRow });
+  const fill = (
+    side: GemmSide,
+    tile: string,
+    tileRows: number,
+    first: string,
+    end: string,
+    depthStart: string,
+    rowNorm?: TileNorm,
+  ): void => {
     const runs = depthTile / side.run;
     k.for('run', k.thread, k.i32(tileRows * runs), k.i32(k.workgroupSize), (run) => {
       const tileRow = k.let('tile_row', 'i32', `${run} / ${runs}`);
@@ -49,7 +62,8 @@ export function multiplyTiles(
         () => {
           // Rows beyond the last give sums that are not stored.
           const row = k.let('row', 'i32', k.call('min', `${first} + ${tileRow}`, `${end} - 1`));
-          for (const { from, value } of side.read(row, place)) store(from, value);
+          for (const { from, value } of side.read(row, place))
+            store(from, rowNorm ? rowNorm.apply(value, rowNorm.read(place), tileRow) : value);
         },
         () => {
           for (let from = 0; from < side.run; from += 4) store(from, k.vector('vec4<f32>', k.f32(0)));
@@ -58,7 +72,7 @@ export function multiplyTiles(
     });
   };
   k.for('depth_start', '0', depth, k.i32(depthTile), (depthStart) => {
-    fill(sides.left, leftTile, rowTile, firstRow, rows, depthStart);
+    fill(sides.left, leftTile, rowTile, firstRow, rows, depthStart, norms.left);
     fill(sides.right, rightTile, columnTile, firstColumn, columns, depthStart);
     k.barrier();
     k.for('quad', '0', k.i32(depthTile / 4), '1', (quad) => {
@@ -83,7 +97,22 @@ export function multiplyTiles(
         row: `(${firstRow} + ${threadRow} + ${i * besideRows})`,
         sum: rowSums[j] ?? '',
       }));
-      storeColumn(k, epilogue, column, results);
+      const keep = (i: number, value: string): void => k.assign(sums[i]?.[j] ?? '', value);
+      storeColumn(k, epilogue, column, results, { residualNorm: norms.residual, stored: gathers && keep });
     });
   });
+  if (!gathers) return;
+  sums.forEach((rowSums, i) =>
+    gatherStatistics(k, gathers, {
+      row: k.let('row', 'i32', `${firstRow} + ${threadRow} + ${i * besideRows}`),
+      firstColumn,
+      width: columnTile,
+      writes: `${threadColumn} == 0`,
+      visit: (body) =>
+        rowSums.forEach((sum, j) =>
+          k.if(`${firstColumn} + ${threadColumn} + ${j * besideColumns} < ${columns}`, () => body(sum)),
+        ),
+      combine: (variable) => reduceOverThreads(k, [variable], besideColumns, sumOf),
+    }),
+  );
 }

@@ -1,7 +1,7 @@
 import { ceilDivideSizes, multiplySizes, type Size } from '../../../../ir/size.ts';
 import type { BlockGemmKernel, GemmKernel } from '../../../kernel/kernel.ts';
 import { KernelBuilder, type KernelContext } from '../kernel-builder.ts';
-import { gemmIntegers, gemmOperands } from './gemm-operands.ts';
+import { gemmIntegers, gemmOperands, type ProductText } from './gemm-operands.ts';
 import { halfSide, halfVectorStrides, plainSide, type GemmSide } from './gemm-sides.ts';
 import { multiplySplitDepth, splitDepthThreads } from './gemm-split-depth.ts';
 import { multiplyTiles, tileThreads } from './gemm-tile.ts';
@@ -24,28 +24,29 @@ export function renderGemm(kernel: GemmKernel, context: KernelContext): string {
 /** A product by its schedule, whatever its right side is stored as. */
 export function renderProduct(
   context: KernelContext,
-  { epilogue, schedule }: Pick<GemmKernel | BlockGemmKernel, 'epilogue' | 'schedule'>,
+  product: ProductText,
   rightOperands: readonly string[],
   stored: string,
   rightOf: (k: KernelBuilder) => GemmSide,
 ): string {
+  const { schedule } = product;
   const ofTiles = 'threadRows' in schedule;
   if (!ofTiles && !('threads' in schedule)) throw new RangeError(`The kernel ${context.name} has no schedule for a GPU.`);
   const builder = (workgroupSize: number, how: string): KernelBuilder =>
     new KernelBuilder(context, {
-      operands: gemmOperands(rightOperands, epilogue),
-      integers: gemmIntegers(epilogue),
+      operands: gemmOperands(rightOperands, product),
+      integers: gemmIntegers(product),
       workgroupSize,
       comment: `left [rows, depth] x right [columns, depth]^T, the right side of ${stored}.\n${how}`,
     });
   const leftOf = (k: KernelBuilder): GemmSide => plainSide(k, k.operand('left'), k.size('left_stride'));
   if (ofTiles) {
     const k = builder(tileThreads(schedule), `A tile of ${schedule.rowTile} x ${schedule.columnTile} a workgroup.`);
-    multiplyTiles(k, schedule, { left: leftOf(k), right: rightOf(k) }, epilogue);
+    multiplyTiles(k, schedule, { left: leftOf(k), right: rightOf(k) }, product);
     return k.print();
   }
   const how = `${schedule.columnTile} columns a workgroup, ${schedule.threads} threads side by side share the depth of each.`;
   const k = builder(splitDepthThreads(schedule), how);
-  multiplySplitDepth(k, schedule, { left: leftOf(k), right: rightOf(k) }, epilogue);
+  multiplySplitDepth(k, schedule, { left: leftOf(k), right: rightOf(k) }, product);
   return k.print();
 }

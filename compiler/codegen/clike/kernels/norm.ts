@@ -3,6 +3,7 @@ import type { NormKernel } from '../../../kernel/kernel.ts';
 import { KernelBuilder, type KernelContext } from '../kernel-builder.ts';
 import { evaluate, integerNames, operandNames, type LoopNest } from '../loop-nest.ts';
 import { reduceOverWorkgroup, sumOf } from '../reduce.ts';
+import { rowStatistics } from './product-norms.ts';
 
 const workgroupSize = 64;
 export function normItems({ rank }: NormKernel, integers: readonly Size[]): Size {
@@ -11,15 +12,15 @@ export function normItems({ rank }: NormKernel, integers: readonly Size[]): Size
 
 /**
  * One row a workgroup. The expression is evaluated once, into the result, and each thread meets its own elements again: the mean
- * first and then the squares around it, so that nothing cancels.
+ * first and then the squares around it, so that nothing cancels. With gathered statistics it is evaluated and finished at once.
  */
 export function renderNorm(kernel: NormKernel, context: KernelContext): string {
-  const { rank, norm, epsilon, operands, body } = kernel;
+  const { rank, norm, epsilon, operands, body, gathered } = kernel;
   const layer = norm === 'layer';
   const nest: LoopNest = { rank, operands, reduces: false };
   const k = new KernelBuilder(context, {
-    operands: [...operandNames(nest), 'weight', ...(layer ? ['bias'] : []), 'result'],
-    integers: integerNames(nest),
+    operands: [...operandNames(nest), 'weight', ...(layer ? ['bias'] : []), ...(gathered ? ['statistics'] : []), 'result'],
+    integers: [...integerNames(nest), ...(gathered ? ['part_columns'] : [])],
     workgroupSize,
     comment: `${norm}_norm of one row a workgroup.`,
   });
@@ -35,9 +36,22 @@ export function renderNorm(kernel: NormKernel, context: KernelContext): string {
   const result = k.operand('result');
   const each = (body_: (column: string) => void): void => k.for('column', k.thread, width, k.i32(workgroupSize), body_);
 
+  const valueAt = (column: string): string =>
+    k.let('value', 'f32', evaluate(k, body, { nest, indices: [...indices, column], reduced: null }));
+  const finished = (stored: string, mean: string | null, scale: string, column: string): string => {
+    const centred = mean === null ? stored : `(${stored} - ${mean})`;
+    const scaled = `${centred} * ${scale} * ${k.operand('weight').at(column)}`;
+    return layer ? `${scaled} + ${k.operand('bias').at(column)}` : scaled;
+  };
+  if (gathered) {
+    const names = { statistics: 'statistics', partColumns: 'part_columns' };
+    const { mean, scale } = rowStatistics(k, { norm, epsilon }, names, width, k.item);
+    each((column) => result.store(`${row} + ${column}`, finished(valueAt(column), mean, scale, column)));
+    return k.print();
+  }
   const partial = k.var('partial', 'f32');
   each((column) => {
-    const value = k.let('value', 'f32', evaluate(k, body, { nest, indices: [...indices, column], reduced: null }));
+    const value = valueAt(column);
     result.store(`${row} + ${column}`, value);
     k.add(partial, layer ? value : `${value} * ${value}`);
   });
@@ -53,11 +67,6 @@ export function renderNorm(kernel: NormKernel, context: KernelContext): string {
   }
   const squares = reduceOverWorkgroup(k, 'squares', partial, sumOf);
   const scale = k.let('scale', 'f32', `1.0 / ${k.call('sqrt', `${squares} / ${count} + ${k.f32(epsilon)}`)}`);
-  each((column) => {
-    const stored = result.at(`${row} + ${column}`);
-    const centred = mean === null ? stored : `(${stored} - ${mean})`;
-    const scaled = `${centred} * ${scale} * ${k.operand('weight').at(column)}`;
-    result.store(`${row} + ${column}`, layer ? `${scaled} + ${k.operand('bias').at(column)}` : scaled);
-  });
+  each((column) => result.store(`${row} + ${column}`, finished(result.at(`${row} + ${column}`), mean, scale, column)));
   return k.print();
 }

@@ -15,6 +15,7 @@ import {
   type ListedKeys,
 } from '../../clike/kernels/attention-frame.ts';
 import { groupRows } from '../../clike/kernels/attention-layout.ts';
+import type { TilePlace } from '../../clike/kernels/attention-places.ts';
 import { rowVector, type Rows } from '../../clike/rows.ts';
 
 /** Lanes that share a row: 128 bytes, which memory hands over at once. */
@@ -55,8 +56,8 @@ export class DecodeFrame extends AttentionFrame {
   readonly #sums: readonly (readonly string[])[];
   #loaded: readonly (readonly string[])[] = [];
 
-  constructor(k: KernelBuilder, kernel: AttentionKernel) {
-    super(k, kernel);
+  constructor(k: KernelBuilder, kernel: AttentionKernel, place: TilePlace) {
+    super(k, kernel, place);
     const partsOf = (size: number): number => Math.ceil(size / 4 / rowLanes);
     this.queries = this.queryRows('query', kernel.headSize);
     this.#rowLane = k.let('row_lane', 'i32', `${k.thread} % ${rowLanes}`);
@@ -86,7 +87,7 @@ export class DecodeFrame extends AttentionFrame {
     });
   }
   attend(rows: KeyRows): void {
-    this.prepareListed();
+    if (!rows.isPrepared) this.prepareListed();
     const { bias, keyIsSeen, rowSees } = rows;
     this.#visit({
       ...rows,

@@ -1,5 +1,7 @@
-import type { EpilogueStep, TensorCoreSchedule } from '../../../kernel/kernel.ts';
+import type { TensorCoreSchedule } from '../../../kernel/kernel.ts';
 import type { KernelBuilder, Operand } from '../../clike/kernel-builder.ts';
+import type { ProductText } from '../../clike/kernels/gemm-operands.ts';
+import { tileNorms, type TileNorm } from '../../clike/kernels/product-norms.ts';
 import { storeFragments } from './fragment-epilogue.ts';
 import type { RegisterSide } from './tensor-core-sides.ts';
 import { chunkExchangeText, chunkPlaceText, tileLayout, type TileLayout } from './tile-layout.ts';
@@ -37,7 +39,7 @@ export function multiplyOnTensorCores(
   k: KernelBuilder,
   schedule: TensorCoreSchedule,
   sides: { readonly left: RegisterSide; readonly right: TensorCoreRight },
-  epilogue: readonly EpilogueStep[],
+  product: ProductText,
 ): void {
   const { rowTile, columnTile, depthTile, warpDepth, stages } = schedule;
   const [rows, columns, depth] = [k.size('rows'), k.size('columns'), k.size('depth')];
@@ -58,8 +60,9 @@ export function multiplyOnTensorCores(
     first: firstColumn,
     end: columns,
   };
+  const norms = tileNorms(k, product, { rowTile, firstRow });
   const fills = [
-    fillThroughRegisters(k, schedule, layout, left, sides.left),
+    fillThroughRegisters(k, schedule, layout, left, sides.left, norms.left),
     'copied' in sides.right
       ? fillByCopies(k, schedule, layout, right, sides.right.copied)
       : fillThroughRegisters(k, schedule, layout, right, sides.right),
@@ -78,8 +81,9 @@ export function multiplyOnTensorCores(
   });
   if (warpDepth > 1) addDepths(k, schedule, warps);
   const store = (): void => {
-    storeFragments(k, epilogue, {
+    storeFragments(k, product, {
       sums: warps.sums,
+      residualNorm: norms.residual,
       lane: warps.lane,
       rowTiles: warps.rowTiles,
       columnTiles: warps.columnTiles,
@@ -108,6 +112,7 @@ function fillThroughRegisters(
   layout: TileLayout,
   { name, tileRows, array, first, end }: SideTile,
   side: RegisterSide,
+  norm?: TileNorm,
 ): Fill {
   const { depthTile, multiply } = schedule;
   const depth = k.size('depth');
@@ -115,6 +120,9 @@ function fillThroughRegisters(
   const runs = depthTile / side.run;
   const pieces = Math.ceil((tileRows * runs) / threads);
   const held = side.held.map(({ name: own, type }) => k.array(`${name}_${own}`, type, pieces));
+  if (norm && threads % runs !== 0) throw new RangeError(`${threads} threads are not whole rows of ${runs} runs.`);
+  // The runs of a thread lie at one place along K.
+  const alongDepth = norm?.held.map((own) => k.var(own, 'vec4<f32>'));
   const forPieces = (body: (place: { piece: string; tileRow: string; within: string }) => void): void =>
     unrolled(k, 'piece', pieces, (piece) => {
       const run = k.let('run', 'i32', `${k.thread} + ${piece} * ${threads}`);
@@ -126,19 +134,24 @@ function fillThroughRegisters(
     });
   // Rows beyond the last give sums that are not stored; what is read for places beyond K is not put in the tile.
   const last = `${depth} - ${side.whole ? side.run : 1}`;
-  const fetch = (depthStart: string): void =>
+  const fetch = (depthStart: string): void => {
+    if (norm && alongDepth) {
+      const own = k.let('norm_place', 'i32', k.call('min', `${depthStart} + ${k.thread} % ${runs} * ${side.run}`, last));
+      norm.read(own).forEach((value, index) => k.assign(alongDepth[index] ?? '', value));
+    }
     forPieces(({ piece, tileRow, within }) => {
       const row = k.let('row', 'i32', k.call('min', `${first} + ${tileRow}`, `${end} - 1`));
       const place = k.let('place', 'i32', k.call('min', `${depthStart} + ${within}`, last));
       side.read(row, place).forEach((value, index) => k.assign(`${held[index] ?? ''}[${piece}]`, value));
     });
+  };
   const put = (depthStart: string, buffer: string): void =>
     forPieces(({ piece, tileRow, within }) => {
       const store = (): void => {
         // What lies beyond K becomes zeros without a branch.
         const kept = k.let('kept', 'u32', k.select(`${depthStart} + ${within} < ${depth}`, '0xffffffffu', '0u'));
         const words = side.elements(held.map((own) => `${own}[${piece}]`)).map(({ from, value }) => {
-          const quad = k.let('quad', 'vec4<f32>', value);
+          const quad = k.let('quad', 'vec4<f32>', norm && alongDepth ? norm.apply(value, alongDepth, tileRow) : value);
           const pack = (low: number): string => `pack_${multiply}(${k.lane(quad, low)}, ${k.lane(quad, low + 1)}) & ${kept}`;
           return { from, words: [pack(0), pack(2)] };
         });

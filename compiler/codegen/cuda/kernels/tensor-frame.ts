@@ -8,10 +8,11 @@
  *
  * Scores that clusters or keys are chosen by are those of AttentionFrame, in f32: a choice is the interpreter's.
  */
-import type { AttentionKernel } from '../../../kernel/kernel.ts';
+import type { AttentionKernel, ResidentSegment } from '../../../kernel/kernel.ts';
 import type { KernelBuilder } from '../../clike/kernel-builder.ts';
 import { AttentionFrame, unseen, type KeyLists, type KeyRows, type ListedKeys } from '../../clike/kernels/attention-frame.ts';
 import { groupRows } from '../../clike/kernels/attention-layout.ts';
+import type { TilePlace } from '../../clike/kernels/attention-places.ts';
 import type { Rows } from '../../clike/rows.ts';
 import { SharedTile, unrolled } from './shared-tile.ts';
 import { tensorLayout, type TensorLayout } from './tensor-layout.ts';
@@ -30,6 +31,31 @@ interface TileRules {
   readonly allSeen?: string;
 }
 
+/** A tile of keys in shared memory: where its keys, values and biases lie, and `N + ` for the number of its first there. */
+interface PlacedTile {
+  readonly keys: SharedTile;
+  readonly values: SharedTile;
+  readonly biases: string;
+  readonly first: string;
+}
+interface Resident extends Omit<PlacedTile, 'first'> {
+  readonly segment: number;
+  readonly count: number;
+  readonly isFirst: string;
+}
+function residentOf(
+  k: KernelBuilder,
+  { headSize, valueSize }: AttentionKernel,
+  { multiply, paddedHead, paddedValue }: TensorLayout,
+  { segment, keys: count }: ResidentSegment,
+  { isFirst }: TilePlace,
+): Resident {
+  const tile = (name: string, size: number, padded: number): SharedTile =>
+    new SharedTile(k, name, { rows: count, size, padded, multiply, isAhead: false });
+  const [keys, values] = [tile('resident_key', headSize, paddedHead), tile('resident_value', valueSize, paddedValue)];
+  return { segment, count, isFirst, keys, values, biases: k.shared('resident_biases', 'f32', count) };
+}
+
 export class TensorFrame extends AttentionFrame {
   readonly queries: Rows;
   readonly firstRow: string;
@@ -39,6 +65,8 @@ export class TensorFrame extends AttentionFrame {
   readonly #softmax: TensorSoftmax;
   readonly #keys: SharedTile;
   readonly #values: SharedTile;
+  /** Where the keys of one segment stay for all tiles of queries, with their biases. */
+  readonly #resident: Resident | null;
   /** Shared f32 [keyTile], in units of log 2, and what the thread has of the next tile. */
   readonly #biases: string;
   readonly #bias: string;
@@ -47,8 +75,8 @@ export class TensorFrame extends AttentionFrame {
   /** Of the thread: rows and chunks that it reads of a tile of keys, and of values. */
   readonly #reads: { readonly [K in 'keys' | 'values']: { readonly row: string; readonly half: string; readonly low: string } };
 
-  constructor(k: KernelBuilder, kernel: AttentionKernel) {
-    super(k, kernel);
+  constructor(k: KernelBuilder, kernel: AttentionKernel, place: TilePlace) {
+    super(k, kernel, place);
     const layout = (this.#layout = tensorLayout(kernel));
     const { multiply, isAhead, keyTile, warpKeys, paddedHead, paddedValue } = layout;
     this.queries = this.queryRows('query', kernel.headSize);
@@ -57,6 +85,8 @@ export class TensorFrame extends AttentionFrame {
     this.#keys = new SharedTile(k, 'key', { rows: keyTile, size: kernel.headSize, padded: paddedHead, multiply, isAhead });
     this.#values = new SharedTile(k, 'value', { rows: keyTile, size: kernel.valueSize, padded: paddedValue, multiply, isAhead });
     this.#biases = k.shared('key_biases', 'f32', keyTile);
+    const { resident } = kernel.schedule;
+    this.#resident = resident === undefined ? null : residentOf(k, kernel, layout, resident, place);
     this.#bias = k.var('key_bias', 'f32');
     const low = k.let('low_row', 'i32', `${softmax.warpLane} & 7`);
     const firstKey = softmax.keyWarp === '0' ? '' : `${softmax.keyWarp} * ${warpKeys} + `;
@@ -104,7 +134,8 @@ export class TensorFrame extends AttentionFrame {
     const { keyTile } = layout;
     const { first, end } = rows;
     const countFrom = (tile: string): string => k.let('count', 'i32', k.call('min', k.i32(keyTile), `${end} - ${tile}`));
-    this.prepareListed();
+    if (!rows.isPrepared) this.prepareListed();
+    if (this.#resident?.segment === this.segment) return this.#attendResident(rows, this.#resident);
     if (this.#layout.isAhead) return this.#attendAhead(rows, countFrom);
     k.for('tile', first, end, k.i32(keyTile), (tile) => {
       const count = countFrom(tile);
@@ -135,6 +166,30 @@ export class TensorFrame extends AttentionFrame {
     this.#weigh(scores);
     k.barrier();
     this.#addValues(scores);
+  }
+  /** Keys, values and biases are loaded for the first tile of queries, and there for the others. */
+  #attendResident({ end, keys, values, ...rules }: KeyRows, resident: Resident): void {
+    const { k, layout } = this;
+    k.if(`${resident.isFirst} && ${end} > 0`, () => {
+      for (const [tile, rows] of [
+        [resident.keys, keys],
+        [resident.values, values],
+      ] as const)
+        tile.copy(rows, (number) => rows.start(k.call('min', number, `${end} - 1`)));
+      k.for('number', k.thread, k.i32(resident.count), k.i32(layout.threads), (number) => {
+        const bias = this.#biasOf(rules, k.call('min', number, `${end} - 1`));
+        const scaled = `(${bias}) * ${k.f32(Math.LOG2E)}`;
+        k.assign(`${resident.biases}[${number}]`, k.select(`${number} < ${end}`, scaled, k.f32(unseen)));
+      });
+      k.barrier();
+    });
+    k.for('tile', '0', end, k.i32(layout.keyTile), (tile) => {
+      const place = { keys: resident.keys, values: resident.values, biases: resident.biases, first: `${tile} + ` };
+      const scores = this.#products(place);
+      this.#hide(scores, null, undefined, place);
+      this.#weigh(scores);
+      this.#addValues(scores, place);
+    });
   }
   /** The next keys are loaded during softmax and P V, the next values during Q K^T, where there are registers for them. */
   #attendAhead(rows: KeyRows, countFrom: (tile: string) => string): void {
@@ -188,8 +243,11 @@ export class TensorFrame extends AttentionFrame {
     return { rule: (number) => (row) => rowSees(keyOf(number), row), ...(allSeen === undefined ? {} : { allSeen }) };
   }
 
+  get #tile(): PlacedTile {
+    return { keys: this.#keys, values: this.#values, biases: this.#biases, first: '' };
+  }
   /** What is added to the score of a key, which exists. */
-  #biasOf({ bias, keyIsSeen }: KeyRows, key: string): string {
+  #biasOf({ bias, keyIsSeen }: Pick<KeyRows, 'bias' | 'keyIsSeen'>, key: string): string {
     const { k } = this;
     const own = bias ? k.call('max', bias(key), k.f32(unseen)) : k.f32(0);
     return keyIsSeen ? k.select(keyIsSeen(key), own, k.f32(unseen)) : own;
@@ -207,7 +265,7 @@ export class TensorFrame extends AttentionFrame {
   }
 
   /** S = Q K^T of the warp's keys: f32 [blocks of eight keys][4], as the accumulators of mma. */
-  #products(): string {
+  #products({ keys, first } = this.#tile): string {
     const { k } = this;
     const { warpKeys, paddedHead, multiply } = this.#layout;
     const scores = k.name('scores');
@@ -217,8 +275,8 @@ export class TensorFrame extends AttentionFrame {
       unrolled(k, 'pair', warpKeys / 16, (pair) => {
         const matrices = k.name('key_parts');
         k.statement(`u32 ${matrices}[4]`);
-        const place = this.#keys.place(`${row} + ${pair} * 16`, `${step} * 2 + ${half}`, low);
-        k.statement(`load_4_matrices(${matrices}, &${this.#keys.name}[${place}])`);
+        const place = keys.place(`${first}${row} + ${pair} * 16`, `${step} * 2 + ${half}`, low);
+        k.statement(`load_4_matrices(${matrices}, &${keys.name}[${place}])`);
         for (const block of [0, 1]) {
           const right = k.name('right');
           k.statement(`const u32 ${right}[2] = {${matrices}[${2 * block}], ${matrices}[${2 * block + 1}]}`);
@@ -230,7 +288,7 @@ export class TensorFrame extends AttentionFrame {
   }
 
   /** Scales scores to units of log 2, adds biases, and hides what is not seen; `allSeen`: where it holds, the rule hides nothing. */
-  #hide(scores: string, rule: RowRule | null, allSeen?: string): void {
+  #hide(scores: string, rule: RowRule | null, allSeen?: string, { biases, first: firstKey } = this.#tile): void {
     const { k, kernel } = this;
     const { warpKeys } = this.#layout;
     const scale = k.f32(kernel.scale * Math.LOG2E);
@@ -239,7 +297,7 @@ export class TensorFrame extends AttentionFrame {
         for (const column of [0, 1]) {
           const first = this.#softmax.keyWarp === '0' ? '' : `${this.#softmax.keyWarp} * ${warpKeys} + `;
           const number = k.let('number', 'i32', `${first}${this.#softmax.column(block)} + ${column}`);
-          const bias = k.let('bias', 'f32', `${this.#biases}[${number}]`);
+          const bias = k.let('bias', 'f32', `${biases}[${firstKey}${number}]`);
           const sees = own?.(number);
           rowOffsets.forEach((_, row) => {
             const score = `${scores}[${block}][${2 * row + column}]`;
@@ -280,7 +338,7 @@ export class TensorFrame extends AttentionFrame {
   }
 
   /** O = O + P V of the warp's keys: weights of sixteen keys are a left side as they are, but for the rounding. */
-  #addValues(weights: string): void {
+  #addValues(weights: string, { values, first } = this.#tile): void {
     const { k } = this;
     const { warpKeys, valueBlocks, multiply } = this.#layout;
     const { row, half, low } = this.#reads.values;
@@ -296,8 +354,8 @@ export class TensorFrame extends AttentionFrame {
       unrolled(k, 'pair', valueBlocks / 2, (pair) => {
         const matrices = k.name('value_parts');
         k.statement(`u32 ${matrices}[4]`);
-        const place = this.#values.place(`${row} + ${step} * 16`, `${pair} * 2 + ${half}`, low);
-        k.statement(`load_4_matrices_transposed(${matrices}, &${this.#values.name}[${place}])`);
+        const place = values.place(`${first}${row} + ${step} * 16`, `${pair} * 2 + ${half}`, low);
+        k.statement(`load_4_matrices_transposed(${matrices}, &${values.name}[${place}])`);
         for (const block of [0, 1]) {
           const right = k.name('right');
           k.statement(`const u32 ${right}[2] = {${matrices}[${2 * block}], ${matrices}[${2 * block + 1}]}`);

@@ -1,4 +1,4 @@
-import type { AttentionKernel } from '../../../kernel/kernel.ts';
+import type { AttentionKernel, AttentionKernelSegment } from '../../../kernel/kernel.ts';
 
 /** What the two sides of products are rounded to. */
 export type Multiply = NonNullable<AttentionKernel['schedule']['multiply']>;
@@ -31,8 +31,17 @@ export interface TensorLayout {
   readonly valueBlocks: number;
 }
 
+/** Columns of a row as it lies in shared memory. */
+export function paddedSize(size: number): number {
+  return Math.ceil(size / mmaDepth) * mmaDepth;
+}
+/** Whether the queries choose what they read of a segment. */
+export function choosesKeys(segment: AttentionKernelSegment): boolean {
+  return segment.kind === 'ranked' || (segment.kind === 'clusters' && segment.expand !== null);
+}
+
 /** Throws a RangeError for a schedule whose tiles are not whole multiples of what its warps multiply. */
-export function tensorLayout({ headSize, valueSize, schedule }: AttentionKernel): TensorLayout {
+export function tensorLayout({ headSize, valueSize, segments, schedule }: AttentionKernel): TensorLayout {
   const { queryTile, keyTile, threads = 0, multiply } = schedule;
   const rowWarps = queryTile / mmaRows;
   const keyWarps = threads / warp / rowWarps;
@@ -42,12 +51,9 @@ export function tensorLayout({ headSize, valueSize, schedule }: AttentionKernel)
   const isWhole = [rowWarps, keyWarps, warpKeys / mmaDepth, 8 / keyWarps].every((x) => Number.isInteger(x) && x > 0);
   if (multiply === undefined || !isWhole || !areMerged)
     throw new RangeError(`The schedule ${JSON.stringify(schedule)} is not one of tensor cores.`);
-  const [paddedHead, paddedValue] = [headSize, valueSize].map((size) => Math.ceil(size / mmaDepth) * mmaDepth) as [
-    number,
-    number,
-  ];
+  const [paddedHead, paddedValue] = [paddedSize(headSize), paddedSize(valueSize)];
   const valueBlocks = paddedValue / 8;
-  const isAhead = keyWarps === 1;
+  const isAhead = keyWarps === 1 && !segments.some(choosesKeys);
   const valuesAhead = isAhead && paddedValue <= widestAhead;
   return {
     isAhead,
