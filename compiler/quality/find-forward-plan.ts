@@ -7,14 +7,14 @@ import { predictedSeconds } from '../attention/choose-plan.ts';
 import { planOf, type PlanFile } from '../attention/plan-file.ts';
 import { leastGain, typicalLengthOf } from '../attention/typical-length.ts';
 import { calibrate, captureCalibration, encoderInput, type Encode } from '../calibrate/calibrate.ts';
-import type { Targets } from '../codegen/targets.ts';
+import { hostTarget, type Targets } from '../codegen/targets.ts';
 import type { CompileOptions } from '../compile-options.ts';
 import { longestSequence, type SourceModel } from '../source-model.ts';
 import type { BoundedKind } from './bounded-plan.ts';
 import { readDocuments, type TokenIds } from './documents.ts';
 import { lossOf } from './loss.ts';
 import { measureModeErrors, type ModeSetting } from './mode-errors.ts';
-import { hostFor, plannedForward } from './planned-model.ts';
+import { plannedForward } from './planned-model.ts';
 import { documentCounts, qualityDefaults } from './quality-defaults.ts';
 
 /** What a head may have in the place of dense attention. `topr` stays quadratic, and `segment` and `svd` are for tuned models. */
@@ -93,14 +93,13 @@ export async function forwardKind(input: ForwardKindInput): Promise<ForwardKind>
     ...(options.storage === undefined ? {} : { storage: options.storage }),
   };
   const encoders = shapes.filter(({ encoder }) => encoder).map(({ layer }) => layer);
-  const host = hostFor(target);
 
   async function errors(texts: readonly TokenIds[]): Promise<readonly (readonly (readonly number[])[])[]> {
     const ranked = [...texts].sort((a, b) => b.length - a.length).slice(0, qualityDefaults.rankedDocuments);
     const inputs = ranked.flatMap((ids) => encoderInput(source.graph, source.defaults, ids) ?? []);
     const clustered = { default: { mode: 'expand', keys: '1/4' }, layers: denseLayers(shapes), version: 1 } as const;
     const plan = attentionPlanOf(clustered);
-    const { tensors } = await calibrate(source, plan, shapes, encode, host, maxTokens, capture);
+    const { tensors } = await calibrate(source, plan, shapes, encode, hostTarget, maxTokens, capture);
     const found = await measureModeErrors({
       graph: source.graph,
       tensors,
@@ -108,7 +107,7 @@ export async function forwardKind(input: ForwardKindInput): Promise<ForwardKind>
       layers: encoders,
       inputs,
       settings: taken,
-      target: host,
+      target: hostTarget,
       onProgress: (done, total) => report(`ranking heads, document ${done + 1} of ${total}`),
     });
     return found.map((heads) =>
@@ -139,7 +138,10 @@ export async function forwardKind(input: ForwardKindInput): Promise<ForwardKind>
     instantiate: (plan) => plannedForward(model, plan === 'dense' ? densePlan : plan),
     report,
   };
-  return { kind, notes: lengthNotes([...documents.search, ...documents.check], typicalLength) };
+  return {
+    kind,
+    notes: [...lengthNotes([...documents.search, ...documents.check], typicalLength), ...targetNotes(targets)],
+  };
 }
 
 /** Layers that no mode can rewrite. */
@@ -171,6 +173,17 @@ function fileOf(
     };
   });
   return { version: 1, default: { mode: 'dense' }, layers };
+}
+
+/** Where the host chooses otherwise than a target. */
+function targetNotes(targets: Targets): readonly string[] {
+  return targets.flatMap(({ name, queriesPerChoice }) =>
+    queriesPerChoice === hostTarget.queriesPerChoice
+      ? []
+      : [
+          `The loss was measured on ${hostTarget.name}, where each query chooses its clusters. On ${name} ${queriesPerChoice} queries choose together, and half as many clusters again: about as good, and not measured (docs/decisions/gpus-choose-clusters-per-tile.md).`,
+        ],
+  );
 }
 
 /** What a person should know of the documents against the inputs that are expected. */

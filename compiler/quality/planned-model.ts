@@ -30,18 +30,11 @@ export interface PlannedModel {
 export interface PlannedModelOptions {
   readonly source: SourceModel;
   readonly shapes: readonly AttentionShape[];
-  /** What the package is for: queries of a tile choose together here as they do there. */
-  readonly target: Pick<Target, 'queriesPerChoice'>;
   readonly encode: Encode;
   /** Where several plans are compiled, what keeps the activations that they are calibrated on. */
   readonly capture?: typeof captureCalibration;
   /** As weights are stored in the package: dense and planned model are compared with the same ones. */
   readonly storage?: WeightType;
-}
-
-/** The host as it computes what a target would. */
-export function hostFor({ queriesPerChoice }: Pick<Target, 'queriesPerChoice'>): Target {
-  return { ...hostTarget, queriesPerChoice };
 }
 
 export async function instantiateHere(
@@ -64,7 +57,7 @@ function outputOf({ name, task }: SourceModel): string {
 export async function plannedForward(options: PlannedModelOptions, plan: AttentionPlan): Promise<PlannedModel> {
   const { source, shapes, encode, storage, capture } = options;
   const { graph, defaults } = source;
-  const target = hostFor(options.target);
+  const target = hostTarget;
   const output = outputOf(source);
   const calibration = await calibrate(source, plan, shapes, encode, target, longestSequence(graph), capture);
   const built = build(graph, { plan, target, verify: false, formatOf: formatsOf(source.tensors) });
@@ -91,7 +84,7 @@ const pieceTokens = 256;
 export async function plannedCausal(options: PlannedModelOptions, plan: CachePlan, maxTokens: number): Promise<PlannedModel> {
   const { source, storage } = options;
   const { graph, tensors } = source;
-  const target = hostFor(options.target);
+  const target = hostTarget;
   const output = outputOf(source);
   const cached = withCodes(() => withCaches(graph, plan, maxTokens));
   const entries = [{ name: 'score', graph: cached }] as const;

@@ -210,7 +210,7 @@ export function resultsPage(results: Results): string {
 # Results
 
 Figures that take long to measure, or are times. All of them go through the whole compiler and the WebAssembly kernels, in one process on one
-core. To measure them again (about half an hour on an idle machine with two cores):
+core. To measure them again (about an hour on an idle machine with two cores):
 
 \`\`\`sh
 npm run fetch-models

@@ -89,7 +89,7 @@ describe('atpc calibrate', function () {
         [['calibrate', smollm2File, '--text', file, '-o', plan], 2, 'calibration needs 1024 or more'],
         [['calibrate', smollm2File, '--text', `${file}.none`, '-o', plan], 2, 'cannot be read'],
         [['calibrate', 'examples/sentiment/model', '--text', text, '-o', plan], 1, 'models that generate'],
-        [['compile', smollm2File, '-o', plan, '--calibrate', text], 2, '--calibrate finds the heads of --attn hybrid'],
+        [['compile', smollm2File, '-o', plan, '--calibrate', text], 2, 'where --attn hybrid finds its heads'],
       ] as const) {
         const { code, stderr } = await atpc(args);
         expect(stderr, args.join(' ')).to.include(words);

@@ -17,7 +17,7 @@ function reviews(count: number): string {
 }
 
 describe('atpc compile --max-loss', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
 
   it('finds a plan, measures it, and says so in the package; --plan reads it back', async () => {
     await inScratch(async (folder) => {
