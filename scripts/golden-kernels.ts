@@ -1,4 +1,4 @@
-/** Writes the golden files of emitted WGSL and CUDA (test/golden-kernels): `npm run golden-kernels`, then read the diff. */
+/** Writes the golden files of emitted WGSL, CUDA and C (test/golden-kernels): `npm run golden-kernels`, then read the diff. */
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
