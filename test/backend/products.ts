@@ -141,8 +141,11 @@ export function expectedProduct(
       }
       let operand = 0;
       for (const step of epilogue) {
-        if (step.step === 'activation') sum = activations[step.op]?.(sum) ?? NaN;
-        else sum += extras[operand++]?.[step.step === 'bias' ? column : row * pitch + column] as number;
+        if (step.step === 'activation') {
+          sum = activations[step.op]?.(sum) ?? NaN;
+          // An error of its argument becomes one times its slope, which is its value; the slopes of the others stay below 1.2.
+          if (step.op === 'exp') magnitude *= Math.max(1, sum);
+        } else sum += extras[operand++]?.[step.step === 'bias' ? column : row * pitch + column] as number;
       }
       values[row * pitch + column] = sum;
       magnitudes[row * pitch + column] = magnitude + Math.abs(sum);
