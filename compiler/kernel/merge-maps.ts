@@ -6,6 +6,7 @@ import { addSizes, sizesEqual } from '../../ir/size.ts';
 import type { TargetMemory } from '../codegen/target.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { ElementwiseMapKernel, Kernel, MapsKernel } from './kernel.ts';
+import { isLittleWork } from './little-work.ts';
 
 /** Keeps the parameters of a WebAssembly function below the 1,000 that engines allow: a part has about 30. */
 const mostParts = 8;
@@ -43,6 +44,8 @@ function sideBySide(a: Dispatch, b: Dispatch, memory: TargetMemory): Dispatch | 
   const [first, second] = [loopsOf(a.kernel), loopsOf(b.kernel)];
   if (!first || !second || first.length + second.length > mostParts) return null;
   if (a.repeat !== b.repeat || !sameCondition(a.when, b.when)) return null;
+  // In one memory a dispatch costs a meeting of lanes: of loops with more to do, one kernel less to read and to load is worth more.
+  if (memory.kind === 'one memory' && !(isLittleWork(a) && isLittleWork(b))) return null;
   // What both write are different elements: a value is written once, and so is a row of a cache in a call.
   if (touches(a.writes, b.reads) || touches(a.reads, b.writes)) return null;
   const [reads, writes] = [

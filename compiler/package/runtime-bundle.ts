@@ -102,7 +102,7 @@ async function bundled(
     minifyWhitespace: true,
     minifySyntax: true,
     minifyIdentifiers: !keepsNames,
-    ...(keepsNames ? { lineLimit: 320 } : {}),
+    ...(keepsNames ? { lineLimit: 480 } : {}),
     metafile: true,
     plugins: [validatorsPlugin, ...plugins, unwrapTvmjs, minifyDependencies],
     logLevel: 'silent',

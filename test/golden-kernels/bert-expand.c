@@ -1897,142 +1897,45 @@ static void kernel_cluster(const i64 *arguments, char *base) {
   }
 }
 
-// === kernel maps_gather ===
-static void kernel_maps_gather(const i64 *arguments, char *base) {
+// === kernel map_gather ===
+static void kernel_map_gather(const i64 *arguments, char *base) {
   const i64 begin = arguments[0], end = arguments[1];
   char *const scratch = base + arguments[2];
-  const i32 *const part_0_x0 = (const i32 *)(base + arguments[3]);
-  const f32 *const part_0_x1 = (const f32 *)(base + arguments[4]);
-  const i32 *const part_1_x0 = (const i32 *)(base + arguments[5]);
-  const f32 *const part_1_x1 = (const f32 *)(base + arguments[6]);
-  f32 *const part_0_result = (f32 *)(base + arguments[7]);
-  f32 *const part_1_result = (f32 *)(base + arguments[8]);
-  const i64 part_0_extent_0 = arguments[9];
-  const i64 part_0_extent_1 = arguments[10];
-  const i64 part_0_extent_2 = arguments[11];
-  const i64 part_0_extent_3 = arguments[12];
-  const i64 part_0_x0_stride_0 = arguments[13];
-  const i64 part_0_x0_stride_1 = arguments[14];
-  const i64 part_0_x0_stride_2 = arguments[15];
-  const i64 part_0_x0_stride_3 = arguments[16];
-  const i64 part_0_x1_stride_0 = arguments[17];
-  const i64 part_0_x1_stride_1 = arguments[18];
-  const i64 part_0_x1_stride_2 = arguments[19];
-  const i64 part_0_x1_stride_3 = arguments[20];
-  const i64 part_0_x1_stride_indirect = arguments[21];
-  const i64 part_0_result_stride_0 = arguments[22];
-  const i64 part_0_result_stride_1 = arguments[23];
-  const i64 part_0_result_stride_2 = arguments[24];
-  const i64 part_0_result_stride_3 = arguments[25];
-  const i64 part_1_extent_0 = arguments[26];
-  const i64 part_1_extent_1 = arguments[27];
-  const i64 part_1_extent_2 = arguments[28];
-  const i64 part_1_extent_3 = arguments[29];
-  const i64 part_1_x0_stride_0 = arguments[30];
-  const i64 part_1_x0_stride_1 = arguments[31];
-  const i64 part_1_x0_stride_2 = arguments[32];
-  const i64 part_1_x0_stride_3 = arguments[33];
-  const i64 part_1_x1_stride_0 = arguments[34];
-  const i64 part_1_x1_stride_1 = arguments[35];
-  const i64 part_1_x1_stride_2 = arguments[36];
-  const i64 part_1_x1_stride_3 = arguments[37];
-  const i64 part_1_x1_stride_indirect = arguments[38];
-  const i64 part_1_result_stride_0 = arguments[39];
-  const i64 part_1_result_stride_1 = arguments[40];
-  const i64 part_1_result_stride_2 = arguments[41];
-  const i64 part_1_result_stride_3 = arguments[42];
-  i64 first = 0;
-  {
-    const i32 *const x0 = part_0_x0;
-    const f32 *const x1 = part_0_x1;
-    f32 *const result = part_0_result;
-    const i64 extent_0 = part_0_extent_0;
-    const i64 extent_1 = part_0_extent_1;
-    const i64 extent_2 = part_0_extent_2;
-    const i64 extent_3 = part_0_extent_3;
-    const i64 x0_stride_0 = part_0_x0_stride_0;
-    const i64 x0_stride_1 = part_0_x0_stride_1;
-    const i64 x0_stride_2 = part_0_x0_stride_2;
-    const i64 x0_stride_3 = part_0_x0_stride_3;
-    const i64 x1_stride_0 = part_0_x1_stride_0;
-    const i64 x1_stride_1 = part_0_x1_stride_1;
-    const i64 x1_stride_2 = part_0_x1_stride_2;
-    const i64 x1_stride_3 = part_0_x1_stride_3;
-    const i64 x1_stride_indirect = part_0_x1_stride_indirect;
-    const i64 result_stride_0 = part_0_result_stride_0;
-    const i64 result_stride_1 = part_0_result_stride_1;
-    const i64 result_stride_2 = part_0_result_stride_2;
-    const i64 result_stride_3 = part_0_result_stride_3;
-    const i64 items = 1 * extent_0 * extent_1 * extent_2;
-    const i64 part_begin = maximum(begin - first, 0);
-    const i64 part_end = minimum(end - first, items);
-    {
-      const i64 begin = part_begin;
-      const i64 end = part_end;
-      for (i64 item = begin; item < end; item++) {
-        i64 rest = item;
-        const i64 index_2 = rest % extent_2;
-        rest /= extent_2;
-        const i64 index_1 = rest % extent_1;
-        rest /= extent_1;
-        const i64 index_0 = rest;
-        const i32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
-        const f32 *const x1_row = x1 + index_0 * x1_stride_0 + index_1 * x1_stride_1 + index_2 * x1_stride_2;
-        f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
-        const i64 x1_from = (i64)(splat_i(*(x0_row)))[0] * x1_stride_indirect;
-        for (i64 at = 0; at < extent_3; at += LANES) {
-          const i64 count = extent_3 - at;
-          store_part(result_row + at, load_part(x1_row + at + x1_from, count), count);
-        }
-      }
+  const i32 *const x0 = (const i32 *)(base + arguments[3]);
+  const f32 *const x1 = (const f32 *)(base + arguments[4]);
+  f32 *const result = (f32 *)(base + arguments[5]);
+  const i64 extent_0 = arguments[6];
+  const i64 extent_1 = arguments[7];
+  const i64 extent_2 = arguments[8];
+  const i64 extent_3 = arguments[9];
+  const i64 x0_stride_0 = arguments[10];
+  const i64 x0_stride_1 = arguments[11];
+  const i64 x0_stride_2 = arguments[12];
+  const i64 x0_stride_3 = arguments[13];
+  const i64 x1_stride_0 = arguments[14];
+  const i64 x1_stride_1 = arguments[15];
+  const i64 x1_stride_2 = arguments[16];
+  const i64 x1_stride_3 = arguments[17];
+  const i64 x1_stride_indirect = arguments[18];
+  const i64 result_stride_0 = arguments[19];
+  const i64 result_stride_1 = arguments[20];
+  const i64 result_stride_2 = arguments[21];
+  const i64 result_stride_3 = arguments[22];
+  for (i64 item = begin; item < end; item++) {
+    i64 rest = item;
+    const i64 index_2 = rest % extent_2;
+    rest /= extent_2;
+    const i64 index_1 = rest % extent_1;
+    rest /= extent_1;
+    const i64 index_0 = rest;
+    const i32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
+    const f32 *const x1_row = x1 + index_0 * x1_stride_0 + index_1 * x1_stride_1 + index_2 * x1_stride_2;
+    f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
+    const i64 x1_from = (i64)(splat_i(*(x0_row)))[0] * x1_stride_indirect;
+    for (i64 at = 0; at < extent_3; at += LANES) {
+      const i64 count = extent_3 - at;
+      store_part(result_row + at, load_part(x1_row + at + x1_from, count), count);
     }
-    first += items;
-  }
-  {
-    const i32 *const x0 = part_1_x0;
-    const f32 *const x1 = part_1_x1;
-    f32 *const result = part_1_result;
-    const i64 extent_0 = part_1_extent_0;
-    const i64 extent_1 = part_1_extent_1;
-    const i64 extent_2 = part_1_extent_2;
-    const i64 extent_3 = part_1_extent_3;
-    const i64 x0_stride_0 = part_1_x0_stride_0;
-    const i64 x0_stride_1 = part_1_x0_stride_1;
-    const i64 x0_stride_2 = part_1_x0_stride_2;
-    const i64 x0_stride_3 = part_1_x0_stride_3;
-    const i64 x1_stride_0 = part_1_x1_stride_0;
-    const i64 x1_stride_1 = part_1_x1_stride_1;
-    const i64 x1_stride_2 = part_1_x1_stride_2;
-    const i64 x1_stride_3 = part_1_x1_stride_3;
-    const i64 x1_stride_indirect = part_1_x1_stride_indirect;
-    const i64 result_stride_0 = part_1_result_stride_0;
-    const i64 result_stride_1 = part_1_result_stride_1;
-    const i64 result_stride_2 = part_1_result_stride_2;
-    const i64 result_stride_3 = part_1_result_stride_3;
-    const i64 items = 1 * extent_0 * extent_1 * extent_2;
-    const i64 part_begin = maximum(begin - first, 0);
-    const i64 part_end = minimum(end - first, items);
-    {
-      const i64 begin = part_begin;
-      const i64 end = part_end;
-      for (i64 item = begin; item < end; item++) {
-        i64 rest = item;
-        const i64 index_2 = rest % extent_2;
-        rest /= extent_2;
-        const i64 index_1 = rest % extent_1;
-        rest /= extent_1;
-        const i64 index_0 = rest;
-        const i32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
-        const f32 *const x1_row = x1 + index_0 * x1_stride_0 + index_1 * x1_stride_1 + index_2 * x1_stride_2;
-        f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
-        const i64 x1_from = (i64)(splat_i(*(x0_row)))[0] * x1_stride_indirect;
-        for (i64 at = 0; at < extent_3; at += LANES) {
-          const i64 count = extent_3 - at;
-          store_part(result_row + at, load_part(x1_row + at + x1_from, count), count);
-        }
-      }
-    }
-    first += items;
   }
 }
 
@@ -2439,7 +2342,7 @@ static const struct atpc_kernel atpc_kernels[] = {
   {"map_cast", kernel_map_cast},
   {"sum_cast", kernel_sum_cast},
   {"cluster", kernel_cluster},
-  {"maps_gather", kernel_maps_gather},
+  {"map_gather", kernel_map_gather},
   {"attention_keys_expand", kernel_attention_keys_expand},
   {"gemm_bias_residual", kernel_gemm_bias_residual},
   {"layer_norm_2", kernel_layer_norm_2},

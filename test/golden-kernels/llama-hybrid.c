@@ -1139,6 +1139,720 @@ static const struct row_functions rows_8_8 = {
   score_rows_8_8, add_values_rows_8_8, attend_list_8_8, score_run_8_8, add_run_8_8,
 };
 
+// === kernel map_gather ===
+static void kernel_map_gather(const i64 *arguments, char *base) {
+  const i64 begin = arguments[0], end = arguments[1];
+  char *const scratch = base + arguments[2];
+  const i32 *const x0 = (const i32 *)(base + arguments[3]);
+  const f32 *const x1 = (const f32 *)(base + arguments[4]);
+  f32 *const result = (f32 *)(base + arguments[5]);
+  const i64 extent_0 = arguments[6];
+  const i64 extent_1 = arguments[7];
+  const i64 extent_2 = arguments[8];
+  const i64 x0_stride_0 = arguments[9];
+  const i64 x0_stride_1 = arguments[10];
+  const i64 x0_stride_2 = arguments[11];
+  const i64 x1_stride_0 = arguments[12];
+  const i64 x1_stride_1 = arguments[13];
+  const i64 x1_stride_2 = arguments[14];
+  const i64 x1_stride_indirect = arguments[15];
+  const i64 result_stride_0 = arguments[16];
+  const i64 result_stride_1 = arguments[17];
+  const i64 result_stride_2 = arguments[18];
+  for (i64 item = begin; item < end; item++) {
+    i64 rest = item;
+    const i64 index_1 = rest % extent_1;
+    rest /= extent_1;
+    const i64 index_0 = rest;
+    const i32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1;
+    const f32 *const x1_row = x1 + index_0 * x1_stride_0 + index_1 * x1_stride_1;
+    f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1;
+    const i64 x1_from = (i64)(splat_i(*(x0_row)))[0] * x1_stride_indirect;
+    for (i64 at = 0; at < extent_2; at += LANES) {
+      const i64 count = extent_2 - at;
+      store_part(result_row + at, load_part(x1_row + at + x1_from, count), count);
+    }
+  }
+}
+
+// === kernel rms_norm ===
+static void kernel_rms_norm(const i64 *arguments, char *base) {
+  const i64 begin = arguments[0], end = arguments[1];
+  char *const scratch = base + arguments[2];
+  const f32 *const x0 = (const f32 *)(base + arguments[3]);
+  const f32 *const weight = (const f32 *)(base + arguments[4]);
+  f32 *const result = (f32 *)(base + arguments[5]);
+  const i64 extent_0 = arguments[6];
+  const i64 extent_1 = arguments[7];
+  const i64 extent_2 = arguments[8];
+  const i64 x0_stride_0 = arguments[9];
+  const i64 x0_stride_1 = arguments[10];
+  const i64 x0_stride_2 = arguments[11];
+  for (i64 item = begin; item < end; item++) {
+    i64 rest = item;
+    const i64 index_1 = rest % extent_1;
+    rest /= extent_1;
+    const i64 index_0 = rest;
+    const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1;
+    f32 *const result_row = result + item * extent_2;
+    for (i64 at = 0; at < extent_2; at += LANES) {
+      const i64 count = extent_2 - at;
+      store_part(result_row + at, load_part(x0_row + at, count), count);
+    }
+    normalise_row(result_row, extent_2, 0.00001, weight, NULL);
+  }
+}
+
+// === kernel gemm ===
+static void kernel_gemm(const i64 *arguments, char *base) {
+  const i64 begin = arguments[0], end = arguments[1];
+  char *const scratch = base + arguments[2];
+  const f32 *const left = (const f32 *)(base + arguments[3]);
+  const f32 *const right = (const f32 *)(base + arguments[4]);
+  f32 *const result = (f32 *)(base + arguments[5]);
+  const i64 M = arguments[6];
+  const i64 N = arguments[7];
+  const i64 K = arguments[8];
+  const i64 left_stride = arguments[9];
+  const i64 result_stride = arguments[10];
+  const struct product product = {
+    left, result, left_stride, result_stride, K,
+    {0}, {0},
+    (f32 *)scratch, finish,
+  };
+  const i64 row_tiles = (M + 23) / 24;
+  for (i64 item = begin, items; item < end; item += items) {
+    const i64 row_tile = item % row_tiles, column_tile = item / row_tiles;
+    const i64 whole = row_tile == 0 ? (end - item) / row_tiles : 0;
+    items = whole > 0 ? whole * row_tiles : minimum(row_tiles - row_tile, end - item);
+    const i64 first_row = row_tile * 24, last_row = whole > 0 ? M : minimum(M, first_row + items * 24);
+    const i64 first_column = column_tile * 32, last_column = minimum(N, first_column + maximum(1, whole) * 32);
+    multiply_panels(&product, right + first_column * K, TILE_COLUMNS * K, first_row, last_row, first_column, last_column);
+  }
+}
+
+// === kernel map_gather_2 ===
+static void kernel_map_gather_2(const i64 *arguments, char *base) {
+  const i64 begin = arguments[0], end = arguments[1];
+  char *const scratch = base + arguments[2];
+  const i32 *const x0 = (const i32 *)(base + arguments[3]);
+  const f32 *const x1 = (const f32 *)(base + arguments[4]);
+  f32 *const result = (f32 *)(base + arguments[5]);
+  const i64 extent_0 = arguments[6];
+  const i64 extent_1 = arguments[7];
+  const i64 x0_stride_0 = arguments[8];
+  const i64 x0_stride_1 = arguments[9];
+  const i64 x1_stride_0 = arguments[10];
+  const i64 x1_stride_1 = arguments[11];
+  const i64 x1_stride_indirect = arguments[12];
+  const i64 result_stride_0 = arguments[13];
+  const i64 result_stride_1 = arguments[14];
+  for (i64 item = begin; item < end; item++) {
+    i64 rest = item;
+    const i64 index_0 = rest;
+    const i32 *const x0_row = x0 + index_0 * x0_stride_0;
+    const f32 *const x1_row = x1 + index_0 * x1_stride_0;
+    f32 *const result_row = result + index_0 * result_stride_0;
+    const i64 x1_from = (i64)(splat_i(*(x0_row)))[0] * x1_stride_indirect;
+    for (i64 at = 0; at < extent_1; at += LANES) {
+      const i64 count = extent_1 - at;
+      store_part(result_row + at, load_part(x1_row + at + x1_from, count), count);
+    }
+  }
+}
+
+// === kernel map_multiply_multiply_subtract ===
+static void kernel_map_multiply_multiply_subtract(const i64 *arguments, char *base) {
+  const i64 begin = arguments[0], end = arguments[1];
+  char *const scratch = base + arguments[2];
+  const f32 *const x0 = (const f32 *)(base + arguments[3]);
+  const f32 *const x1 = (const f32 *)(base + arguments[4]);
+  const f32 *const x2 = (const f32 *)(base + arguments[5]);
+  const f32 *const x3 = (const f32 *)(base + arguments[6]);
+  f32 *const result = (f32 *)(base + arguments[7]);
+  const i64 extent_0 = arguments[8];
+  const i64 extent_1 = arguments[9];
+  const i64 extent_2 = arguments[10];
+  const i64 extent_3 = arguments[11];
+  const i64 x0_stride_0 = arguments[12];
+  const i64 x0_stride_1 = arguments[13];
+  const i64 x0_stride_2 = arguments[14];
+  const i64 x0_stride_3 = arguments[15];
+  const i64 x1_stride_0 = arguments[16];
+  const i64 x1_stride_1 = arguments[17];
+  const i64 x1_stride_2 = arguments[18];
+  const i64 x1_stride_3 = arguments[19];
+  const i64 x2_stride_0 = arguments[20];
+  const i64 x2_stride_1 = arguments[21];
+  const i64 x2_stride_2 = arguments[22];
+  const i64 x2_stride_3 = arguments[23];
+  const i64 x3_stride_0 = arguments[24];
+  const i64 x3_stride_1 = arguments[25];
+  const i64 x3_stride_2 = arguments[26];
+  const i64 x3_stride_3 = arguments[27];
+  const i64 result_stride_0 = arguments[28];
+  const i64 result_stride_1 = arguments[29];
+  const i64 result_stride_2 = arguments[30];
+  const i64 result_stride_3 = arguments[31];
+  for (i64 item = begin; item < end; item++) {
+    i64 rest = item;
+    const i64 index_2 = rest % extent_2;
+    rest /= extent_2;
+    const i64 index_1 = rest % extent_1;
+    rest /= extent_1;
+    const i64 index_0 = rest;
+    const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
+    const f32 *const x1_row = x1 + index_0 * x1_stride_0 + index_1 * x1_stride_1 + index_2 * x1_stride_2;
+    const f32 *const x2_row = x2 + index_0 * x2_stride_0 + index_1 * x2_stride_1 + index_2 * x2_stride_2;
+    const f32 *const x3_row = x3 + index_0 * x3_stride_0 + index_1 * x3_stride_1 + index_2 * x3_stride_2;
+    f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
+    for (i64 at = 0; at < extent_3; at += LANES) {
+      const i64 count = extent_3 - at;
+      store_part(result_row + at, ((load_part(x0_row + at, count) * load_part(x1_row + at, count)) - (load_part(x2_row + at, count) * load_part(x3_row + at, count))), count);
+    }
+  }
+}
+
+// === kernel map_multiply_multiply_add ===
+static void kernel_map_multiply_multiply_add(const i64 *arguments, char *base) {
+  const i64 begin = arguments[0], end = arguments[1];
+  char *const scratch = base + arguments[2];
+  const f32 *const x0 = (const f32 *)(base + arguments[3]);
+  const f32 *const x1 = (const f32 *)(base + arguments[4]);
+  const f32 *const x2 = (const f32 *)(base + arguments[5]);
+  const f32 *const x3 = (const f32 *)(base + arguments[6]);
+  f32 *const result = (f32 *)(base + arguments[7]);
+  const i64 extent_0 = arguments[8];
+  const i64 extent_1 = arguments[9];
+  const i64 extent_2 = arguments[10];
+  const i64 extent_3 = arguments[11];
+  const i64 x0_stride_0 = arguments[12];
+  const i64 x0_stride_1 = arguments[13];
+  const i64 x0_stride_2 = arguments[14];
+  const i64 x0_stride_3 = arguments[15];
+  const i64 x1_stride_0 = arguments[16];
+  const i64 x1_stride_1 = arguments[17];
+  const i64 x1_stride_2 = arguments[18];
+  const i64 x1_stride_3 = arguments[19];
+  const i64 x2_stride_0 = arguments[20];
+  const i64 x2_stride_1 = arguments[21];
+  const i64 x2_stride_2 = arguments[22];
+  const i64 x2_stride_3 = arguments[23];
+  const i64 x3_stride_0 = arguments[24];
+  const i64 x3_stride_1 = arguments[25];
+  const i64 x3_stride_2 = arguments[26];
+  const i64 x3_stride_3 = arguments[27];
+  const i64 result_stride_0 = arguments[28];
+  const i64 result_stride_1 = arguments[29];
+  const i64 result_stride_2 = arguments[30];
+  const i64 result_stride_3 = arguments[31];
+  for (i64 item = begin; item < end; item++) {
+    i64 rest = item;
+    const i64 index_2 = rest % extent_2;
+    rest /= extent_2;
+    const i64 index_1 = rest % extent_1;
+    rest /= extent_1;
+    const i64 index_0 = rest;
+    const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
+    const f32 *const x1_row = x1 + index_0 * x1_stride_0 + index_1 * x1_stride_1 + index_2 * x1_stride_2;
+    const f32 *const x2_row = x2 + index_0 * x2_stride_0 + index_1 * x2_stride_1 + index_2 * x2_stride_2;
+    const f32 *const x3_row = x3 + index_0 * x3_stride_0 + index_1 * x3_stride_1 + index_2 * x3_stride_2;
+    f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
+    for (i64 at = 0; at < extent_3; at += LANES) {
+      const i64 count = extent_3 - at;
+      store_part(result_row + at, ((load_part(x0_row + at, count) * load_part(x1_row + at, count)) + (load_part(x2_row + at, count) * load_part(x3_row + at, count))), count);
+    }
+  }
+}
+
+// === kernel map_copy ===
+static void kernel_map_copy(const i64 *arguments, char *base) {
+  const i64 begin = arguments[0], end = arguments[1];
+  char *const scratch = base + arguments[2];
+  const f32 *const x0 = (const f32 *)(base + arguments[3]);
+  f32 *const result = (f32 *)(base + arguments[4]);
+  const i64 extent_0 = arguments[5];
+  const i64 extent_1 = arguments[6];
+  const i64 extent_2 = arguments[7];
+  const i64 extent_3 = arguments[8];
+  const i64 x0_stride_0 = arguments[9];
+  const i64 x0_stride_1 = arguments[10];
+  const i64 x0_stride_2 = arguments[11];
+  const i64 x0_stride_3 = arguments[12];
+  const i64 result_stride_0 = arguments[13];
+  const i64 result_stride_1 = arguments[14];
+  const i64 result_stride_2 = arguments[15];
+  const i64 result_stride_3 = arguments[16];
+  for (i64 item = begin; item < end; item++) {
+    i64 rest = item;
+    const i64 index_2 = rest % extent_2;
+    rest /= extent_2;
+    const i64 index_1 = rest % extent_1;
+    rest /= extent_1;
+    const i64 index_0 = rest;
+    const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
+    f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
+    for (i64 at = 0; at < extent_3; at += LANES) {
+      const i64 count = extent_3 - at;
+      store_part(result_row + at, load_part(x0_row + at, count), count);
+    }
+  }
+}
+
+// === kernel attention_keys_causal ===
+static void kernel_attention_keys_causal(const i64 *arguments, char *base) {
+  const i64 begin = arguments[0], end = arguments[1];
+  char *const scratch = base + arguments[2];
+  const f32 *const query = (const f32 *)(base + arguments[3]);
+  const f32 *const segment0_key = (const f32 *)(base + arguments[4]);
+  const f32 *const segment0_value = (const f32 *)(base + arguments[5]);
+  f32 *const result = (f32 *)(base + arguments[6]);
+  const i64 batches = arguments[7];
+  const i64 heads = arguments[8];
+  const i64 key_heads = arguments[9];
+  const i64 queries = arguments[10];
+  const i64 query_batch = arguments[11];
+  const i64 query_head = arguments[12];
+  const i64 query_row = arguments[13];
+  const i64 result_batch = arguments[14];
+  const i64 result_head = arguments[15];
+  const i64 result_row = arguments[16];
+  const i64 segment0_keys = arguments[17];
+  const i64 segment0_key_batch = arguments[18];
+  const i64 segment0_key_head = arguments[19];
+  const i64 segment0_key_row = arguments[20];
+  const i64 segment0_value_batch = arguments[21];
+  const i64 segment0_value_head = arguments[22];
+  const i64 segment0_value_row = arguments[23];
+  const i64 tiles = (queries + 63) / 64, heads_per_key_head = heads / key_heads;
+  const f32 scale = 0.3535533845424652f;
+  struct attention tile = {
+    .panels = (f32 *)(scratch + 0),
+    .scores = (f32 *)(scratch + 2048),
+    .bias = (f32 *)(scratch + 10240),
+    .maximum = (f32 *)(scratch + 10496),
+    .sum = (f32 *)(scratch + 10752),
+    .correction = (f32 *)(scratch + 11008),
+    .result = (f32 *)(scratch + 11264),
+    .row_query = (f32 *)(scratch + 13312),
+    .row_maximum = (f32 *)(scratch + 13312),
+    .row_sum = (f32 *)(scratch + 13312),
+    .row_correction = (f32 *)(scratch + 13312),
+    .row_result = (f32 *)(scratch + 13312),
+    .own = scratch + 13312, .query_stride = 16, .result_stride = 16,
+  };
+  tile.queries = queries;
+  for (i64 item = begin; item < end;) {
+    const i64 batch = item / (heads * tiles), head = item % (heads * tiles) / tiles, key_head = head / heads_per_key_head;
+    const i64 first_query = item % tiles * 64;
+    tile.first_query = first_query;
+    tile.count = minimum(64, queries - first_query);
+    const i64 heads_here = 1;
+    tile.rows = heads_here * tile.count;
+    const f32 *const first_row = query + batch * query_batch + head * query_head + first_query * query_row;
+    if (!tile.by_rows) begin_groups(&tile, first_row, query_row, 8, 8, scale);
+
+    // segment of keys
+    {
+      const struct key_rows rows = {
+        .key = segment0_key + batch * segment0_key_batch + key_head * segment0_key_head, .key_stride = segment0_key_row,
+        .value = segment0_value + batch * segment0_value_batch + key_head * segment0_value_head, .value_stride = segment0_value_row,
+        .end = segment0_keys,
+        .from = -ANYWHERE, .to = segment0_keys - queries,
+      };
+      attend_keys(&tile, 8, 8, 64, NULL, &rows);
+    }
+    f32 *const out = result + batch * result_batch + head * result_head + first_query * result_row;
+    end_groups(&tile, 8, 0, out, result_row, NULL);
+    item += heads_here;
+  }
+}
+
+// === kernel evict ===
+static void kernel_evict(const i64 *arguments, char *base) {
+  const i64 begin = arguments[0], end = arguments[1];
+  char *const scratch = base + arguments[2];
+  f32 *const key = (f32 *)(base + arguments[3]);
+  f32 *const value = (f32 *)(base + arguments[4]);
+  f32 *const score = (f32 *)(base + arguments[5]);
+  i32 *const position = (i32 *)(base + arguments[6]);
+  const i64 key_heads = arguments[7];
+  const i64 rows = arguments[8];
+  const i64 atoms_before = arguments[9];
+  const i64 leaving = arguments[10];
+  const i64 staying = arguments[11];
+  const i64 head_size = 8, value_size = 8, atoms = 16, first_leaving = 20;
+  const i64 candidates = atoms_before + leaving;
+  i32 *const ordered = (i32 *)scratch;
+  // where no token leaves, nothing changes
+  if (leaving <= 0) return;
+  for (i64 item = begin; item < end; item++) {
+    f32 *const keys = key + item * rows * head_size, *const values = value + item * rows * value_size;
+    f32 *const scores = score + item * rows;
+    i32 *const positions = position + item * rows;
+    order_scores(scores, atoms_before, ordered);
+    order_scores(scores + first_leaving, leaving, ordered + atoms_before);
+    for (i64 i = 0; i < LANES; i++) ordered[candidates + i] = INT32_MIN;
+    // all above the threshold stay, and the first that equal it
+    i32 threshold = INT32_MIN;
+    i64 equals = candidates;
+    if (candidates > atoms) {
+      threshold = evict_threshold(ordered, candidates, atoms);
+      equals = atoms;
+      for (i64 i = 0; i < candidates; i++) equals -= ordered[i] > threshold;
+    }
+    // a row moves to a row at or before its own, so none is lost
+    i64 kept = 0;
+    for (i64 i = 0; i < candidates; i++) {
+      if (ordered[i] < threshold || (ordered[i] == threshold && equals-- <= 0)) continue;
+      const i64 row = i < atoms_before ? i : i - atoms_before + first_leaving;
+      if (row != kept) {
+        memcpy(keys + kept * head_size, keys + row * head_size, (size_t)head_size * sizeof(f32));
+        memcpy(values + kept * value_size, values + row * value_size, (size_t)value_size * sizeof(f32));
+        scores[kept] = scores[row];
+        positions[kept] = positions[row];
+      }
+      kept++;
+    }
+    const i64 from = first_leaving + leaving;
+    memmove(keys + first_leaving * head_size, keys + from * head_size, (size_t)(staying * head_size) * sizeof(f32));
+    memmove(values + first_leaving * value_size, values + from * value_size, (size_t)(staying * value_size) * sizeof(f32));
+    memmove(scores + first_leaving, scores + from, (size_t)staying * sizeof(f32));
+    memmove(positions + first_leaving, positions + from, (size_t)staying * sizeof(i32));
+  }
+}
+
+// === kernel attention_keys_keys_causal ===
+static void kernel_attention_keys_keys_causal(const i64 *arguments, char *base) {
+  const i64 begin = arguments[0], end = arguments[1];
+  char *const scratch = base + arguments[2];
+  const f32 *const query = (const f32 *)(base + arguments[3]);
+  const f32 *const segment0_key = (const f32 *)(base + arguments[4]);
+  const f32 *const segment0_value = (const f32 *)(base + arguments[5]);
+  const f32 *const segment1_key = (const f32 *)(base + arguments[6]);
+  const f32 *const segment1_value = (const f32 *)(base + arguments[7]);
+  f32 *const result = (f32 *)(base + arguments[8]);
+  f32 *const log_sum_exp = (f32 *)(base + arguments[9]);
+  const i64 batches = arguments[10];
+  const i64 heads = arguments[11];
+  const i64 key_heads = arguments[12];
+  const i64 queries = arguments[13];
+  const i64 query_batch = arguments[14];
+  const i64 query_head = arguments[15];
+  const i64 query_row = arguments[16];
+  const i64 result_batch = arguments[17];
+  const i64 result_head = arguments[18];
+  const i64 result_row = arguments[19];
+  const i64 log_sum_exp_batch = arguments[20];
+  const i64 log_sum_exp_head = arguments[21];
+  const i64 segment0_keys = arguments[22];
+  const i64 segment0_key_batch = arguments[23];
+  const i64 segment0_key_head = arguments[24];
+  const i64 segment0_key_row = arguments[25];
+  const i64 segment0_value_batch = arguments[26];
+  const i64 segment0_value_head = arguments[27];
+  const i64 segment0_value_row = arguments[28];
+  const i64 segment1_keys = arguments[29];
+  const i64 segment1_key_batch = arguments[30];
+  const i64 segment1_key_head = arguments[31];
+  const i64 segment1_key_row = arguments[32];
+  const i64 segment1_value_batch = arguments[33];
+  const i64 segment1_value_head = arguments[34];
+  const i64 segment1_value_row = arguments[35];
+  const i64 tiles = (queries + 63) / 64, heads_per_key_head = heads / key_heads;
+  const f32 scale = 0.3535533845424652f;
+  struct attention tile = {
+    .panels = (f32 *)(scratch + 0),
+    .scores = (f32 *)(scratch + 2048),
+    .bias = (f32 *)(scratch + 10240),
+    .maximum = (f32 *)(scratch + 10496),
+    .sum = (f32 *)(scratch + 10752),
+    .correction = (f32 *)(scratch + 11008),
+    .result = (f32 *)(scratch + 11264),
+    .row_query = (f32 *)(scratch + 13312),
+    .row_maximum = (f32 *)(scratch + 13312),
+    .row_sum = (f32 *)(scratch + 13312),
+    .row_correction = (f32 *)(scratch + 13312),
+    .row_result = (f32 *)(scratch + 13312),
+    .own = scratch + 13312, .query_stride = 16, .result_stride = 16,
+  };
+  tile.queries = queries;
+  for (i64 item = begin; item < end;) {
+    const i64 batch = item / (heads * tiles), head = item % (heads * tiles) / tiles, key_head = head / heads_per_key_head;
+    const i64 first_query = item % tiles * 64;
+    tile.first_query = first_query;
+    tile.count = minimum(64, queries - first_query);
+    const i64 heads_here = 1;
+    tile.rows = heads_here * tile.count;
+    const f32 *const first_row = query + batch * query_batch + head * query_head + first_query * query_row;
+    if (!tile.by_rows) begin_groups(&tile, first_row, query_row, 8, 8, scale);
+
+    // segment of keys
+    {
+      const struct key_rows rows = {
+        .key = segment0_key + batch * segment0_key_batch + key_head * segment0_key_head, .key_stride = segment0_key_row,
+        .value = segment0_value + batch * segment0_value_batch + key_head * segment0_value_head, .value_stride = segment0_value_row,
+        .end = segment0_keys,
+        .from = -ANYWHERE, .to = ANYWHERE,
+      };
+      attend_keys(&tile, 8, 8, 64, NULL, &rows);
+    }
+    // segment of keys
+    {
+      const struct key_rows rows = {
+        .key = segment1_key + batch * segment1_key_batch + key_head * segment1_key_head, .key_stride = segment1_key_row,
+        .value = segment1_value + batch * segment1_value_batch + key_head * segment1_value_head, .value_stride = segment1_value_row,
+        .end = segment1_keys,
+        .from = -ANYWHERE, .to = segment1_keys - queries,
+      };
+      attend_keys(&tile, 8, 8, 64, NULL, &rows);
+    }
+    f32 *const out = result + batch * result_batch + head * result_head + first_query * result_row;
+    end_groups(&tile, 8, 0, out, result_row, log_sum_exp + batch * log_sum_exp_batch + head * log_sum_exp_head + first_query);
+    item += heads_here;
+  }
+}
+
+// === kernel score_keys ===
+static void kernel_score_keys(const i64 *arguments, char *base) {
+  const i64 begin = arguments[0], end = arguments[1];
+  char *const scratch = base + arguments[2];
+  const f32 *const query = (const f32 *)(base + arguments[3]);
+  const f32 *const log_sum_exp = (const f32 *)(base + arguments[4]);
+  const f32 *const key = (const f32 *)(base + arguments[5]);
+  f32 *const score = (f32 *)(base + arguments[6]);
+  i32 *const position = (i32 *)(base + arguments[7]);
+  const i64 heads = arguments[8];
+  const i64 key_heads = arguments[9];
+  const i64 queries = arguments[10];
+  const i64 query_head = arguments[11];
+  const i64 query_row = arguments[12];
+  const i64 log_sum_exp_head = arguments[13];
+  const i64 rows = arguments[14];
+  const i64 atoms_used = arguments[15];
+  const i64 exact = arguments[16];
+  const i64 start = arguments[17];
+  const i64 begins_block = arguments[18];
+  const i64 head_size = 8, atoms = 16, key_tile = 64;
+  const f32 scale = 0.3535533845424652f;
+  f32 *const panels = (f32 *)scratch, *const sums = panels + key_tile * head_size;
+  const i64 tiles = (rows + key_tile - 1) / key_tile, heads_per_key_head = heads / key_heads;
+  const i64 end_row = atoms + exact, first_new = end_row - queries;
+  const f32 factor = begins_block ? 0.8500000238418579f : 1.0f;
+  // one query a head: the heads are the rows
+  const i64 outer = queries == 1 ? 1 : heads_per_key_head, inner = queries == 1 ? heads_per_key_head : queries;
+  const i64 stride = queries == 1 ? query_head : query_row, sum_stride = queries == 1 ? log_sum_exp_head : 1, step = queries != 1;
+  for (i64 item = begin; item < end; item++) {
+    const i64 key_head = item / tiles, first = item % tiles * key_tile, count = minimum(first + key_tile, end_row) - first;
+    // a tile between the atoms in use and the exact rows, or after them, has nothing to do
+    if (count <= 0 || (first >= atoms_used && first + count <= atoms)) continue;
+    const i64 first_row = key_head * rows + first, groups = (count + LANES - 1) / LANES;
+    const f32 *const key_rows = key + first_row * head_size;
+    const f32 *const first_query = query + key_head * heads_per_key_head * query_head;
+    const f32 *const first_sum = log_sum_exp + key_head * heads_per_key_head * log_sum_exp_head;
+    if (queries == 1 && inner <= FEW_QUERIES) {
+      for (i64 group = 0; group < groups; group++)
+        add_few_weights(key_rows + group * LANES * head_size, head_size, scale, first_query, stride, first_sum, sum_stride, inner,
+          minimum(LANES, count - group * LANES), sums + group * LANES);
+    } else {
+      for (i64 i = 0; i < groups * LANES; i++) {
+        f32 *const to = panels + i / LANES * head_size * LANES + i % LANES;
+        for (i64 e = 0; e < head_size; e++) to[e * LANES] = key_rows[minimum(i, count - 1) * head_size + e] * scale;
+      }
+      memset(sums, 0, (size_t)key_tile * sizeof(f32));
+      // queries before this one see no key of the tile
+      const i64 from = queries == 1 ? 0 : maximum(0, first - first_new);
+      for (i64 head = 0; head < outer; head++)
+        for (i64 group = 0; group < groups; group++)
+          add_weights(panels + group * head_size * LANES, head_size, first_query + head * query_head, stride,
+            first_sum + head * log_sum_exp_head, sum_stride, from, inner, first_new - first - group * LANES, step,
+            sums + group * LANES);
+    }
+    for (i64 i = 0; i < count; i++) {
+      const i64 row = first + i;
+      if (row >= atoms_used && row < atoms) continue;
+      const i64 is_new = row >= first_new;
+      if (is_new) position[first_row + i] = (i32)(start + row - first_new);
+      score[first_row + i] = (is_new ? 0.0f : factor * score[first_row + i]) + sums[i];
+    }
+  }
+}
+
+// === kernel gemm_residual ===
+static void kernel_gemm_residual(const i64 *arguments, char *base) {
+  const i64 begin = arguments[0], end = arguments[1];
+  char *const scratch = base + arguments[2];
+  const f32 *const left = (const f32 *)(base + arguments[3]);
+  const f32 *const right = (const f32 *)(base + arguments[4]);
+  const f32 *const residual_0 = (const f32 *)(base + arguments[5]);
+  f32 *const result = (f32 *)(base + arguments[6]);
+  const i64 M = arguments[7];
+  const i64 N = arguments[8];
+  const i64 K = arguments[9];
+  const i64 left_stride = arguments[10];
+  const i64 result_stride = arguments[11];
+  const i64 residual_0_stride = arguments[12];
+  const struct product product = {
+    left, result, left_stride, result_stride, K,
+    {residual_0}, {residual_0_stride},
+    (f32 *)scratch, finish_residual,
+  };
+  const i64 row_tiles = (M + 23) / 24;
+  for (i64 item = begin, items; item < end; item += items) {
+    const i64 row_tile = item % row_tiles, column_tile = item / row_tiles;
+    const i64 whole = row_tile == 0 ? (end - item) / row_tiles : 0;
+    items = whole > 0 ? whole * row_tiles : minimum(row_tiles - row_tile, end - item);
+    const i64 first_row = row_tile * 24, last_row = whole > 0 ? M : minimum(M, first_row + items * 24);
+    const i64 first_column = column_tile * 32, last_column = minimum(N, first_column + maximum(1, whole) * 32);
+    multiply_panels(&product, right + first_column * K, TILE_COLUMNS * K, first_row, last_row, first_column, last_column);
+  }
+}
+
+// === kernel map_silu_multiply ===
+static void kernel_map_silu_multiply(const i64 *arguments, char *base) {
+  const i64 begin = arguments[0], end = arguments[1];
+  char *const scratch = base + arguments[2];
+  const f32 *const x0 = (const f32 *)(base + arguments[3]);
+  const f32 *const x1 = (const f32 *)(base + arguments[4]);
+  f32 *const result = (f32 *)(base + arguments[5]);
+  const i64 extent_0 = arguments[6];
+  const i64 extent_1 = arguments[7];
+  const i64 extent_2 = arguments[8];
+  const i64 x0_stride_0 = arguments[9];
+  const i64 x0_stride_1 = arguments[10];
+  const i64 x0_stride_2 = arguments[11];
+  const i64 x1_stride_0 = arguments[12];
+  const i64 x1_stride_1 = arguments[13];
+  const i64 x1_stride_2 = arguments[14];
+  const i64 result_stride_0 = arguments[15];
+  const i64 result_stride_1 = arguments[16];
+  const i64 result_stride_2 = arguments[17];
+  for (i64 item = begin; item < end; item++) {
+    i64 rest = item;
+    const i64 index_1 = rest % extent_1;
+    rest /= extent_1;
+    const i64 index_0 = rest;
+    const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1;
+    const f32 *const x1_row = x1 + index_0 * x1_stride_0 + index_1 * x1_stride_1;
+    f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1;
+    for (i64 at = 0; at < extent_2; at += LANES) {
+      const i64 count = extent_2 - at;
+      store_part(result_row + at, (silu(load_part(x0_row + at, count)) * load_part(x1_row + at, count)), count);
+    }
+  }
+}
+
+// === kernel maps_copy ===
+static void kernel_maps_copy(const i64 *arguments, char *base) {
+  const i64 begin = arguments[0], end = arguments[1];
+  char *const scratch = base + arguments[2];
+  const f32 *const part_0_x0 = (const f32 *)(base + arguments[3]);
+  const f32 *const part_1_x0 = (const f32 *)(base + arguments[4]);
+  f32 *const part_0_result = (f32 *)(base + arguments[5]);
+  f32 *const part_1_result = (f32 *)(base + arguments[6]);
+  const i64 part_0_extent_0 = arguments[7];
+  const i64 part_0_extent_1 = arguments[8];
+  const i64 part_0_extent_2 = arguments[9];
+  const i64 part_0_extent_3 = arguments[10];
+  const i64 part_0_x0_stride_0 = arguments[11];
+  const i64 part_0_x0_stride_1 = arguments[12];
+  const i64 part_0_x0_stride_2 = arguments[13];
+  const i64 part_0_x0_stride_3 = arguments[14];
+  const i64 part_0_result_stride_0 = arguments[15];
+  const i64 part_0_result_stride_1 = arguments[16];
+  const i64 part_0_result_stride_2 = arguments[17];
+  const i64 part_0_result_stride_3 = arguments[18];
+  const i64 part_1_extent_0 = arguments[19];
+  const i64 part_1_extent_1 = arguments[20];
+  const i64 part_1_extent_2 = arguments[21];
+  const i64 part_1_extent_3 = arguments[22];
+  const i64 part_1_x0_stride_0 = arguments[23];
+  const i64 part_1_x0_stride_1 = arguments[24];
+  const i64 part_1_x0_stride_2 = arguments[25];
+  const i64 part_1_x0_stride_3 = arguments[26];
+  const i64 part_1_result_stride_0 = arguments[27];
+  const i64 part_1_result_stride_1 = arguments[28];
+  const i64 part_1_result_stride_2 = arguments[29];
+  const i64 part_1_result_stride_3 = arguments[30];
+  i64 first = 0;
+  {
+    const f32 *const x0 = part_0_x0;
+    f32 *const result = part_0_result;
+    const i64 extent_0 = part_0_extent_0;
+    const i64 extent_1 = part_0_extent_1;
+    const i64 extent_2 = part_0_extent_2;
+    const i64 extent_3 = part_0_extent_3;
+    const i64 x0_stride_0 = part_0_x0_stride_0;
+    const i64 x0_stride_1 = part_0_x0_stride_1;
+    const i64 x0_stride_2 = part_0_x0_stride_2;
+    const i64 x0_stride_3 = part_0_x0_stride_3;
+    const i64 result_stride_0 = part_0_result_stride_0;
+    const i64 result_stride_1 = part_0_result_stride_1;
+    const i64 result_stride_2 = part_0_result_stride_2;
+    const i64 result_stride_3 = part_0_result_stride_3;
+    const i64 items = 1 * extent_0 * extent_1 * extent_2;
+    const i64 part_begin = maximum(begin - first, 0);
+    const i64 part_end = minimum(end - first, items);
+    {
+      const i64 begin = part_begin;
+      const i64 end = part_end;
+      for (i64 item = begin; item < end; item++) {
+        i64 rest = item;
+        const i64 index_2 = rest % extent_2;
+        rest /= extent_2;
+        const i64 index_1 = rest % extent_1;
+        rest /= extent_1;
+        const i64 index_0 = rest;
+        const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
+        f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
+        for (i64 at = 0; at < extent_3; at += LANES) {
+          const i64 count = extent_3 - at;
+          store_part(result_row + at, load_part(x0_row + at, count), count);
+        }
+      }
+    }
+    first += items;
+  }
+  {
+    const f32 *const x0 = part_1_x0;
+    f32 *const result = part_1_result;
+    const i64 extent_0 = part_1_extent_0;
+    const i64 extent_1 = part_1_extent_1;
+    const i64 extent_2 = part_1_extent_2;
+    const i64 extent_3 = part_1_extent_3;
+    const i64 x0_stride_0 = part_1_x0_stride_0;
+    const i64 x0_stride_1 = part_1_x0_stride_1;
+    const i64 x0_stride_2 = part_1_x0_stride_2;
+    const i64 x0_stride_3 = part_1_x0_stride_3;
+    const i64 result_stride_0 = part_1_result_stride_0;
+    const i64 result_stride_1 = part_1_result_stride_1;
+    const i64 result_stride_2 = part_1_result_stride_2;
+    const i64 result_stride_3 = part_1_result_stride_3;
+    const i64 items = 1 * extent_0 * extent_1 * extent_2;
+    const i64 part_begin = maximum(begin - first, 0);
+    const i64 part_end = minimum(end - first, items);
+    {
+      const i64 begin = part_begin;
+      const i64 end = part_end;
+      for (i64 item = begin; item < end; item++) {
+        i64 rest = item;
+        const i64 index_2 = rest % extent_2;
+        rest /= extent_2;
+        const i64 index_1 = rest % extent_1;
+        rest /= extent_1;
+        const i64 index_0 = rest;
+        const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
+        f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
+        for (i64 at = 0; at < extent_3; at += LANES) {
+          const i64 count = extent_3 - at;
+          store_part(result_row + at, load_part(x0_row + at, count), count);
+        }
+      }
+    }
+    first += items;
+  }
+}
+
 // === kernel maps_gather ===
 static void kernel_maps_gather(const i64 *arguments, char *base) {
   const i64 begin = arguments[0], end = arguments[1];
@@ -1291,62 +2005,6 @@ static void kernel_maps_gather(const i64 *arguments, char *base) {
       }
     }
     first += items;
-  }
-}
-
-// === kernel rms_norm ===
-static void kernel_rms_norm(const i64 *arguments, char *base) {
-  const i64 begin = arguments[0], end = arguments[1];
-  char *const scratch = base + arguments[2];
-  const f32 *const x0 = (const f32 *)(base + arguments[3]);
-  const f32 *const weight = (const f32 *)(base + arguments[4]);
-  f32 *const result = (f32 *)(base + arguments[5]);
-  const i64 extent_0 = arguments[6];
-  const i64 extent_1 = arguments[7];
-  const i64 extent_2 = arguments[8];
-  const i64 x0_stride_0 = arguments[9];
-  const i64 x0_stride_1 = arguments[10];
-  const i64 x0_stride_2 = arguments[11];
-  for (i64 item = begin; item < end; item++) {
-    i64 rest = item;
-    const i64 index_1 = rest % extent_1;
-    rest /= extent_1;
-    const i64 index_0 = rest;
-    const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1;
-    f32 *const result_row = result + item * extent_2;
-    for (i64 at = 0; at < extent_2; at += LANES) {
-      const i64 count = extent_2 - at;
-      store_part(result_row + at, load_part(x0_row + at, count), count);
-    }
-    normalise_row(result_row, extent_2, 0.00001, weight, NULL);
-  }
-}
-
-// === kernel gemm ===
-static void kernel_gemm(const i64 *arguments, char *base) {
-  const i64 begin = arguments[0], end = arguments[1];
-  char *const scratch = base + arguments[2];
-  const f32 *const left = (const f32 *)(base + arguments[3]);
-  const f32 *const right = (const f32 *)(base + arguments[4]);
-  f32 *const result = (f32 *)(base + arguments[5]);
-  const i64 M = arguments[6];
-  const i64 N = arguments[7];
-  const i64 K = arguments[8];
-  const i64 left_stride = arguments[9];
-  const i64 result_stride = arguments[10];
-  const struct product product = {
-    left, result, left_stride, result_stride, K,
-    {0}, {0},
-    (f32 *)scratch, finish,
-  };
-  const i64 row_tiles = (M + 23) / 24;
-  for (i64 item = begin, items; item < end; item += items) {
-    const i64 row_tile = item % row_tiles, column_tile = item / row_tiles;
-    const i64 whole = row_tile == 0 ? (end - item) / row_tiles : 0;
-    items = whole > 0 ? whole * row_tiles : minimum(row_tiles - row_tile, end - item);
-    const i64 first_row = row_tile * 24, last_row = whole > 0 ? M : minimum(M, first_row + items * 24);
-    const i64 first_column = column_tile * 32, last_column = minimum(N, first_column + maximum(1, whole) * 32);
-    multiply_panels(&product, right + first_column * K, TILE_COLUMNS * K, first_row, last_row, first_column, last_column);
   }
 }
 
@@ -1749,1310 +2407,6 @@ static void kernel_maps_subtract_add_copy(const i64 *arguments, char *base) {
   }
 }
 
-// === kernel attention_keys_causal ===
-static void kernel_attention_keys_causal(const i64 *arguments, char *base) {
-  const i64 begin = arguments[0], end = arguments[1];
-  char *const scratch = base + arguments[2];
-  const f32 *const query = (const f32 *)(base + arguments[3]);
-  const f32 *const segment0_key = (const f32 *)(base + arguments[4]);
-  const f32 *const segment0_value = (const f32 *)(base + arguments[5]);
-  f32 *const result = (f32 *)(base + arguments[6]);
-  const i64 batches = arguments[7];
-  const i64 heads = arguments[8];
-  const i64 key_heads = arguments[9];
-  const i64 queries = arguments[10];
-  const i64 query_batch = arguments[11];
-  const i64 query_head = arguments[12];
-  const i64 query_row = arguments[13];
-  const i64 result_batch = arguments[14];
-  const i64 result_head = arguments[15];
-  const i64 result_row = arguments[16];
-  const i64 segment0_keys = arguments[17];
-  const i64 segment0_key_batch = arguments[18];
-  const i64 segment0_key_head = arguments[19];
-  const i64 segment0_key_row = arguments[20];
-  const i64 segment0_value_batch = arguments[21];
-  const i64 segment0_value_head = arguments[22];
-  const i64 segment0_value_row = arguments[23];
-  const i64 tiles = (queries + 63) / 64, heads_per_key_head = heads / key_heads;
-  const f32 scale = 0.3535533845424652f;
-  struct attention tile = {
-    .panels = (f32 *)(scratch + 0),
-    .scores = (f32 *)(scratch + 2048),
-    .bias = (f32 *)(scratch + 10240),
-    .maximum = (f32 *)(scratch + 10496),
-    .sum = (f32 *)(scratch + 10752),
-    .correction = (f32 *)(scratch + 11008),
-    .result = (f32 *)(scratch + 11264),
-    .row_query = (f32 *)(scratch + 13312),
-    .row_maximum = (f32 *)(scratch + 13312),
-    .row_sum = (f32 *)(scratch + 13312),
-    .row_correction = (f32 *)(scratch + 13312),
-    .row_result = (f32 *)(scratch + 13312),
-    .own = scratch + 13312, .query_stride = 16, .result_stride = 16,
-  };
-  tile.queries = queries;
-  for (i64 item = begin; item < end;) {
-    const i64 batch = item / (heads * tiles), head = item % (heads * tiles) / tiles, key_head = head / heads_per_key_head;
-    const i64 first_query = item % tiles * 64;
-    tile.first_query = first_query;
-    tile.count = minimum(64, queries - first_query);
-    const i64 heads_here = 1;
-    tile.rows = heads_here * tile.count;
-    const f32 *const first_row = query + batch * query_batch + head * query_head + first_query * query_row;
-    if (!tile.by_rows) begin_groups(&tile, first_row, query_row, 8, 8, scale);
-
-    // segment of keys
-    {
-      const struct key_rows rows = {
-        .key = segment0_key + batch * segment0_key_batch + key_head * segment0_key_head, .key_stride = segment0_key_row,
-        .value = segment0_value + batch * segment0_value_batch + key_head * segment0_value_head, .value_stride = segment0_value_row,
-        .end = segment0_keys,
-        .from = -ANYWHERE, .to = segment0_keys - queries,
-      };
-      attend_keys(&tile, 8, 8, 64, NULL, &rows);
-    }
-    f32 *const out = result + batch * result_batch + head * result_head + first_query * result_row;
-    end_groups(&tile, 8, 0, out, result_row, NULL);
-    item += heads_here;
-  }
-}
-
-// === kernel evict ===
-static void kernel_evict(const i64 *arguments, char *base) {
-  const i64 begin = arguments[0], end = arguments[1];
-  char *const scratch = base + arguments[2];
-  f32 *const key = (f32 *)(base + arguments[3]);
-  f32 *const value = (f32 *)(base + arguments[4]);
-  f32 *const score = (f32 *)(base + arguments[5]);
-  i32 *const position = (i32 *)(base + arguments[6]);
-  const i64 key_heads = arguments[7];
-  const i64 rows = arguments[8];
-  const i64 atoms_before = arguments[9];
-  const i64 leaving = arguments[10];
-  const i64 staying = arguments[11];
-  const i64 head_size = 8, value_size = 8, atoms = 16, first_leaving = 20;
-  const i64 candidates = atoms_before + leaving;
-  i32 *const ordered = (i32 *)scratch;
-  // where no token leaves, nothing changes
-  if (leaving <= 0) return;
-  for (i64 item = begin; item < end; item++) {
-    f32 *const keys = key + item * rows * head_size, *const values = value + item * rows * value_size;
-    f32 *const scores = score + item * rows;
-    i32 *const positions = position + item * rows;
-    order_scores(scores, atoms_before, ordered);
-    order_scores(scores + first_leaving, leaving, ordered + atoms_before);
-    for (i64 i = 0; i < LANES; i++) ordered[candidates + i] = INT32_MIN;
-    // all above the threshold stay, and the first that equal it
-    i32 threshold = INT32_MIN;
-    i64 equals = candidates;
-    if (candidates > atoms) {
-      threshold = evict_threshold(ordered, candidates, atoms);
-      equals = atoms;
-      for (i64 i = 0; i < candidates; i++) equals -= ordered[i] > threshold;
-    }
-    // a row moves to a row at or before its own, so none is lost
-    i64 kept = 0;
-    for (i64 i = 0; i < candidates; i++) {
-      if (ordered[i] < threshold || (ordered[i] == threshold && equals-- <= 0)) continue;
-      const i64 row = i < atoms_before ? i : i - atoms_before + first_leaving;
-      if (row != kept) {
-        memcpy(keys + kept * head_size, keys + row * head_size, (size_t)head_size * sizeof(f32));
-        memcpy(values + kept * value_size, values + row * value_size, (size_t)value_size * sizeof(f32));
-        scores[kept] = scores[row];
-        positions[kept] = positions[row];
-      }
-      kept++;
-    }
-    const i64 from = first_leaving + leaving;
-    memmove(keys + first_leaving * head_size, keys + from * head_size, (size_t)(staying * head_size) * sizeof(f32));
-    memmove(values + first_leaving * value_size, values + from * value_size, (size_t)(staying * value_size) * sizeof(f32));
-    memmove(scores + first_leaving, scores + from, (size_t)staying * sizeof(f32));
-    memmove(positions + first_leaving, positions + from, (size_t)staying * sizeof(i32));
-  }
-}
-
-// === kernel maps_subtract_add_copy_2 ===
-static void kernel_maps_subtract_add_copy_2(const i64 *arguments, char *base) {
-  const i64 begin = arguments[0], end = arguments[1];
-  char *const scratch = base + arguments[2];
-  const f32 *const part_0_x0 = (const f32 *)(base + arguments[3]);
-  const f32 *const part_0_x1 = (const f32 *)(base + arguments[4]);
-  const f32 *const part_0_x2 = (const f32 *)(base + arguments[5]);
-  const f32 *const part_0_x3 = (const f32 *)(base + arguments[6]);
-  const f32 *const part_1_x0 = (const f32 *)(base + arguments[7]);
-  const f32 *const part_1_x1 = (const f32 *)(base + arguments[8]);
-  const f32 *const part_1_x2 = (const f32 *)(base + arguments[9]);
-  const f32 *const part_1_x3 = (const f32 *)(base + arguments[10]);
-  const f32 *const part_2_x0 = (const f32 *)(base + arguments[11]);
-  f32 *const part_0_result = (f32 *)(base + arguments[12]);
-  f32 *const part_1_result = (f32 *)(base + arguments[13]);
-  f32 *const part_2_result = (f32 *)(base + arguments[14]);
-  const i64 part_0_extent_0 = arguments[15];
-  const i64 part_0_extent_1 = arguments[16];
-  const i64 part_0_extent_2 = arguments[17];
-  const i64 part_0_extent_3 = arguments[18];
-  const i64 part_0_x0_stride_0 = arguments[19];
-  const i64 part_0_x0_stride_1 = arguments[20];
-  const i64 part_0_x0_stride_2 = arguments[21];
-  const i64 part_0_x0_stride_3 = arguments[22];
-  const i64 part_0_x1_stride_0 = arguments[23];
-  const i64 part_0_x1_stride_1 = arguments[24];
-  const i64 part_0_x1_stride_2 = arguments[25];
-  const i64 part_0_x1_stride_3 = arguments[26];
-  const i64 part_0_x2_stride_0 = arguments[27];
-  const i64 part_0_x2_stride_1 = arguments[28];
-  const i64 part_0_x2_stride_2 = arguments[29];
-  const i64 part_0_x2_stride_3 = arguments[30];
-  const i64 part_0_x3_stride_0 = arguments[31];
-  const i64 part_0_x3_stride_1 = arguments[32];
-  const i64 part_0_x3_stride_2 = arguments[33];
-  const i64 part_0_x3_stride_3 = arguments[34];
-  const i64 part_0_result_stride_0 = arguments[35];
-  const i64 part_0_result_stride_1 = arguments[36];
-  const i64 part_0_result_stride_2 = arguments[37];
-  const i64 part_0_result_stride_3 = arguments[38];
-  const i64 part_1_extent_0 = arguments[39];
-  const i64 part_1_extent_1 = arguments[40];
-  const i64 part_1_extent_2 = arguments[41];
-  const i64 part_1_extent_3 = arguments[42];
-  const i64 part_1_x0_stride_0 = arguments[43];
-  const i64 part_1_x0_stride_1 = arguments[44];
-  const i64 part_1_x0_stride_2 = arguments[45];
-  const i64 part_1_x0_stride_3 = arguments[46];
-  const i64 part_1_x1_stride_0 = arguments[47];
-  const i64 part_1_x1_stride_1 = arguments[48];
-  const i64 part_1_x1_stride_2 = arguments[49];
-  const i64 part_1_x1_stride_3 = arguments[50];
-  const i64 part_1_x2_stride_0 = arguments[51];
-  const i64 part_1_x2_stride_1 = arguments[52];
-  const i64 part_1_x2_stride_2 = arguments[53];
-  const i64 part_1_x2_stride_3 = arguments[54];
-  const i64 part_1_x3_stride_0 = arguments[55];
-  const i64 part_1_x3_stride_1 = arguments[56];
-  const i64 part_1_x3_stride_2 = arguments[57];
-  const i64 part_1_x3_stride_3 = arguments[58];
-  const i64 part_1_result_stride_0 = arguments[59];
-  const i64 part_1_result_stride_1 = arguments[60];
-  const i64 part_1_result_stride_2 = arguments[61];
-  const i64 part_1_result_stride_3 = arguments[62];
-  const i64 part_2_extent_0 = arguments[63];
-  const i64 part_2_extent_1 = arguments[64];
-  const i64 part_2_extent_2 = arguments[65];
-  const i64 part_2_extent_3 = arguments[66];
-  const i64 part_2_x0_stride_0 = arguments[67];
-  const i64 part_2_x0_stride_1 = arguments[68];
-  const i64 part_2_x0_stride_2 = arguments[69];
-  const i64 part_2_x0_stride_3 = arguments[70];
-  const i64 part_2_result_stride_0 = arguments[71];
-  const i64 part_2_result_stride_1 = arguments[72];
-  const i64 part_2_result_stride_2 = arguments[73];
-  const i64 part_2_result_stride_3 = arguments[74];
-  i64 first = 0;
-  {
-    const f32 *const x0 = part_0_x0;
-    const f32 *const x1 = part_0_x1;
-    const f32 *const x2 = part_0_x2;
-    const f32 *const x3 = part_0_x3;
-    f32 *const result = part_0_result;
-    const i64 extent_0 = part_0_extent_0;
-    const i64 extent_1 = part_0_extent_1;
-    const i64 extent_2 = part_0_extent_2;
-    const i64 extent_3 = part_0_extent_3;
-    const i64 x0_stride_0 = part_0_x0_stride_0;
-    const i64 x0_stride_1 = part_0_x0_stride_1;
-    const i64 x0_stride_2 = part_0_x0_stride_2;
-    const i64 x0_stride_3 = part_0_x0_stride_3;
-    const i64 x1_stride_0 = part_0_x1_stride_0;
-    const i64 x1_stride_1 = part_0_x1_stride_1;
-    const i64 x1_stride_2 = part_0_x1_stride_2;
-    const i64 x1_stride_3 = part_0_x1_stride_3;
-    const i64 x2_stride_0 = part_0_x2_stride_0;
-    const i64 x2_stride_1 = part_0_x2_stride_1;
-    const i64 x2_stride_2 = part_0_x2_stride_2;
-    const i64 x2_stride_3 = part_0_x2_stride_3;
-    const i64 x3_stride_0 = part_0_x3_stride_0;
-    const i64 x3_stride_1 = part_0_x3_stride_1;
-    const i64 x3_stride_2 = part_0_x3_stride_2;
-    const i64 x3_stride_3 = part_0_x3_stride_3;
-    const i64 result_stride_0 = part_0_result_stride_0;
-    const i64 result_stride_1 = part_0_result_stride_1;
-    const i64 result_stride_2 = part_0_result_stride_2;
-    const i64 result_stride_3 = part_0_result_stride_3;
-    const i64 items = 1 * extent_0 * extent_1 * extent_2;
-    const i64 part_begin = maximum(begin - first, 0);
-    const i64 part_end = minimum(end - first, items);
-    {
-      const i64 begin = part_begin;
-      const i64 end = part_end;
-      for (i64 item = begin; item < end; item++) {
-        i64 rest = item;
-        const i64 index_2 = rest % extent_2;
-        rest /= extent_2;
-        const i64 index_1 = rest % extent_1;
-        rest /= extent_1;
-        const i64 index_0 = rest;
-        const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
-        const f32 *const x1_row = x1 + index_0 * x1_stride_0 + index_1 * x1_stride_1 + index_2 * x1_stride_2;
-        const f32 *const x2_row = x2 + index_0 * x2_stride_0 + index_1 * x2_stride_1 + index_2 * x2_stride_2;
-        const f32 *const x3_row = x3 + index_0 * x3_stride_0 + index_1 * x3_stride_1 + index_2 * x3_stride_2;
-        f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
-        for (i64 at = 0; at < extent_3; at += LANES) {
-          const i64 count = extent_3 - at;
-          store_part(result_row + at, ((load_part(x0_row + at, count) * load_part(x1_row + at, count)) - (load_part(x2_row + at, count) * load_part(x3_row + at, count))), count);
-        }
-      }
-    }
-    first += items;
-  }
-  {
-    const f32 *const x0 = part_1_x0;
-    const f32 *const x1 = part_1_x1;
-    const f32 *const x2 = part_1_x2;
-    const f32 *const x3 = part_1_x3;
-    f32 *const result = part_1_result;
-    const i64 extent_0 = part_1_extent_0;
-    const i64 extent_1 = part_1_extent_1;
-    const i64 extent_2 = part_1_extent_2;
-    const i64 extent_3 = part_1_extent_3;
-    const i64 x0_stride_0 = part_1_x0_stride_0;
-    const i64 x0_stride_1 = part_1_x0_stride_1;
-    const i64 x0_stride_2 = part_1_x0_stride_2;
-    const i64 x0_stride_3 = part_1_x0_stride_3;
-    const i64 x1_stride_0 = part_1_x1_stride_0;
-    const i64 x1_stride_1 = part_1_x1_stride_1;
-    const i64 x1_stride_2 = part_1_x1_stride_2;
-    const i64 x1_stride_3 = part_1_x1_stride_3;
-    const i64 x2_stride_0 = part_1_x2_stride_0;
-    const i64 x2_stride_1 = part_1_x2_stride_1;
-    const i64 x2_stride_2 = part_1_x2_stride_2;
-    const i64 x2_stride_3 = part_1_x2_stride_3;
-    const i64 x3_stride_0 = part_1_x3_stride_0;
-    const i64 x3_stride_1 = part_1_x3_stride_1;
-    const i64 x3_stride_2 = part_1_x3_stride_2;
-    const i64 x3_stride_3 = part_1_x3_stride_3;
-    const i64 result_stride_0 = part_1_result_stride_0;
-    const i64 result_stride_1 = part_1_result_stride_1;
-    const i64 result_stride_2 = part_1_result_stride_2;
-    const i64 result_stride_3 = part_1_result_stride_3;
-    const i64 items = 1 * extent_0 * extent_1 * extent_2;
-    const i64 part_begin = maximum(begin - first, 0);
-    const i64 part_end = minimum(end - first, items);
-    {
-      const i64 begin = part_begin;
-      const i64 end = part_end;
-      for (i64 item = begin; item < end; item++) {
-        i64 rest = item;
-        const i64 index_2 = rest % extent_2;
-        rest /= extent_2;
-        const i64 index_1 = rest % extent_1;
-        rest /= extent_1;
-        const i64 index_0 = rest;
-        const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
-        const f32 *const x1_row = x1 + index_0 * x1_stride_0 + index_1 * x1_stride_1 + index_2 * x1_stride_2;
-        const f32 *const x2_row = x2 + index_0 * x2_stride_0 + index_1 * x2_stride_1 + index_2 * x2_stride_2;
-        const f32 *const x3_row = x3 + index_0 * x3_stride_0 + index_1 * x3_stride_1 + index_2 * x3_stride_2;
-        f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
-        for (i64 at = 0; at < extent_3; at += LANES) {
-          const i64 count = extent_3 - at;
-          store_part(result_row + at, ((load_part(x0_row + at, count) * load_part(x1_row + at, count)) + (load_part(x2_row + at, count) * load_part(x3_row + at, count))), count);
-        }
-      }
-    }
-    first += items;
-  }
-  {
-    const f32 *const x0 = part_2_x0;
-    f32 *const result = part_2_result;
-    const i64 extent_0 = part_2_extent_0;
-    const i64 extent_1 = part_2_extent_1;
-    const i64 extent_2 = part_2_extent_2;
-    const i64 extent_3 = part_2_extent_3;
-    const i64 x0_stride_0 = part_2_x0_stride_0;
-    const i64 x0_stride_1 = part_2_x0_stride_1;
-    const i64 x0_stride_2 = part_2_x0_stride_2;
-    const i64 x0_stride_3 = part_2_x0_stride_3;
-    const i64 result_stride_0 = part_2_result_stride_0;
-    const i64 result_stride_1 = part_2_result_stride_1;
-    const i64 result_stride_2 = part_2_result_stride_2;
-    const i64 result_stride_3 = part_2_result_stride_3;
-    const i64 items = 1 * extent_0 * extent_1 * extent_2;
-    const i64 part_begin = maximum(begin - first, 0);
-    const i64 part_end = minimum(end - first, items);
-    {
-      const i64 begin = part_begin;
-      const i64 end = part_end;
-      for (i64 item = begin; item < end; item++) {
-        i64 rest = item;
-        const i64 index_2 = rest % extent_2;
-        rest /= extent_2;
-        const i64 index_1 = rest % extent_1;
-        rest /= extent_1;
-        const i64 index_0 = rest;
-        const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
-        f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
-        for (i64 at = 0; at < extent_3; at += LANES) {
-          const i64 count = extent_3 - at;
-          store_part(result_row + at, load_part(x0_row + at, count), count);
-        }
-      }
-    }
-    first += items;
-  }
-}
-
-// === kernel attention_keys_keys_causal ===
-static void kernel_attention_keys_keys_causal(const i64 *arguments, char *base) {
-  const i64 begin = arguments[0], end = arguments[1];
-  char *const scratch = base + arguments[2];
-  const f32 *const query = (const f32 *)(base + arguments[3]);
-  const f32 *const segment0_key = (const f32 *)(base + arguments[4]);
-  const f32 *const segment0_value = (const f32 *)(base + arguments[5]);
-  const f32 *const segment1_key = (const f32 *)(base + arguments[6]);
-  const f32 *const segment1_value = (const f32 *)(base + arguments[7]);
-  f32 *const result = (f32 *)(base + arguments[8]);
-  f32 *const log_sum_exp = (f32 *)(base + arguments[9]);
-  const i64 batches = arguments[10];
-  const i64 heads = arguments[11];
-  const i64 key_heads = arguments[12];
-  const i64 queries = arguments[13];
-  const i64 query_batch = arguments[14];
-  const i64 query_head = arguments[15];
-  const i64 query_row = arguments[16];
-  const i64 result_batch = arguments[17];
-  const i64 result_head = arguments[18];
-  const i64 result_row = arguments[19];
-  const i64 log_sum_exp_batch = arguments[20];
-  const i64 log_sum_exp_head = arguments[21];
-  const i64 segment0_keys = arguments[22];
-  const i64 segment0_key_batch = arguments[23];
-  const i64 segment0_key_head = arguments[24];
-  const i64 segment0_key_row = arguments[25];
-  const i64 segment0_value_batch = arguments[26];
-  const i64 segment0_value_head = arguments[27];
-  const i64 segment0_value_row = arguments[28];
-  const i64 segment1_keys = arguments[29];
-  const i64 segment1_key_batch = arguments[30];
-  const i64 segment1_key_head = arguments[31];
-  const i64 segment1_key_row = arguments[32];
-  const i64 segment1_value_batch = arguments[33];
-  const i64 segment1_value_head = arguments[34];
-  const i64 segment1_value_row = arguments[35];
-  const i64 tiles = (queries + 63) / 64, heads_per_key_head = heads / key_heads;
-  const f32 scale = 0.3535533845424652f;
-  struct attention tile = {
-    .panels = (f32 *)(scratch + 0),
-    .scores = (f32 *)(scratch + 2048),
-    .bias = (f32 *)(scratch + 10240),
-    .maximum = (f32 *)(scratch + 10496),
-    .sum = (f32 *)(scratch + 10752),
-    .correction = (f32 *)(scratch + 11008),
-    .result = (f32 *)(scratch + 11264),
-    .row_query = (f32 *)(scratch + 13312),
-    .row_maximum = (f32 *)(scratch + 13312),
-    .row_sum = (f32 *)(scratch + 13312),
-    .row_correction = (f32 *)(scratch + 13312),
-    .row_result = (f32 *)(scratch + 13312),
-    .own = scratch + 13312, .query_stride = 16, .result_stride = 16,
-  };
-  tile.queries = queries;
-  for (i64 item = begin; item < end;) {
-    const i64 batch = item / (heads * tiles), head = item % (heads * tiles) / tiles, key_head = head / heads_per_key_head;
-    const i64 first_query = item % tiles * 64;
-    tile.first_query = first_query;
-    tile.count = minimum(64, queries - first_query);
-    const i64 heads_here = 1;
-    tile.rows = heads_here * tile.count;
-    const f32 *const first_row = query + batch * query_batch + head * query_head + first_query * query_row;
-    if (!tile.by_rows) begin_groups(&tile, first_row, query_row, 8, 8, scale);
-
-    // segment of keys
-    {
-      const struct key_rows rows = {
-        .key = segment0_key + batch * segment0_key_batch + key_head * segment0_key_head, .key_stride = segment0_key_row,
-        .value = segment0_value + batch * segment0_value_batch + key_head * segment0_value_head, .value_stride = segment0_value_row,
-        .end = segment0_keys,
-        .from = -ANYWHERE, .to = ANYWHERE,
-      };
-      attend_keys(&tile, 8, 8, 64, NULL, &rows);
-    }
-    // segment of keys
-    {
-      const struct key_rows rows = {
-        .key = segment1_key + batch * segment1_key_batch + key_head * segment1_key_head, .key_stride = segment1_key_row,
-        .value = segment1_value + batch * segment1_value_batch + key_head * segment1_value_head, .value_stride = segment1_value_row,
-        .end = segment1_keys,
-        .from = -ANYWHERE, .to = segment1_keys - queries,
-      };
-      attend_keys(&tile, 8, 8, 64, NULL, &rows);
-    }
-    f32 *const out = result + batch * result_batch + head * result_head + first_query * result_row;
-    end_groups(&tile, 8, 0, out, result_row, log_sum_exp + batch * log_sum_exp_batch + head * log_sum_exp_head + first_query);
-    item += heads_here;
-  }
-}
-
-// === kernel score_keys ===
-static void kernel_score_keys(const i64 *arguments, char *base) {
-  const i64 begin = arguments[0], end = arguments[1];
-  char *const scratch = base + arguments[2];
-  const f32 *const query = (const f32 *)(base + arguments[3]);
-  const f32 *const log_sum_exp = (const f32 *)(base + arguments[4]);
-  const f32 *const key = (const f32 *)(base + arguments[5]);
-  f32 *const score = (f32 *)(base + arguments[6]);
-  i32 *const position = (i32 *)(base + arguments[7]);
-  const i64 heads = arguments[8];
-  const i64 key_heads = arguments[9];
-  const i64 queries = arguments[10];
-  const i64 query_head = arguments[11];
-  const i64 query_row = arguments[12];
-  const i64 log_sum_exp_head = arguments[13];
-  const i64 rows = arguments[14];
-  const i64 atoms_used = arguments[15];
-  const i64 exact = arguments[16];
-  const i64 start = arguments[17];
-  const i64 begins_block = arguments[18];
-  const i64 head_size = 8, atoms = 16, key_tile = 64;
-  const f32 scale = 0.3535533845424652f;
-  f32 *const panels = (f32 *)scratch, *const sums = panels + key_tile * head_size;
-  const i64 tiles = (rows + key_tile - 1) / key_tile, heads_per_key_head = heads / key_heads;
-  const i64 end_row = atoms + exact, first_new = end_row - queries;
-  const f32 factor = begins_block ? 0.8500000238418579f : 1.0f;
-  // one query a head: the heads are the rows
-  const i64 outer = queries == 1 ? 1 : heads_per_key_head, inner = queries == 1 ? heads_per_key_head : queries;
-  const i64 stride = queries == 1 ? query_head : query_row, sum_stride = queries == 1 ? log_sum_exp_head : 1, step = queries != 1;
-  for (i64 item = begin; item < end; item++) {
-    const i64 key_head = item / tiles, first = item % tiles * key_tile, count = minimum(first + key_tile, end_row) - first;
-    // a tile between the atoms in use and the exact rows, or after them, has nothing to do
-    if (count <= 0 || (first >= atoms_used && first + count <= atoms)) continue;
-    const i64 first_row = key_head * rows + first, groups = (count + LANES - 1) / LANES;
-    const f32 *const key_rows = key + first_row * head_size;
-    const f32 *const first_query = query + key_head * heads_per_key_head * query_head;
-    const f32 *const first_sum = log_sum_exp + key_head * heads_per_key_head * log_sum_exp_head;
-    if (queries == 1 && inner <= FEW_QUERIES) {
-      for (i64 group = 0; group < groups; group++)
-        add_few_weights(key_rows + group * LANES * head_size, head_size, scale, first_query, stride, first_sum, sum_stride, inner,
-          minimum(LANES, count - group * LANES), sums + group * LANES);
-    } else {
-      for (i64 i = 0; i < groups * LANES; i++) {
-        f32 *const to = panels + i / LANES * head_size * LANES + i % LANES;
-        for (i64 e = 0; e < head_size; e++) to[e * LANES] = key_rows[minimum(i, count - 1) * head_size + e] * scale;
-      }
-      memset(sums, 0, (size_t)key_tile * sizeof(f32));
-      // queries before this one see no key of the tile
-      const i64 from = queries == 1 ? 0 : maximum(0, first - first_new);
-      for (i64 head = 0; head < outer; head++)
-        for (i64 group = 0; group < groups; group++)
-          add_weights(panels + group * head_size * LANES, head_size, first_query + head * query_head, stride,
-            first_sum + head * log_sum_exp_head, sum_stride, from, inner, first_new - first - group * LANES, step,
-            sums + group * LANES);
-    }
-    for (i64 i = 0; i < count; i++) {
-      const i64 row = first + i;
-      if (row >= atoms_used && row < atoms) continue;
-      const i64 is_new = row >= first_new;
-      if (is_new) position[first_row + i] = (i32)(start + row - first_new);
-      score[first_row + i] = (is_new ? 0.0f : factor * score[first_row + i]) + sums[i];
-    }
-  }
-}
-
-// === kernel gemm_residual ===
-static void kernel_gemm_residual(const i64 *arguments, char *base) {
-  const i64 begin = arguments[0], end = arguments[1];
-  char *const scratch = base + arguments[2];
-  const f32 *const left = (const f32 *)(base + arguments[3]);
-  const f32 *const right = (const f32 *)(base + arguments[4]);
-  const f32 *const residual_0 = (const f32 *)(base + arguments[5]);
-  f32 *const result = (f32 *)(base + arguments[6]);
-  const i64 M = arguments[7];
-  const i64 N = arguments[8];
-  const i64 K = arguments[9];
-  const i64 left_stride = arguments[10];
-  const i64 result_stride = arguments[11];
-  const i64 residual_0_stride = arguments[12];
-  const struct product product = {
-    left, result, left_stride, result_stride, K,
-    {residual_0}, {residual_0_stride},
-    (f32 *)scratch, finish_residual,
-  };
-  const i64 row_tiles = (M + 23) / 24;
-  for (i64 item = begin, items; item < end; item += items) {
-    const i64 row_tile = item % row_tiles, column_tile = item / row_tiles;
-    const i64 whole = row_tile == 0 ? (end - item) / row_tiles : 0;
-    items = whole > 0 ? whole * row_tiles : minimum(row_tiles - row_tile, end - item);
-    const i64 first_row = row_tile * 24, last_row = whole > 0 ? M : minimum(M, first_row + items * 24);
-    const i64 first_column = column_tile * 32, last_column = minimum(N, first_column + maximum(1, whole) * 32);
-    multiply_panels(&product, right + first_column * K, TILE_COLUMNS * K, first_row, last_row, first_column, last_column);
-  }
-}
-
-// === kernel map_silu_multiply ===
-static void kernel_map_silu_multiply(const i64 *arguments, char *base) {
-  const i64 begin = arguments[0], end = arguments[1];
-  char *const scratch = base + arguments[2];
-  const f32 *const x0 = (const f32 *)(base + arguments[3]);
-  const f32 *const x1 = (const f32 *)(base + arguments[4]);
-  f32 *const result = (f32 *)(base + arguments[5]);
-  const i64 extent_0 = arguments[6];
-  const i64 extent_1 = arguments[7];
-  const i64 extent_2 = arguments[8];
-  const i64 x0_stride_0 = arguments[9];
-  const i64 x0_stride_1 = arguments[10];
-  const i64 x0_stride_2 = arguments[11];
-  const i64 x1_stride_0 = arguments[12];
-  const i64 x1_stride_1 = arguments[13];
-  const i64 x1_stride_2 = arguments[14];
-  const i64 result_stride_0 = arguments[15];
-  const i64 result_stride_1 = arguments[16];
-  const i64 result_stride_2 = arguments[17];
-  for (i64 item = begin; item < end; item++) {
-    i64 rest = item;
-    const i64 index_1 = rest % extent_1;
-    rest /= extent_1;
-    const i64 index_0 = rest;
-    const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1;
-    const f32 *const x1_row = x1 + index_0 * x1_stride_0 + index_1 * x1_stride_1;
-    f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1;
-    for (i64 at = 0; at < extent_2; at += LANES) {
-      const i64 count = extent_2 - at;
-      store_part(result_row + at, (silu(load_part(x0_row + at, count)) * load_part(x1_row + at, count)), count);
-    }
-  }
-}
-
-// === kernel maps_copy ===
-static void kernel_maps_copy(const i64 *arguments, char *base) {
-  const i64 begin = arguments[0], end = arguments[1];
-  char *const scratch = base + arguments[2];
-  const f32 *const part_0_x0 = (const f32 *)(base + arguments[3]);
-  const f32 *const part_1_x0 = (const f32 *)(base + arguments[4]);
-  f32 *const part_0_result = (f32 *)(base + arguments[5]);
-  f32 *const part_1_result = (f32 *)(base + arguments[6]);
-  const i64 part_0_extent_0 = arguments[7];
-  const i64 part_0_extent_1 = arguments[8];
-  const i64 part_0_extent_2 = arguments[9];
-  const i64 part_0_extent_3 = arguments[10];
-  const i64 part_0_x0_stride_0 = arguments[11];
-  const i64 part_0_x0_stride_1 = arguments[12];
-  const i64 part_0_x0_stride_2 = arguments[13];
-  const i64 part_0_x0_stride_3 = arguments[14];
-  const i64 part_0_result_stride_0 = arguments[15];
-  const i64 part_0_result_stride_1 = arguments[16];
-  const i64 part_0_result_stride_2 = arguments[17];
-  const i64 part_0_result_stride_3 = arguments[18];
-  const i64 part_1_extent_0 = arguments[19];
-  const i64 part_1_extent_1 = arguments[20];
-  const i64 part_1_extent_2 = arguments[21];
-  const i64 part_1_extent_3 = arguments[22];
-  const i64 part_1_x0_stride_0 = arguments[23];
-  const i64 part_1_x0_stride_1 = arguments[24];
-  const i64 part_1_x0_stride_2 = arguments[25];
-  const i64 part_1_x0_stride_3 = arguments[26];
-  const i64 part_1_result_stride_0 = arguments[27];
-  const i64 part_1_result_stride_1 = arguments[28];
-  const i64 part_1_result_stride_2 = arguments[29];
-  const i64 part_1_result_stride_3 = arguments[30];
-  i64 first = 0;
-  {
-    const f32 *const x0 = part_0_x0;
-    f32 *const result = part_0_result;
-    const i64 extent_0 = part_0_extent_0;
-    const i64 extent_1 = part_0_extent_1;
-    const i64 extent_2 = part_0_extent_2;
-    const i64 extent_3 = part_0_extent_3;
-    const i64 x0_stride_0 = part_0_x0_stride_0;
-    const i64 x0_stride_1 = part_0_x0_stride_1;
-    const i64 x0_stride_2 = part_0_x0_stride_2;
-    const i64 x0_stride_3 = part_0_x0_stride_3;
-    const i64 result_stride_0 = part_0_result_stride_0;
-    const i64 result_stride_1 = part_0_result_stride_1;
-    const i64 result_stride_2 = part_0_result_stride_2;
-    const i64 result_stride_3 = part_0_result_stride_3;
-    const i64 items = 1 * extent_0 * extent_1 * extent_2;
-    const i64 part_begin = maximum(begin - first, 0);
-    const i64 part_end = minimum(end - first, items);
-    {
-      const i64 begin = part_begin;
-      const i64 end = part_end;
-      for (i64 item = begin; item < end; item++) {
-        i64 rest = item;
-        const i64 index_2 = rest % extent_2;
-        rest /= extent_2;
-        const i64 index_1 = rest % extent_1;
-        rest /= extent_1;
-        const i64 index_0 = rest;
-        const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
-        f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
-        for (i64 at = 0; at < extent_3; at += LANES) {
-          const i64 count = extent_3 - at;
-          store_part(result_row + at, load_part(x0_row + at, count), count);
-        }
-      }
-    }
-    first += items;
-  }
-  {
-    const f32 *const x0 = part_1_x0;
-    f32 *const result = part_1_result;
-    const i64 extent_0 = part_1_extent_0;
-    const i64 extent_1 = part_1_extent_1;
-    const i64 extent_2 = part_1_extent_2;
-    const i64 extent_3 = part_1_extent_3;
-    const i64 x0_stride_0 = part_1_x0_stride_0;
-    const i64 x0_stride_1 = part_1_x0_stride_1;
-    const i64 x0_stride_2 = part_1_x0_stride_2;
-    const i64 x0_stride_3 = part_1_x0_stride_3;
-    const i64 result_stride_0 = part_1_result_stride_0;
-    const i64 result_stride_1 = part_1_result_stride_1;
-    const i64 result_stride_2 = part_1_result_stride_2;
-    const i64 result_stride_3 = part_1_result_stride_3;
-    const i64 items = 1 * extent_0 * extent_1 * extent_2;
-    const i64 part_begin = maximum(begin - first, 0);
-    const i64 part_end = minimum(end - first, items);
-    {
-      const i64 begin = part_begin;
-      const i64 end = part_end;
-      for (i64 item = begin; item < end; item++) {
-        i64 rest = item;
-        const i64 index_2 = rest % extent_2;
-        rest /= extent_2;
-        const i64 index_1 = rest % extent_1;
-        rest /= extent_1;
-        const i64 index_0 = rest;
-        const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
-        f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
-        for (i64 at = 0; at < extent_3; at += LANES) {
-          const i64 count = extent_3 - at;
-          store_part(result_row + at, load_part(x0_row + at, count), count);
-        }
-      }
-    }
-    first += items;
-  }
-}
-
-// === kernel maps_subtract_add_copy_3 ===
-static void kernel_maps_subtract_add_copy_3(const i64 *arguments, char *base) {
-  const i64 begin = arguments[0], end = arguments[1];
-  char *const scratch = base + arguments[2];
-  const f32 *const part_0_x0 = (const f32 *)(base + arguments[3]);
-  const f32 *const part_0_x1 = (const f32 *)(base + arguments[4]);
-  const f32 *const part_0_x2 = (const f32 *)(base + arguments[5]);
-  const f32 *const part_0_x3 = (const f32 *)(base + arguments[6]);
-  const f32 *const part_1_x0 = (const f32 *)(base + arguments[7]);
-  const f32 *const part_1_x1 = (const f32 *)(base + arguments[8]);
-  const f32 *const part_1_x2 = (const f32 *)(base + arguments[9]);
-  const f32 *const part_1_x3 = (const f32 *)(base + arguments[10]);
-  const f32 *const part_2_x0 = (const f32 *)(base + arguments[11]);
-  const f32 *const part_2_x1 = (const f32 *)(base + arguments[12]);
-  const f32 *const part_2_x2 = (const f32 *)(base + arguments[13]);
-  const f32 *const part_2_x3 = (const f32 *)(base + arguments[14]);
-  const f32 *const part_3_x0 = (const f32 *)(base + arguments[15]);
-  const f32 *const part_3_x1 = (const f32 *)(base + arguments[16]);
-  const f32 *const part_3_x2 = (const f32 *)(base + arguments[17]);
-  const f32 *const part_3_x3 = (const f32 *)(base + arguments[18]);
-  const f32 *const part_4_x0 = (const f32 *)(base + arguments[19]);
-  const f32 *const part_5_x0 = (const f32 *)(base + arguments[20]);
-  const f32 *const part_5_x1 = (const f32 *)(base + arguments[21]);
-  const f32 *const part_5_x2 = (const f32 *)(base + arguments[22]);
-  const f32 *const part_5_x3 = (const f32 *)(base + arguments[23]);
-  const f32 *const part_6_x0 = (const f32 *)(base + arguments[24]);
-  const f32 *const part_6_x1 = (const f32 *)(base + arguments[25]);
-  const f32 *const part_6_x2 = (const f32 *)(base + arguments[26]);
-  const f32 *const part_6_x3 = (const f32 *)(base + arguments[27]);
-  const f32 *const part_7_x0 = (const f32 *)(base + arguments[28]);
-  f32 *const part_0_result = (f32 *)(base + arguments[29]);
-  f32 *const part_1_result = (f32 *)(base + arguments[30]);
-  f32 *const part_2_result = (f32 *)(base + arguments[31]);
-  f32 *const part_3_result = (f32 *)(base + arguments[32]);
-  f32 *const part_4_result = (f32 *)(base + arguments[33]);
-  f32 *const part_5_result = (f32 *)(base + arguments[34]);
-  f32 *const part_6_result = (f32 *)(base + arguments[35]);
-  f32 *const part_7_result = (f32 *)(base + arguments[36]);
-  const i64 part_0_extent_0 = arguments[37];
-  const i64 part_0_extent_1 = arguments[38];
-  const i64 part_0_extent_2 = arguments[39];
-  const i64 part_0_extent_3 = arguments[40];
-  const i64 part_0_x0_stride_0 = arguments[41];
-  const i64 part_0_x0_stride_1 = arguments[42];
-  const i64 part_0_x0_stride_2 = arguments[43];
-  const i64 part_0_x0_stride_3 = arguments[44];
-  const i64 part_0_x1_stride_0 = arguments[45];
-  const i64 part_0_x1_stride_1 = arguments[46];
-  const i64 part_0_x1_stride_2 = arguments[47];
-  const i64 part_0_x1_stride_3 = arguments[48];
-  const i64 part_0_x2_stride_0 = arguments[49];
-  const i64 part_0_x2_stride_1 = arguments[50];
-  const i64 part_0_x2_stride_2 = arguments[51];
-  const i64 part_0_x2_stride_3 = arguments[52];
-  const i64 part_0_x3_stride_0 = arguments[53];
-  const i64 part_0_x3_stride_1 = arguments[54];
-  const i64 part_0_x3_stride_2 = arguments[55];
-  const i64 part_0_x3_stride_3 = arguments[56];
-  const i64 part_0_result_stride_0 = arguments[57];
-  const i64 part_0_result_stride_1 = arguments[58];
-  const i64 part_0_result_stride_2 = arguments[59];
-  const i64 part_0_result_stride_3 = arguments[60];
-  const i64 part_1_extent_0 = arguments[61];
-  const i64 part_1_extent_1 = arguments[62];
-  const i64 part_1_extent_2 = arguments[63];
-  const i64 part_1_extent_3 = arguments[64];
-  const i64 part_1_x0_stride_0 = arguments[65];
-  const i64 part_1_x0_stride_1 = arguments[66];
-  const i64 part_1_x0_stride_2 = arguments[67];
-  const i64 part_1_x0_stride_3 = arguments[68];
-  const i64 part_1_x1_stride_0 = arguments[69];
-  const i64 part_1_x1_stride_1 = arguments[70];
-  const i64 part_1_x1_stride_2 = arguments[71];
-  const i64 part_1_x1_stride_3 = arguments[72];
-  const i64 part_1_x2_stride_0 = arguments[73];
-  const i64 part_1_x2_stride_1 = arguments[74];
-  const i64 part_1_x2_stride_2 = arguments[75];
-  const i64 part_1_x2_stride_3 = arguments[76];
-  const i64 part_1_x3_stride_0 = arguments[77];
-  const i64 part_1_x3_stride_1 = arguments[78];
-  const i64 part_1_x3_stride_2 = arguments[79];
-  const i64 part_1_x3_stride_3 = arguments[80];
-  const i64 part_1_result_stride_0 = arguments[81];
-  const i64 part_1_result_stride_1 = arguments[82];
-  const i64 part_1_result_stride_2 = arguments[83];
-  const i64 part_1_result_stride_3 = arguments[84];
-  const i64 part_2_extent_0 = arguments[85];
-  const i64 part_2_extent_1 = arguments[86];
-  const i64 part_2_extent_2 = arguments[87];
-  const i64 part_2_extent_3 = arguments[88];
-  const i64 part_2_x0_stride_0 = arguments[89];
-  const i64 part_2_x0_stride_1 = arguments[90];
-  const i64 part_2_x0_stride_2 = arguments[91];
-  const i64 part_2_x0_stride_3 = arguments[92];
-  const i64 part_2_x1_stride_0 = arguments[93];
-  const i64 part_2_x1_stride_1 = arguments[94];
-  const i64 part_2_x1_stride_2 = arguments[95];
-  const i64 part_2_x1_stride_3 = arguments[96];
-  const i64 part_2_x2_stride_0 = arguments[97];
-  const i64 part_2_x2_stride_1 = arguments[98];
-  const i64 part_2_x2_stride_2 = arguments[99];
-  const i64 part_2_x2_stride_3 = arguments[100];
-  const i64 part_2_x3_stride_0 = arguments[101];
-  const i64 part_2_x3_stride_1 = arguments[102];
-  const i64 part_2_x3_stride_2 = arguments[103];
-  const i64 part_2_x3_stride_3 = arguments[104];
-  const i64 part_2_result_stride_0 = arguments[105];
-  const i64 part_2_result_stride_1 = arguments[106];
-  const i64 part_2_result_stride_2 = arguments[107];
-  const i64 part_2_result_stride_3 = arguments[108];
-  const i64 part_3_extent_0 = arguments[109];
-  const i64 part_3_extent_1 = arguments[110];
-  const i64 part_3_extent_2 = arguments[111];
-  const i64 part_3_extent_3 = arguments[112];
-  const i64 part_3_x0_stride_0 = arguments[113];
-  const i64 part_3_x0_stride_1 = arguments[114];
-  const i64 part_3_x0_stride_2 = arguments[115];
-  const i64 part_3_x0_stride_3 = arguments[116];
-  const i64 part_3_x1_stride_0 = arguments[117];
-  const i64 part_3_x1_stride_1 = arguments[118];
-  const i64 part_3_x1_stride_2 = arguments[119];
-  const i64 part_3_x1_stride_3 = arguments[120];
-  const i64 part_3_x2_stride_0 = arguments[121];
-  const i64 part_3_x2_stride_1 = arguments[122];
-  const i64 part_3_x2_stride_2 = arguments[123];
-  const i64 part_3_x2_stride_3 = arguments[124];
-  const i64 part_3_x3_stride_0 = arguments[125];
-  const i64 part_3_x3_stride_1 = arguments[126];
-  const i64 part_3_x3_stride_2 = arguments[127];
-  const i64 part_3_x3_stride_3 = arguments[128];
-  const i64 part_3_result_stride_0 = arguments[129];
-  const i64 part_3_result_stride_1 = arguments[130];
-  const i64 part_3_result_stride_2 = arguments[131];
-  const i64 part_3_result_stride_3 = arguments[132];
-  const i64 part_4_extent_0 = arguments[133];
-  const i64 part_4_extent_1 = arguments[134];
-  const i64 part_4_extent_2 = arguments[135];
-  const i64 part_4_extent_3 = arguments[136];
-  const i64 part_4_x0_stride_0 = arguments[137];
-  const i64 part_4_x0_stride_1 = arguments[138];
-  const i64 part_4_x0_stride_2 = arguments[139];
-  const i64 part_4_x0_stride_3 = arguments[140];
-  const i64 part_4_result_stride_0 = arguments[141];
-  const i64 part_4_result_stride_1 = arguments[142];
-  const i64 part_4_result_stride_2 = arguments[143];
-  const i64 part_4_result_stride_3 = arguments[144];
-  const i64 part_5_extent_0 = arguments[145];
-  const i64 part_5_extent_1 = arguments[146];
-  const i64 part_5_extent_2 = arguments[147];
-  const i64 part_5_extent_3 = arguments[148];
-  const i64 part_5_x0_stride_0 = arguments[149];
-  const i64 part_5_x0_stride_1 = arguments[150];
-  const i64 part_5_x0_stride_2 = arguments[151];
-  const i64 part_5_x0_stride_3 = arguments[152];
-  const i64 part_5_x1_stride_0 = arguments[153];
-  const i64 part_5_x1_stride_1 = arguments[154];
-  const i64 part_5_x1_stride_2 = arguments[155];
-  const i64 part_5_x1_stride_3 = arguments[156];
-  const i64 part_5_x2_stride_0 = arguments[157];
-  const i64 part_5_x2_stride_1 = arguments[158];
-  const i64 part_5_x2_stride_2 = arguments[159];
-  const i64 part_5_x2_stride_3 = arguments[160];
-  const i64 part_5_x3_stride_0 = arguments[161];
-  const i64 part_5_x3_stride_1 = arguments[162];
-  const i64 part_5_x3_stride_2 = arguments[163];
-  const i64 part_5_x3_stride_3 = arguments[164];
-  const i64 part_5_result_stride_0 = arguments[165];
-  const i64 part_5_result_stride_1 = arguments[166];
-  const i64 part_5_result_stride_2 = arguments[167];
-  const i64 part_5_result_stride_3 = arguments[168];
-  const i64 part_6_extent_0 = arguments[169];
-  const i64 part_6_extent_1 = arguments[170];
-  const i64 part_6_extent_2 = arguments[171];
-  const i64 part_6_extent_3 = arguments[172];
-  const i64 part_6_x0_stride_0 = arguments[173];
-  const i64 part_6_x0_stride_1 = arguments[174];
-  const i64 part_6_x0_stride_2 = arguments[175];
-  const i64 part_6_x0_stride_3 = arguments[176];
-  const i64 part_6_x1_stride_0 = arguments[177];
-  const i64 part_6_x1_stride_1 = arguments[178];
-  const i64 part_6_x1_stride_2 = arguments[179];
-  const i64 part_6_x1_stride_3 = arguments[180];
-  const i64 part_6_x2_stride_0 = arguments[181];
-  const i64 part_6_x2_stride_1 = arguments[182];
-  const i64 part_6_x2_stride_2 = arguments[183];
-  const i64 part_6_x2_stride_3 = arguments[184];
-  const i64 part_6_x3_stride_0 = arguments[185];
-  const i64 part_6_x3_stride_1 = arguments[186];
-  const i64 part_6_x3_stride_2 = arguments[187];
-  const i64 part_6_x3_stride_3 = arguments[188];
-  const i64 part_6_result_stride_0 = arguments[189];
-  const i64 part_6_result_stride_1 = arguments[190];
-  const i64 part_6_result_stride_2 = arguments[191];
-  const i64 part_6_result_stride_3 = arguments[192];
-  const i64 part_7_extent_0 = arguments[193];
-  const i64 part_7_extent_1 = arguments[194];
-  const i64 part_7_extent_2 = arguments[195];
-  const i64 part_7_extent_3 = arguments[196];
-  const i64 part_7_x0_stride_0 = arguments[197];
-  const i64 part_7_x0_stride_1 = arguments[198];
-  const i64 part_7_x0_stride_2 = arguments[199];
-  const i64 part_7_x0_stride_3 = arguments[200];
-  const i64 part_7_result_stride_0 = arguments[201];
-  const i64 part_7_result_stride_1 = arguments[202];
-  const i64 part_7_result_stride_2 = arguments[203];
-  const i64 part_7_result_stride_3 = arguments[204];
-  i64 first = 0;
-  {
-    const f32 *const x0 = part_0_x0;
-    const f32 *const x1 = part_0_x1;
-    const f32 *const x2 = part_0_x2;
-    const f32 *const x3 = part_0_x3;
-    f32 *const result = part_0_result;
-    const i64 extent_0 = part_0_extent_0;
-    const i64 extent_1 = part_0_extent_1;
-    const i64 extent_2 = part_0_extent_2;
-    const i64 extent_3 = part_0_extent_3;
-    const i64 x0_stride_0 = part_0_x0_stride_0;
-    const i64 x0_stride_1 = part_0_x0_stride_1;
-    const i64 x0_stride_2 = part_0_x0_stride_2;
-    const i64 x0_stride_3 = part_0_x0_stride_3;
-    const i64 x1_stride_0 = part_0_x1_stride_0;
-    const i64 x1_stride_1 = part_0_x1_stride_1;
-    const i64 x1_stride_2 = part_0_x1_stride_2;
-    const i64 x1_stride_3 = part_0_x1_stride_3;
-    const i64 x2_stride_0 = part_0_x2_stride_0;
-    const i64 x2_stride_1 = part_0_x2_stride_1;
-    const i64 x2_stride_2 = part_0_x2_stride_2;
-    const i64 x2_stride_3 = part_0_x2_stride_3;
-    const i64 x3_stride_0 = part_0_x3_stride_0;
-    const i64 x3_stride_1 = part_0_x3_stride_1;
-    const i64 x3_stride_2 = part_0_x3_stride_2;
-    const i64 x3_stride_3 = part_0_x3_stride_3;
-    const i64 result_stride_0 = part_0_result_stride_0;
-    const i64 result_stride_1 = part_0_result_stride_1;
-    const i64 result_stride_2 = part_0_result_stride_2;
-    const i64 result_stride_3 = part_0_result_stride_3;
-    const i64 items = 1 * extent_0 * extent_1 * extent_2;
-    const i64 part_begin = maximum(begin - first, 0);
-    const i64 part_end = minimum(end - first, items);
-    {
-      const i64 begin = part_begin;
-      const i64 end = part_end;
-      for (i64 item = begin; item < end; item++) {
-        i64 rest = item;
-        const i64 index_2 = rest % extent_2;
-        rest /= extent_2;
-        const i64 index_1 = rest % extent_1;
-        rest /= extent_1;
-        const i64 index_0 = rest;
-        const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
-        const f32 *const x1_row = x1 + index_0 * x1_stride_0 + index_1 * x1_stride_1 + index_2 * x1_stride_2;
-        const f32 *const x2_row = x2 + index_0 * x2_stride_0 + index_1 * x2_stride_1 + index_2 * x2_stride_2;
-        const f32 *const x3_row = x3 + index_0 * x3_stride_0 + index_1 * x3_stride_1 + index_2 * x3_stride_2;
-        f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
-        for (i64 at = 0; at < extent_3; at += LANES) {
-          const i64 count = extent_3 - at;
-          store_part(result_row + at, ((load_part(x0_row + at, count) * load_part(x1_row + at, count)) - (load_part(x2_row + at, count) * load_part(x3_row + at, count))), count);
-        }
-      }
-    }
-    first += items;
-  }
-  {
-    const f32 *const x0 = part_1_x0;
-    const f32 *const x1 = part_1_x1;
-    const f32 *const x2 = part_1_x2;
-    const f32 *const x3 = part_1_x3;
-    f32 *const result = part_1_result;
-    const i64 extent_0 = part_1_extent_0;
-    const i64 extent_1 = part_1_extent_1;
-    const i64 extent_2 = part_1_extent_2;
-    const i64 extent_3 = part_1_extent_3;
-    const i64 x0_stride_0 = part_1_x0_stride_0;
-    const i64 x0_stride_1 = part_1_x0_stride_1;
-    const i64 x0_stride_2 = part_1_x0_stride_2;
-    const i64 x0_stride_3 = part_1_x0_stride_3;
-    const i64 x1_stride_0 = part_1_x1_stride_0;
-    const i64 x1_stride_1 = part_1_x1_stride_1;
-    const i64 x1_stride_2 = part_1_x1_stride_2;
-    const i64 x1_stride_3 = part_1_x1_stride_3;
-    const i64 x2_stride_0 = part_1_x2_stride_0;
-    const i64 x2_stride_1 = part_1_x2_stride_1;
-    const i64 x2_stride_2 = part_1_x2_stride_2;
-    const i64 x2_stride_3 = part_1_x2_stride_3;
-    const i64 x3_stride_0 = part_1_x3_stride_0;
-    const i64 x3_stride_1 = part_1_x3_stride_1;
-    const i64 x3_stride_2 = part_1_x3_stride_2;
-    const i64 x3_stride_3 = part_1_x3_stride_3;
-    const i64 result_stride_0 = part_1_result_stride_0;
-    const i64 result_stride_1 = part_1_result_stride_1;
-    const i64 result_stride_2 = part_1_result_stride_2;
-    const i64 result_stride_3 = part_1_result_stride_3;
-    const i64 items = 1 * extent_0 * extent_1 * extent_2;
-    const i64 part_begin = maximum(begin - first, 0);
-    const i64 part_end = minimum(end - first, items);
-    {
-      const i64 begin = part_begin;
-      const i64 end = part_end;
-      for (i64 item = begin; item < end; item++) {
-        i64 rest = item;
-        const i64 index_2 = rest % extent_2;
-        rest /= extent_2;
-        const i64 index_1 = rest % extent_1;
-        rest /= extent_1;
-        const i64 index_0 = rest;
-        const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
-        const f32 *const x1_row = x1 + index_0 * x1_stride_0 + index_1 * x1_stride_1 + index_2 * x1_stride_2;
-        const f32 *const x2_row = x2 + index_0 * x2_stride_0 + index_1 * x2_stride_1 + index_2 * x2_stride_2;
-        const f32 *const x3_row = x3 + index_0 * x3_stride_0 + index_1 * x3_stride_1 + index_2 * x3_stride_2;
-        f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
-        for (i64 at = 0; at < extent_3; at += LANES) {
-          const i64 count = extent_3 - at;
-          store_part(result_row + at, ((load_part(x0_row + at, count) * load_part(x1_row + at, count)) + (load_part(x2_row + at, count) * load_part(x3_row + at, count))), count);
-        }
-      }
-    }
-    first += items;
-  }
-  {
-    const f32 *const x0 = part_2_x0;
-    const f32 *const x1 = part_2_x1;
-    const f32 *const x2 = part_2_x2;
-    const f32 *const x3 = part_2_x3;
-    f32 *const result = part_2_result;
-    const i64 extent_0 = part_2_extent_0;
-    const i64 extent_1 = part_2_extent_1;
-    const i64 extent_2 = part_2_extent_2;
-    const i64 extent_3 = part_2_extent_3;
-    const i64 x0_stride_0 = part_2_x0_stride_0;
-    const i64 x0_stride_1 = part_2_x0_stride_1;
-    const i64 x0_stride_2 = part_2_x0_stride_2;
-    const i64 x0_stride_3 = part_2_x0_stride_3;
-    const i64 x1_stride_0 = part_2_x1_stride_0;
-    const i64 x1_stride_1 = part_2_x1_stride_1;
-    const i64 x1_stride_2 = part_2_x1_stride_2;
-    const i64 x1_stride_3 = part_2_x1_stride_3;
-    const i64 x2_stride_0 = part_2_x2_stride_0;
-    const i64 x2_stride_1 = part_2_x2_stride_1;
-    const i64 x2_stride_2 = part_2_x2_stride_2;
-    const i64 x2_stride_3 = part_2_x2_stride_3;
-    const i64 x3_stride_0 = part_2_x3_stride_0;
-    const i64 x3_stride_1 = part_2_x3_stride_1;
-    const i64 x3_stride_2 = part_2_x3_stride_2;
-    const i64 x3_stride_3 = part_2_x3_stride_3;
-    const i64 result_stride_0 = part_2_result_stride_0;
-    const i64 result_stride_1 = part_2_result_stride_1;
-    const i64 result_stride_2 = part_2_result_stride_2;
-    const i64 result_stride_3 = part_2_result_stride_3;
-    const i64 items = 1 * extent_0 * extent_1 * extent_2;
-    const i64 part_begin = maximum(begin - first, 0);
-    const i64 part_end = minimum(end - first, items);
-    {
-      const i64 begin = part_begin;
-      const i64 end = part_end;
-      for (i64 item = begin; item < end; item++) {
-        i64 rest = item;
-        const i64 index_2 = rest % extent_2;
-        rest /= extent_2;
-        const i64 index_1 = rest % extent_1;
-        rest /= extent_1;
-        const i64 index_0 = rest;
-        const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
-        const f32 *const x1_row = x1 + index_0 * x1_stride_0 + index_1 * x1_stride_1 + index_2 * x1_stride_2;
-        const f32 *const x2_row = x2 + index_0 * x2_stride_0 + index_1 * x2_stride_1 + index_2 * x2_stride_2;
-        const f32 *const x3_row = x3 + index_0 * x3_stride_0 + index_1 * x3_stride_1 + index_2 * x3_stride_2;
-        f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
-        for (i64 at = 0; at < extent_3; at += LANES) {
-          const i64 count = extent_3 - at;
-          store_part(result_row + at, ((load_part(x0_row + at, count) * load_part(x1_row + at, count)) - (load_part(x2_row + at, count) * load_part(x3_row + at, count))), count);
-        }
-      }
-    }
-    first += items;
-  }
-  {
-    const f32 *const x0 = part_3_x0;
-    const f32 *const x1 = part_3_x1;
-    const f32 *const x2 = part_3_x2;
-    const f32 *const x3 = part_3_x3;
-    f32 *const result = part_3_result;
-    const i64 extent_0 = part_3_extent_0;
-    const i64 extent_1 = part_3_extent_1;
-    const i64 extent_2 = part_3_extent_2;
-    const i64 extent_3 = part_3_extent_3;
-    const i64 x0_stride_0 = part_3_x0_stride_0;
-    const i64 x0_stride_1 = part_3_x0_stride_1;
-    const i64 x0_stride_2 = part_3_x0_stride_2;
-    const i64 x0_stride_3 = part_3_x0_stride_3;
-    const i64 x1_stride_0 = part_3_x1_stride_0;
-    const i64 x1_stride_1 = part_3_x1_stride_1;
-    const i64 x1_stride_2 = part_3_x1_stride_2;
-    const i64 x1_stride_3 = part_3_x1_stride_3;
-    const i64 x2_stride_0 = part_3_x2_stride_0;
-    const i64 x2_stride_1 = part_3_x2_stride_1;
-    const i64 x2_stride_2 = part_3_x2_stride_2;
-    const i64 x2_stride_3 = part_3_x2_stride_3;
-    const i64 x3_stride_0 = part_3_x3_stride_0;
-    const i64 x3_stride_1 = part_3_x3_stride_1;
-    const i64 x3_stride_2 = part_3_x3_stride_2;
-    const i64 x3_stride_3 = part_3_x3_stride_3;
-    const i64 result_stride_0 = part_3_result_stride_0;
-    const i64 result_stride_1 = part_3_result_stride_1;
-    const i64 result_stride_2 = part_3_result_stride_2;
-    const i64 result_stride_3 = part_3_result_stride_3;
-    const i64 items = 1 * extent_0 * extent_1 * extent_2;
-    const i64 part_begin = maximum(begin - first, 0);
-    const i64 part_end = minimum(end - first, items);
-    {
-      const i64 begin = part_begin;
-      const i64 end = part_end;
-      for (i64 item = begin; item < end; item++) {
-        i64 rest = item;
-        const i64 index_2 = rest % extent_2;
-        rest /= extent_2;
-        const i64 index_1 = rest % extent_1;
-        rest /= extent_1;
-        const i64 index_0 = rest;
-        const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
-        const f32 *const x1_row = x1 + index_0 * x1_stride_0 + index_1 * x1_stride_1 + index_2 * x1_stride_2;
-        const f32 *const x2_row = x2 + index_0 * x2_stride_0 + index_1 * x2_stride_1 + index_2 * x2_stride_2;
-        const f32 *const x3_row = x3 + index_0 * x3_stride_0 + index_1 * x3_stride_1 + index_2 * x3_stride_2;
-        f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
-        for (i64 at = 0; at < extent_3; at += LANES) {
-          const i64 count = extent_3 - at;
-          store_part(result_row + at, ((load_part(x0_row + at, count) * load_part(x1_row + at, count)) + (load_part(x2_row + at, count) * load_part(x3_row + at, count))), count);
-        }
-      }
-    }
-    first += items;
-  }
-  {
-    const f32 *const x0 = part_4_x0;
-    f32 *const result = part_4_result;
-    const i64 extent_0 = part_4_extent_0;
-    const i64 extent_1 = part_4_extent_1;
-    const i64 extent_2 = part_4_extent_2;
-    const i64 extent_3 = part_4_extent_3;
-    const i64 x0_stride_0 = part_4_x0_stride_0;
-    const i64 x0_stride_1 = part_4_x0_stride_1;
-    const i64 x0_stride_2 = part_4_x0_stride_2;
-    const i64 x0_stride_3 = part_4_x0_stride_3;
-    const i64 result_stride_0 = part_4_result_stride_0;
-    const i64 result_stride_1 = part_4_result_stride_1;
-    const i64 result_stride_2 = part_4_result_stride_2;
-    const i64 result_stride_3 = part_4_result_stride_3;
-    const i64 items = 1 * extent_0 * extent_1 * extent_2;
-    const i64 part_begin = maximum(begin - first, 0);
-    const i64 part_end = minimum(end - first, items);
-    {
-      const i64 begin = part_begin;
-      const i64 end = part_end;
-      for (i64 item = begin; item < end; item++) {
-        i64 rest = item;
-        const i64 index_2 = rest % extent_2;
-        rest /= extent_2;
-        const i64 index_1 = rest % extent_1;
-        rest /= extent_1;
-        const i64 index_0 = rest;
-        const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
-        f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
-        for (i64 at = 0; at < extent_3; at += LANES) {
-          const i64 count = extent_3 - at;
-          store_part(result_row + at, load_part(x0_row + at, count), count);
-        }
-      }
-    }
-    first += items;
-  }
-  {
-    const f32 *const x0 = part_5_x0;
-    const f32 *const x1 = part_5_x1;
-    const f32 *const x2 = part_5_x2;
-    const f32 *const x3 = part_5_x3;
-    f32 *const result = part_5_result;
-    const i64 extent_0 = part_5_extent_0;
-    const i64 extent_1 = part_5_extent_1;
-    const i64 extent_2 = part_5_extent_2;
-    const i64 extent_3 = part_5_extent_3;
-    const i64 x0_stride_0 = part_5_x0_stride_0;
-    const i64 x0_stride_1 = part_5_x0_stride_1;
-    const i64 x0_stride_2 = part_5_x0_stride_2;
-    const i64 x0_stride_3 = part_5_x0_stride_3;
-    const i64 x1_stride_0 = part_5_x1_stride_0;
-    const i64 x1_stride_1 = part_5_x1_stride_1;
-    const i64 x1_stride_2 = part_5_x1_stride_2;
-    const i64 x1_stride_3 = part_5_x1_stride_3;
-    const i64 x2_stride_0 = part_5_x2_stride_0;
-    const i64 x2_stride_1 = part_5_x2_stride_1;
-    const i64 x2_stride_2 = part_5_x2_stride_2;
-    const i64 x2_stride_3 = part_5_x2_stride_3;
-    const i64 x3_stride_0 = part_5_x3_stride_0;
-    const i64 x3_stride_1 = part_5_x3_stride_1;
-    const i64 x3_stride_2 = part_5_x3_stride_2;
-    const i64 x3_stride_3 = part_5_x3_stride_3;
-    const i64 result_stride_0 = part_5_result_stride_0;
-    const i64 result_stride_1 = part_5_result_stride_1;
-    const i64 result_stride_2 = part_5_result_stride_2;
-    const i64 result_stride_3 = part_5_result_stride_3;
-    const i64 items = 1 * extent_0 * extent_1 * extent_2;
-    const i64 part_begin = maximum(begin - first, 0);
-    const i64 part_end = minimum(end - first, items);
-    {
-      const i64 begin = part_begin;
-      const i64 end = part_end;
-      for (i64 item = begin; item < end; item++) {
-        i64 rest = item;
-        const i64 index_2 = rest % extent_2;
-        rest /= extent_2;
-        const i64 index_1 = rest % extent_1;
-        rest /= extent_1;
-        const i64 index_0 = rest;
-        const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
-        const f32 *const x1_row = x1 + index_0 * x1_stride_0 + index_1 * x1_stride_1 + index_2 * x1_stride_2;
-        const f32 *const x2_row = x2 + index_0 * x2_stride_0 + index_1 * x2_stride_1 + index_2 * x2_stride_2;
-        const f32 *const x3_row = x3 + index_0 * x3_stride_0 + index_1 * x3_stride_1 + index_2 * x3_stride_2;
-        f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
-        for (i64 at = 0; at < extent_3; at += LANES) {
-          const i64 count = extent_3 - at;
-          store_part(result_row + at, ((load_part(x0_row + at, count) * load_part(x1_row + at, count)) - (load_part(x2_row + at, count) * load_part(x3_row + at, count))), count);
-        }
-      }
-    }
-    first += items;
-  }
-  {
-    const f32 *const x0 = part_6_x0;
-    const f32 *const x1 = part_6_x1;
-    const f32 *const x2 = part_6_x2;
-    const f32 *const x3 = part_6_x3;
-    f32 *const result = part_6_result;
-    const i64 extent_0 = part_6_extent_0;
-    const i64 extent_1 = part_6_extent_1;
-    const i64 extent_2 = part_6_extent_2;
-    const i64 extent_3 = part_6_extent_3;
-    const i64 x0_stride_0 = part_6_x0_stride_0;
-    const i64 x0_stride_1 = part_6_x0_stride_1;
-    const i64 x0_stride_2 = part_6_x0_stride_2;
-    const i64 x0_stride_3 = part_6_x0_stride_3;
-    const i64 x1_stride_0 = part_6_x1_stride_0;
-    const i64 x1_stride_1 = part_6_x1_stride_1;
-    const i64 x1_stride_2 = part_6_x1_stride_2;
-    const i64 x1_stride_3 = part_6_x1_stride_3;
-    const i64 x2_stride_0 = part_6_x2_stride_0;
-    const i64 x2_stride_1 = part_6_x2_stride_1;
-    const i64 x2_stride_2 = part_6_x2_stride_2;
-    const i64 x2_stride_3 = part_6_x2_stride_3;
-    const i64 x3_stride_0 = part_6_x3_stride_0;
-    const i64 x3_stride_1 = part_6_x3_stride_1;
-    const i64 x3_stride_2 = part_6_x3_stride_2;
-    const i64 x3_stride_3 = part_6_x3_stride_3;
-    const i64 result_stride_0 = part_6_result_stride_0;
-    const i64 result_stride_1 = part_6_result_stride_1;
-    const i64 result_stride_2 = part_6_result_stride_2;
-    const i64 result_stride_3 = part_6_result_stride_3;
-    const i64 items = 1 * extent_0 * extent_1 * extent_2;
-    const i64 part_begin = maximum(begin - first, 0);
-    const i64 part_end = minimum(end - first, items);
-    {
-      const i64 begin = part_begin;
-      const i64 end = part_end;
-      for (i64 item = begin; item < end; item++) {
-        i64 rest = item;
-        const i64 index_2 = rest % extent_2;
-        rest /= extent_2;
-        const i64 index_1 = rest % extent_1;
-        rest /= extent_1;
-        const i64 index_0 = rest;
-        const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
-        const f32 *const x1_row = x1 + index_0 * x1_stride_0 + index_1 * x1_stride_1 + index_2 * x1_stride_2;
-        const f32 *const x2_row = x2 + index_0 * x2_stride_0 + index_1 * x2_stride_1 + index_2 * x2_stride_2;
-        const f32 *const x3_row = x3 + index_0 * x3_stride_0 + index_1 * x3_stride_1 + index_2 * x3_stride_2;
-        f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
-        for (i64 at = 0; at < extent_3; at += LANES) {
-          const i64 count = extent_3 - at;
-          store_part(result_row + at, ((load_part(x0_row + at, count) * load_part(x1_row + at, count)) + (load_part(x2_row + at, count) * load_part(x3_row + at, count))), count);
-        }
-      }
-    }
-    first += items;
-  }
-  {
-    const f32 *const x0 = part_7_x0;
-    f32 *const result = part_7_result;
-    const i64 extent_0 = part_7_extent_0;
-    const i64 extent_1 = part_7_extent_1;
-    const i64 extent_2 = part_7_extent_2;
-    const i64 extent_3 = part_7_extent_3;
-    const i64 x0_stride_0 = part_7_x0_stride_0;
-    const i64 x0_stride_1 = part_7_x0_stride_1;
-    const i64 x0_stride_2 = part_7_x0_stride_2;
-    const i64 x0_stride_3 = part_7_x0_stride_3;
-    const i64 result_stride_0 = part_7_result_stride_0;
-    const i64 result_stride_1 = part_7_result_stride_1;
-    const i64 result_stride_2 = part_7_result_stride_2;
-    const i64 result_stride_3 = part_7_result_stride_3;
-    const i64 items = 1 * extent_0 * extent_1 * extent_2;
-    const i64 part_begin = maximum(begin - first, 0);
-    const i64 part_end = minimum(end - first, items);
-    {
-      const i64 begin = part_begin;
-      const i64 end = part_end;
-      for (i64 item = begin; item < end; item++) {
-        i64 rest = item;
-        const i64 index_2 = rest % extent_2;
-        rest /= extent_2;
-        const i64 index_1 = rest % extent_1;
-        rest /= extent_1;
-        const i64 index_0 = rest;
-        const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
-        f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
-        for (i64 at = 0; at < extent_3; at += LANES) {
-          const i64 count = extent_3 - at;
-          store_part(result_row + at, load_part(x0_row + at, count), count);
-        }
-      }
-    }
-    first += items;
-  }
-}
-
 // === kernel attention_keys ===
 static void kernel_attention_keys(const i64 *arguments, char *base) {
   const i64 begin = arguments[0], end = arguments[1];
@@ -3231,19 +2585,22 @@ struct atpc_kernel {
   void (*run)(const i64 *arguments, char *base);
 };
 static const struct atpc_kernel atpc_kernels[] = {
-  {"maps_gather", kernel_maps_gather},
+  {"map_gather", kernel_map_gather},
   {"rms_norm", kernel_rms_norm},
   {"gemm", kernel_gemm},
-  {"maps_subtract_add_copy", kernel_maps_subtract_add_copy},
+  {"map_gather_2", kernel_map_gather_2},
+  {"map_multiply_multiply_subtract", kernel_map_multiply_multiply_subtract},
+  {"map_multiply_multiply_add", kernel_map_multiply_multiply_add},
+  {"map_copy", kernel_map_copy},
   {"attention_keys_causal", kernel_attention_keys_causal},
   {"evict", kernel_evict},
-  {"maps_subtract_add_copy_2", kernel_maps_subtract_add_copy_2},
   {"attention_keys_keys_causal", kernel_attention_keys_keys_causal},
   {"score_keys", kernel_score_keys},
   {"gemm_residual", kernel_gemm_residual},
   {"map_silu_multiply", kernel_map_silu_multiply},
   {"maps_copy", kernel_maps_copy},
-  {"maps_subtract_add_copy_3", kernel_maps_subtract_add_copy_3},
+  {"maps_gather", kernel_maps_gather},
+  {"maps_subtract_add_copy", kernel_maps_subtract_add_copy},
   {"attention_keys", kernel_attention_keys},
   {"attention_keys_keys", kernel_attention_keys_keys},
 };

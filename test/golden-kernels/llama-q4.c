@@ -1369,6 +1369,338 @@ static void kernel_gemm_q4(const i64 *arguments, char *base) {
   }
 }
 
+// === kernel map_gather ===
+static void kernel_map_gather(const i64 *arguments, char *base) {
+  const i64 begin = arguments[0], end = arguments[1];
+  char *const scratch = base + arguments[2];
+  const i32 *const x0 = (const i32 *)(base + arguments[3]);
+  const f32 *const x1 = (const f32 *)(base + arguments[4]);
+  f32 *const result = (f32 *)(base + arguments[5]);
+  const i64 extent_0 = arguments[6];
+  const i64 extent_1 = arguments[7];
+  const i64 x0_stride_0 = arguments[8];
+  const i64 x0_stride_1 = arguments[9];
+  const i64 x1_stride_0 = arguments[10];
+  const i64 x1_stride_1 = arguments[11];
+  const i64 x1_stride_indirect = arguments[12];
+  const i64 result_stride_0 = arguments[13];
+  const i64 result_stride_1 = arguments[14];
+  for (i64 item = begin; item < end; item++) {
+    i64 rest = item;
+    const i64 index_0 = rest;
+    const i32 *const x0_row = x0 + index_0 * x0_stride_0;
+    const f32 *const x1_row = x1 + index_0 * x1_stride_0;
+    f32 *const result_row = result + index_0 * result_stride_0;
+    const i64 x1_from = (i64)(splat_i(*(x0_row)))[0] * x1_stride_indirect;
+    for (i64 at = 0; at < extent_1; at += LANES) {
+      const i64 count = extent_1 - at;
+      store_part(result_row + at, load_part(x1_row + at + x1_from, count), count);
+    }
+  }
+}
+
+// === kernel map_multiply_multiply_subtract ===
+static void kernel_map_multiply_multiply_subtract(const i64 *arguments, char *base) {
+  const i64 begin = arguments[0], end = arguments[1];
+  char *const scratch = base + arguments[2];
+  const f32 *const x0 = (const f32 *)(base + arguments[3]);
+  const f32 *const x1 = (const f32 *)(base + arguments[4]);
+  const f32 *const x2 = (const f32 *)(base + arguments[5]);
+  const f32 *const x3 = (const f32 *)(base + arguments[6]);
+  f32 *const result = (f32 *)(base + arguments[7]);
+  const i64 extent_0 = arguments[8];
+  const i64 extent_1 = arguments[9];
+  const i64 extent_2 = arguments[10];
+  const i64 extent_3 = arguments[11];
+  const i64 x0_stride_0 = arguments[12];
+  const i64 x0_stride_1 = arguments[13];
+  const i64 x0_stride_2 = arguments[14];
+  const i64 x0_stride_3 = arguments[15];
+  const i64 x1_stride_0 = arguments[16];
+  const i64 x1_stride_1 = arguments[17];
+  const i64 x1_stride_2 = arguments[18];
+  const i64 x1_stride_3 = arguments[19];
+  const i64 x2_stride_0 = arguments[20];
+  const i64 x2_stride_1 = arguments[21];
+  const i64 x2_stride_2 = arguments[22];
+  const i64 x2_stride_3 = arguments[23];
+  const i64 x3_stride_0 = arguments[24];
+  const i64 x3_stride_1 = arguments[25];
+  const i64 x3_stride_2 = arguments[26];
+  const i64 x3_stride_3 = arguments[27];
+  const i64 result_stride_0 = arguments[28];
+  const i64 result_stride_1 = arguments[29];
+  const i64 result_stride_2 = arguments[30];
+  const i64 result_stride_3 = arguments[31];
+  for (i64 item = begin; item < end; item++) {
+    i64 rest = item;
+    const i64 index_2 = rest % extent_2;
+    rest /= extent_2;
+    const i64 index_1 = rest % extent_1;
+    rest /= extent_1;
+    const i64 index_0 = rest;
+    const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
+    const f32 *const x1_row = x1 + index_0 * x1_stride_0 + index_1 * x1_stride_1 + index_2 * x1_stride_2;
+    const f32 *const x2_row = x2 + index_0 * x2_stride_0 + index_1 * x2_stride_1 + index_2 * x2_stride_2;
+    const f32 *const x3_row = x3 + index_0 * x3_stride_0 + index_1 * x3_stride_1 + index_2 * x3_stride_2;
+    f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
+    for (i64 at = 0; at < extent_3; at += LANES) {
+      const i64 count = extent_3 - at;
+      store_part(result_row + at, ((load_part(x0_row + at, count) * load_part(x1_row + at, count)) - (load_part(x2_row + at, count) * load_part(x3_row + at, count))), count);
+    }
+  }
+}
+
+// === kernel map_multiply_multiply_add ===
+static void kernel_map_multiply_multiply_add(const i64 *arguments, char *base) {
+  const i64 begin = arguments[0], end = arguments[1];
+  char *const scratch = base + arguments[2];
+  const f32 *const x0 = (const f32 *)(base + arguments[3]);
+  const f32 *const x1 = (const f32 *)(base + arguments[4]);
+  const f32 *const x2 = (const f32 *)(base + arguments[5]);
+  const f32 *const x3 = (const f32 *)(base + arguments[6]);
+  f32 *const result = (f32 *)(base + arguments[7]);
+  const i64 extent_0 = arguments[8];
+  const i64 extent_1 = arguments[9];
+  const i64 extent_2 = arguments[10];
+  const i64 extent_3 = arguments[11];
+  const i64 x0_stride_0 = arguments[12];
+  const i64 x0_stride_1 = arguments[13];
+  const i64 x0_stride_2 = arguments[14];
+  const i64 x0_stride_3 = arguments[15];
+  const i64 x1_stride_0 = arguments[16];
+  const i64 x1_stride_1 = arguments[17];
+  const i64 x1_stride_2 = arguments[18];
+  const i64 x1_stride_3 = arguments[19];
+  const i64 x2_stride_0 = arguments[20];
+  const i64 x2_stride_1 = arguments[21];
+  const i64 x2_stride_2 = arguments[22];
+  const i64 x2_stride_3 = arguments[23];
+  const i64 x3_stride_0 = arguments[24];
+  const i64 x3_stride_1 = arguments[25];
+  const i64 x3_stride_2 = arguments[26];
+  const i64 x3_stride_3 = arguments[27];
+  const i64 result_stride_0 = arguments[28];
+  const i64 result_stride_1 = arguments[29];
+  const i64 result_stride_2 = arguments[30];
+  const i64 result_stride_3 = arguments[31];
+  for (i64 item = begin; item < end; item++) {
+    i64 rest = item;
+    const i64 index_2 = rest % extent_2;
+    rest /= extent_2;
+    const i64 index_1 = rest % extent_1;
+    rest /= extent_1;
+    const i64 index_0 = rest;
+    const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
+    const f32 *const x1_row = x1 + index_0 * x1_stride_0 + index_1 * x1_stride_1 + index_2 * x1_stride_2;
+    const f32 *const x2_row = x2 + index_0 * x2_stride_0 + index_1 * x2_stride_1 + index_2 * x2_stride_2;
+    const f32 *const x3_row = x3 + index_0 * x3_stride_0 + index_1 * x3_stride_1 + index_2 * x3_stride_2;
+    f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
+    for (i64 at = 0; at < extent_3; at += LANES) {
+      const i64 count = extent_3 - at;
+      store_part(result_row + at, ((load_part(x0_row + at, count) * load_part(x1_row + at, count)) + (load_part(x2_row + at, count) * load_part(x3_row + at, count))), count);
+    }
+  }
+}
+
+// === kernel map_copy ===
+static void kernel_map_copy(const i64 *arguments, char *base) {
+  const i64 begin = arguments[0], end = arguments[1];
+  char *const scratch = base + arguments[2];
+  const f32 *const x0 = (const f32 *)(base + arguments[3]);
+  f32 *const result = (f32 *)(base + arguments[4]);
+  const i64 extent_0 = arguments[5];
+  const i64 extent_1 = arguments[6];
+  const i64 extent_2 = arguments[7];
+  const i64 extent_3 = arguments[8];
+  const i64 x0_stride_0 = arguments[9];
+  const i64 x0_stride_1 = arguments[10];
+  const i64 x0_stride_2 = arguments[11];
+  const i64 x0_stride_3 = arguments[12];
+  const i64 result_stride_0 = arguments[13];
+  const i64 result_stride_1 = arguments[14];
+  const i64 result_stride_2 = arguments[15];
+  const i64 result_stride_3 = arguments[16];
+  for (i64 item = begin; item < end; item++) {
+    i64 rest = item;
+    const i64 index_2 = rest % extent_2;
+    rest /= extent_2;
+    const i64 index_1 = rest % extent_1;
+    rest /= extent_1;
+    const i64 index_0 = rest;
+    const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1 + index_2 * x0_stride_2;
+    f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1 + index_2 * result_stride_2;
+    for (i64 at = 0; at < extent_3; at += LANES) {
+      const i64 count = extent_3 - at;
+      store_part(result_row + at, load_part(x0_row + at, count), count);
+    }
+  }
+}
+
+// === kernel attention_keys_causal ===
+static void kernel_attention_keys_causal(const i64 *arguments, char *base) {
+  const i64 begin = arguments[0], end = arguments[1];
+  char *const scratch = base + arguments[2];
+  const f32 *const query = (const f32 *)(base + arguments[3]);
+  const f32 *const segment0_key = (const f32 *)(base + arguments[4]);
+  const f32 *const segment0_value = (const f32 *)(base + arguments[5]);
+  f32 *const result = (f32 *)(base + arguments[6]);
+  const i64 batches = arguments[7];
+  const i64 heads = arguments[8];
+  const i64 key_heads = arguments[9];
+  const i64 queries = arguments[10];
+  const i64 query_batch = arguments[11];
+  const i64 query_head = arguments[12];
+  const i64 query_row = arguments[13];
+  const i64 result_batch = arguments[14];
+  const i64 result_head = arguments[15];
+  const i64 result_row = arguments[16];
+  const i64 segment0_keys = arguments[17];
+  const i64 segment0_key_batch = arguments[18];
+  const i64 segment0_key_head = arguments[19];
+  const i64 segment0_key_row = arguments[20];
+  const i64 segment0_value_batch = arguments[21];
+  const i64 segment0_value_head = arguments[22];
+  const i64 segment0_value_row = arguments[23];
+  const i64 tiles = (queries + 63) / 64, heads_per_key_head = heads / key_heads;
+  const f32 scale = 0.3535533845424652f;
+  struct attention tile = {
+    .panels = (f32 *)(scratch + 0),
+    .scores = (f32 *)(scratch + 2048),
+    .bias = (f32 *)(scratch + 10240),
+    .maximum = (f32 *)(scratch + 10496),
+    .sum = (f32 *)(scratch + 10752),
+    .correction = (f32 *)(scratch + 11008),
+    .result = (f32 *)(scratch + 11264),
+    .row_query = (f32 *)(scratch + 13312),
+    .row_maximum = (f32 *)(scratch + 13312),
+    .row_sum = (f32 *)(scratch + 13312),
+    .row_correction = (f32 *)(scratch + 13312),
+    .row_result = (f32 *)(scratch + 13312),
+    .own = scratch + 13312, .query_stride = 16, .result_stride = 16,
+  };
+  tile.queries = queries;
+  for (i64 item = begin; item < end;) {
+    const i64 batch = item / (heads * tiles), head = item % (heads * tiles) / tiles, key_head = head / heads_per_key_head;
+    const i64 first_query = item % tiles * 64;
+    tile.first_query = first_query;
+    tile.count = minimum(64, queries - first_query);
+    const i64 heads_here = 1;
+    tile.rows = heads_here * tile.count;
+    const f32 *const first_row = query + batch * query_batch + head * query_head + first_query * query_row;
+    if (!tile.by_rows) begin_groups(&tile, first_row, query_row, 8, 8, scale);
+
+    // segment of keys
+    {
+      const struct key_rows rows = {
+        .key = segment0_key + batch * segment0_key_batch + key_head * segment0_key_head, .key_stride = segment0_key_row,
+        .value = segment0_value + batch * segment0_value_batch + key_head * segment0_value_head, .value_stride = segment0_value_row,
+        .end = segment0_keys,
+        .from = -ANYWHERE, .to = segment0_keys - queries,
+      };
+      attend_keys(&tile, 8, 8, 64, NULL, &rows);
+    }
+    f32 *const out = result + batch * result_batch + head * result_head + first_query * result_row;
+    end_groups(&tile, 8, 0, out, result_row, NULL);
+    item += heads_here;
+  }
+}
+
+// === kernel gemm_q4_residual ===
+static void kernel_gemm_q4_residual(const i64 *arguments, char *base) {
+  const i64 begin = arguments[0], end = arguments[1];
+  char *const scratch = base + arguments[2];
+  const f32 *const left = (const f32 *)(base + arguments[3]);
+  const u8 *const quants = (const u8 *)(base + arguments[4]);
+  const f32 *const scales = (const f32 *)(base + arguments[5]);
+  const f32 *const minima = (const f32 *)(base + arguments[6]);
+  const f32 *const residual_0 = (const f32 *)(base + arguments[7]);
+  f32 *const result = (f32 *)(base + arguments[8]);
+  const i64 M = arguments[9];
+  const i64 N = arguments[10];
+  const i64 K = arguments[11];
+  const i64 left_stride = arguments[12];
+  const i64 result_stride = arguments[13];
+  const i64 residual_0_stride = arguments[14];
+  const struct product product = {
+    left, result, left_stride, result_stride, K,
+    {residual_0}, {residual_0_stride},
+    (f32 *)scratch, finish_residual,
+  };
+  const i64 blocks = K / 32;
+  if (M <= 12) {
+    f32 *const left_sums = (f32 *)(scratch + 10752);
+    block_sums(32, left, left_stride, M, blocks, left_sums);
+    const i64 row_tiles = (M + 95) / 96;
+    for (i64 item = begin, items; item < end; item += items) {
+      const i64 row_tile = item % row_tiles, column_tile = item / row_tiles;
+      const i64 whole = row_tile == 0 ? (end - item) / row_tiles : 0;
+      items = whole > 0 ? whole * row_tiles : minimum(row_tiles - row_tile, end - item);
+      const i64 first_row = row_tile * 96, last_row = whole > 0 ? M : minimum(M, first_row + items * 96);
+      const i64 first_column = column_tile * 32, last_column = minimum(N, first_column + maximum(1, whole) * 32);
+      for (i64 column = first_column; column < last_column; column += TILE_COLUMNS) {
+        const i64 columns = minimum(TILE_COLUMNS, last_column - column);
+        for (i64 row = 0, groups = (M - row + 3) / 4, rows; row < M; row += rows, groups--) {
+          rows = (M - row) / groups;
+          block_dots_q4_32_minima[rows](left + row * left_stride, left_stride, left_sums + row * blocks, quants + column * (K * 4 / 8), scales + column * blocks, minima + column * blocks,
+              blocks, columns, product.sums);
+          product.finish(&product, product.sums, row, rows, column, columns);
+        }
+      }
+    }
+  } else {
+    f32 *const unpacked = (f32 *)(scratch + 10752);
+    const i64 row_tiles = (M + 95) / 96;
+    for (i64 item = begin, items; item < end; item += items) {
+      const i64 row_tile = item % row_tiles, column_tile = item / row_tiles;
+      const i64 whole = row_tile == 0 ? (end - item) / row_tiles : 0;
+      items = whole > 0 ? whole * row_tiles : minimum(row_tiles - row_tile, end - item);
+      const i64 first_row = row_tile * 96, last_row = whole > 0 ? M : minimum(M, first_row + items * 96);
+      const i64 first_column = column_tile * 32, last_column = minimum(N, first_column + maximum(1, whole) * 32);
+      for (i64 column = first_column; column < last_column; column += TILE_COLUMNS) {
+        const i64 columns = minimum(TILE_COLUMNS, last_column - column);
+        for (i64 panel = 0; panel < columns; panel += PANEL)
+          unpack_panel_q4_32_minima(quants + (column + panel) * (K * 4 / 8), scales + (column + panel) * blocks, minima + (column + panel) * blocks, columns - panel, K, unpacked + panel * K);
+        multiply_panels(&product, unpacked, 0, first_row, last_row, column, column + columns);
+      }
+    }
+  }
+}
+
+// === kernel map_silu_multiply ===
+static void kernel_map_silu_multiply(const i64 *arguments, char *base) {
+  const i64 begin = arguments[0], end = arguments[1];
+  char *const scratch = base + arguments[2];
+  const f32 *const x0 = (const f32 *)(base + arguments[3]);
+  const f32 *const x1 = (const f32 *)(base + arguments[4]);
+  f32 *const result = (f32 *)(base + arguments[5]);
+  const i64 extent_0 = arguments[6];
+  const i64 extent_1 = arguments[7];
+  const i64 extent_2 = arguments[8];
+  const i64 x0_stride_0 = arguments[9];
+  const i64 x0_stride_1 = arguments[10];
+  const i64 x0_stride_2 = arguments[11];
+  const i64 x1_stride_0 = arguments[12];
+  const i64 x1_stride_1 = arguments[13];
+  const i64 x1_stride_2 = arguments[14];
+  const i64 result_stride_0 = arguments[15];
+  const i64 result_stride_1 = arguments[16];
+  const i64 result_stride_2 = arguments[17];
+  for (i64 item = begin; item < end; item++) {
+    i64 rest = item;
+    const i64 index_1 = rest % extent_1;
+    rest /= extent_1;
+    const i64 index_0 = rest;
+    const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1;
+    const f32 *const x1_row = x1 + index_0 * x1_stride_0 + index_1 * x1_stride_1;
+    f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1;
+    for (i64 at = 0; at < extent_2; at += LANES) {
+      const i64 count = extent_2 - at;
+      store_part(result_row + at, (silu(load_part(x0_row + at, count)) * load_part(x1_row + at, count)), count);
+    }
+  }
+}
+
 // === kernel maps_gather ===
 static void kernel_maps_gather(const i64 *arguments, char *base) {
   const i64 begin = arguments[0], end = arguments[1];
@@ -1867,170 +2199,6 @@ static void kernel_maps_subtract_add_copy(const i64 *arguments, char *base) {
   }
 }
 
-// === kernel attention_keys_causal ===
-static void kernel_attention_keys_causal(const i64 *arguments, char *base) {
-  const i64 begin = arguments[0], end = arguments[1];
-  char *const scratch = base + arguments[2];
-  const f32 *const query = (const f32 *)(base + arguments[3]);
-  const f32 *const segment0_key = (const f32 *)(base + arguments[4]);
-  const f32 *const segment0_value = (const f32 *)(base + arguments[5]);
-  f32 *const result = (f32 *)(base + arguments[6]);
-  const i64 batches = arguments[7];
-  const i64 heads = arguments[8];
-  const i64 key_heads = arguments[9];
-  const i64 queries = arguments[10];
-  const i64 query_batch = arguments[11];
-  const i64 query_head = arguments[12];
-  const i64 query_row = arguments[13];
-  const i64 result_batch = arguments[14];
-  const i64 result_head = arguments[15];
-  const i64 result_row = arguments[16];
-  const i64 segment0_keys = arguments[17];
-  const i64 segment0_key_batch = arguments[18];
-  const i64 segment0_key_head = arguments[19];
-  const i64 segment0_key_row = arguments[20];
-  const i64 segment0_value_batch = arguments[21];
-  const i64 segment0_value_head = arguments[22];
-  const i64 segment0_value_row = arguments[23];
-  const i64 tiles = (queries + 63) / 64, heads_per_key_head = heads / key_heads;
-  const f32 scale = 0.3535533845424652f;
-  struct attention tile = {
-    .panels = (f32 *)(scratch + 0),
-    .scores = (f32 *)(scratch + 2048),
-    .bias = (f32 *)(scratch + 10240),
-    .maximum = (f32 *)(scratch + 10496),
-    .sum = (f32 *)(scratch + 10752),
-    .correction = (f32 *)(scratch + 11008),
-    .result = (f32 *)(scratch + 11264),
-    .row_query = (f32 *)(scratch + 13312),
-    .row_maximum = (f32 *)(scratch + 13312),
-    .row_sum = (f32 *)(scratch + 13312),
-    .row_correction = (f32 *)(scratch + 13312),
-    .row_result = (f32 *)(scratch + 13312),
-    .own = scratch + 13312, .query_stride = 16, .result_stride = 16,
-  };
-  tile.queries = queries;
-  for (i64 item = begin; item < end;) {
-    const i64 batch = item / (heads * tiles), head = item % (heads * tiles) / tiles, key_head = head / heads_per_key_head;
-    const i64 first_query = item % tiles * 64;
-    tile.first_query = first_query;
-    tile.count = minimum(64, queries - first_query);
-    const i64 heads_here = 1;
-    tile.rows = heads_here * tile.count;
-    const f32 *const first_row = query + batch * query_batch + head * query_head + first_query * query_row;
-    if (!tile.by_rows) begin_groups(&tile, first_row, query_row, 8, 8, scale);
-
-    // segment of keys
-    {
-      const struct key_rows rows = {
-        .key = segment0_key + batch * segment0_key_batch + key_head * segment0_key_head, .key_stride = segment0_key_row,
-        .value = segment0_value + batch * segment0_value_batch + key_head * segment0_value_head, .value_stride = segment0_value_row,
-        .end = segment0_keys,
-        .from = -ANYWHERE, .to = segment0_keys - queries,
-      };
-      attend_keys(&tile, 8, 8, 64, NULL, &rows);
-    }
-    f32 *const out = result + batch * result_batch + head * result_head + first_query * result_row;
-    end_groups(&tile, 8, 0, out, result_row, NULL);
-    item += heads_here;
-  }
-}
-
-// === kernel gemm_q4_residual ===
-static void kernel_gemm_q4_residual(const i64 *arguments, char *base) {
-  const i64 begin = arguments[0], end = arguments[1];
-  char *const scratch = base + arguments[2];
-  const f32 *const left = (const f32 *)(base + arguments[3]);
-  const u8 *const quants = (const u8 *)(base + arguments[4]);
-  const f32 *const scales = (const f32 *)(base + arguments[5]);
-  const f32 *const minima = (const f32 *)(base + arguments[6]);
-  const f32 *const residual_0 = (const f32 *)(base + arguments[7]);
-  f32 *const result = (f32 *)(base + arguments[8]);
-  const i64 M = arguments[9];
-  const i64 N = arguments[10];
-  const i64 K = arguments[11];
-  const i64 left_stride = arguments[12];
-  const i64 result_stride = arguments[13];
-  const i64 residual_0_stride = arguments[14];
-  const struct product product = {
-    left, result, left_stride, result_stride, K,
-    {residual_0}, {residual_0_stride},
-    (f32 *)scratch, finish_residual,
-  };
-  const i64 blocks = K / 32;
-  if (M <= 12) {
-    f32 *const left_sums = (f32 *)(scratch + 10752);
-    block_sums(32, left, left_stride, M, blocks, left_sums);
-    const i64 row_tiles = (M + 95) / 96;
-    for (i64 item = begin, items; item < end; item += items) {
-      const i64 row_tile = item % row_tiles, column_tile = item / row_tiles;
-      const i64 whole = row_tile == 0 ? (end - item) / row_tiles : 0;
-      items = whole > 0 ? whole * row_tiles : minimum(row_tiles - row_tile, end - item);
-      const i64 first_row = row_tile * 96, last_row = whole > 0 ? M : minimum(M, first_row + items * 96);
-      const i64 first_column = column_tile * 32, last_column = minimum(N, first_column + maximum(1, whole) * 32);
-      for (i64 column = first_column; column < last_column; column += TILE_COLUMNS) {
-        const i64 columns = minimum(TILE_COLUMNS, last_column - column);
-        for (i64 row = 0, groups = (M - row + 3) / 4, rows; row < M; row += rows, groups--) {
-          rows = (M - row) / groups;
-          block_dots_q4_32_minima[rows](left + row * left_stride, left_stride, left_sums + row * blocks, quants + column * (K * 4 / 8), scales + column * blocks, minima + column * blocks,
-              blocks, columns, product.sums);
-          product.finish(&product, product.sums, row, rows, column, columns);
-        }
-      }
-    }
-  } else {
-    f32 *const unpacked = (f32 *)(scratch + 10752);
-    const i64 row_tiles = (M + 95) / 96;
-    for (i64 item = begin, items; item < end; item += items) {
-      const i64 row_tile = item % row_tiles, column_tile = item / row_tiles;
-      const i64 whole = row_tile == 0 ? (end - item) / row_tiles : 0;
-      items = whole > 0 ? whole * row_tiles : minimum(row_tiles - row_tile, end - item);
-      const i64 first_row = row_tile * 96, last_row = whole > 0 ? M : minimum(M, first_row + items * 96);
-      const i64 first_column = column_tile * 32, last_column = minimum(N, first_column + maximum(1, whole) * 32);
-      for (i64 column = first_column; column < last_column; column += TILE_COLUMNS) {
-        const i64 columns = minimum(TILE_COLUMNS, last_column - column);
-        for (i64 panel = 0; panel < columns; panel += PANEL)
-          unpack_panel_q4_32_minima(quants + (column + panel) * (K * 4 / 8), scales + (column + panel) * blocks, minima + (column + panel) * blocks, columns - panel, K, unpacked + panel * K);
-        multiply_panels(&product, unpacked, 0, first_row, last_row, column, column + columns);
-      }
-    }
-  }
-}
-
-// === kernel map_silu_multiply ===
-static void kernel_map_silu_multiply(const i64 *arguments, char *base) {
-  const i64 begin = arguments[0], end = arguments[1];
-  char *const scratch = base + arguments[2];
-  const f32 *const x0 = (const f32 *)(base + arguments[3]);
-  const f32 *const x1 = (const f32 *)(base + arguments[4]);
-  f32 *const result = (f32 *)(base + arguments[5]);
-  const i64 extent_0 = arguments[6];
-  const i64 extent_1 = arguments[7];
-  const i64 extent_2 = arguments[8];
-  const i64 x0_stride_0 = arguments[9];
-  const i64 x0_stride_1 = arguments[10];
-  const i64 x0_stride_2 = arguments[11];
-  const i64 x1_stride_0 = arguments[12];
-  const i64 x1_stride_1 = arguments[13];
-  const i64 x1_stride_2 = arguments[14];
-  const i64 result_stride_0 = arguments[15];
-  const i64 result_stride_1 = arguments[16];
-  const i64 result_stride_2 = arguments[17];
-  for (i64 item = begin; item < end; item++) {
-    i64 rest = item;
-    const i64 index_1 = rest % extent_1;
-    rest /= extent_1;
-    const i64 index_0 = rest;
-    const f32 *const x0_row = x0 + index_0 * x0_stride_0 + index_1 * x0_stride_1;
-    const f32 *const x1_row = x1 + index_0 * x1_stride_0 + index_1 * x1_stride_1;
-    f32 *const result_row = result + index_0 * result_stride_0 + index_1 * result_stride_1;
-    for (i64 at = 0; at < extent_2; at += LANES) {
-      const i64 count = extent_2 - at;
-      store_part(result_row + at, (silu(load_part(x0_row + at, count)) * load_part(x1_row + at, count)), count);
-    }
-  }
-}
-
 // === kernel attention_keys ===
 static void kernel_attention_keys(const i64 *arguments, char *base) {
   const i64 begin = arguments[0], end = arguments[1];
@@ -2115,11 +2283,15 @@ static const struct atpc_kernel atpc_kernels[] = {
   {"lookup_q4", kernel_lookup_q4},
   {"rms_norm", kernel_rms_norm},
   {"gemm_q4", kernel_gemm_q4},
-  {"maps_gather", kernel_maps_gather},
-  {"maps_subtract_add_copy", kernel_maps_subtract_add_copy},
+  {"map_gather", kernel_map_gather},
+  {"map_multiply_multiply_subtract", kernel_map_multiply_multiply_subtract},
+  {"map_multiply_multiply_add", kernel_map_multiply_multiply_add},
+  {"map_copy", kernel_map_copy},
   {"attention_keys_causal", kernel_attention_keys_causal},
   {"gemm_q4_residual", kernel_gemm_q4_residual},
   {"map_silu_multiply", kernel_map_silu_multiply},
+  {"maps_gather", kernel_maps_gather},
+  {"maps_subtract_add_copy", kernel_maps_subtract_add_copy},
   {"attention_keys", kernel_attention_keys},
 };
 

@@ -42,7 +42,9 @@ describe('a small Llama in several threads', () => {
     const kernelsAlone = (steps: readonly Step[] = []): readonly string[] =>
       flat(steps).flatMap(({ kernel, oneLane }) => (oneLane ? [kernel] : []));
     const { prefill, decode } = program.entryPoints;
-    expect(kernelsAlone(decode?.steps)).to.include('rms_norm').and.include('map_copy');
+    expect(kernelsAlone(decode?.steps))
+      .to.include('rms_norm')
+      .and.satisfy((kernels: readonly string[]) => kernels.some((kernel) => kernel.startsWith('maps_')));
     expect(kernelsAlone(decode?.steps).filter((kernel) => /gemm|attention/.test(kernel))).to.deep.equal([]);
     // In the last layer one token is left after attention: its norm, and the one before the logits.
     expect(kernelsAlone(prefill?.steps).filter((kernel) => kernel === 'rms_norm').length).to.equal(2);
