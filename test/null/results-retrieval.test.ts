@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { readCachePlanFile } from '../../compiler/attention/cache-plan-file.ts';
 import { chatPlan } from '../../scripts/results/cache-plans.ts';
-import { copyTokens, farCopy, keyValue, passkey, type TaskText } from '../../scripts/results/retrieval-tasks.ts';
+import { copyTokens, farCopy, keyValue, passkey, type TaskText } from '../../compiler/evaluate/retrieval-tasks.ts';
 
 const decode = (ids: readonly number[]): string => String.fromCodePoint(...ids);
 const model = { encode: (text: string): readonly number[] => Array.from(text, (character) => character.codePointAt(0) ?? 0) };
