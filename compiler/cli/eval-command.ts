@@ -91,7 +91,8 @@ async function evaluationOptions(source: string, flags: AllEvalFlags): Promise<E
     );
   }
   const { readPackageManifest } = await import('./package-manifest.ts');
-  return { ...shared, model, package: await readPackageManifest(source) };
+  const { modelHash, attention } = await readPackageManifest(source);
+  return { ...shared, model, package: { name: source, modelHash, attention } };
 }
 
 function printReport(terminal: Terminal, report: EvaluationReport): void {

@@ -59,8 +59,8 @@ function labelIndex(given: unknown, labels: readonly string[]): number | null {
 }
 
 const pairColumns = {
-  first: ['sentence1', 'text1', 'a'],
-  second: ['sentence2', 'text2', 'b'],
+  first: ['sentence1', 'text1'],
+  second: ['sentence2', 'text2'],
   score: ['score', 'similarity_score', 'label'],
 } as const;
 const pairHint =

@@ -75,7 +75,7 @@ function figures(report: EvaluationReport, timeText: (milliseconds: number) => s
       : figure('Loss over keys kept', kept, {
           xLabel: 'keys kept, share',
           yLabel: `${report.loss.name}${isShare ? '' : `, ${report.loss.unit}`}`,
-          xMarks: shares.map((at) => ({ at, text: String(Number(at.toPrecision(3))) })),
+          xMarks: shares.map((at) => ({ at, text: shareText(at) })),
           yText: (value) => (isShare ? `${Number((100 * value).toPrecision(3))} %` : String(Number(value.toPrecision(3)))),
         })),
     ...figure('Time over length', times, {
@@ -86,6 +86,10 @@ function figures(report: EvaluationReport, timeText: (milliseconds: number) => s
     }),
   ];
 }
+
+/** `1/8`, or digits where it is no such share. */
+const shareText = (share: number): string =>
+  Number.isInteger(1 / share) ? `1/${1 / share}` : String(Number(share.toPrecision(3)));
 
 function figure(title: string, series: readonly PlotSeries[], rest: Omit<Parameters<typeof plotSvg>[0], 'title' | 'series'>) {
   return [

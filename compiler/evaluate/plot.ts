@@ -50,6 +50,8 @@ export function plotSvg({ title, xLabel, yLabel, series, xMarks, yText }: Plot):
   const xOf = (x: number): string =>
     place(size.left + inner.width * (right > left ? 0.04 + (0.92 * (Math.log2(x) - left)) / (right - left) : 0.5));
   const yOf = (y: number): string => place(size.top + inner.height * (1 - Math.min(top, Math.max(0, y)) / top));
+  // Intervals of several series at one x lie side by side.
+  const beside = (x: number, index: number): string => place(Number(xOf(x)) + 4 * (index - (series.length - 1) / 2));
   const bottom = size.top + inner.height;
   const line = (kind: string, x1: string, y1: string, x2: string, y2: string): string =>
     `<line class="${kind}" x1="${x1}" y1="${y1}" x2="${x2}" y2="${y2}"/>`;
@@ -66,7 +68,7 @@ export function plotSvg({ title, xLabel, yLabel, series, xMarks, yText }: Plot):
   const drawn = series.map(({ name, points: own }, index) => {
     const shown = own.filter(({ y }) => Number.isFinite(y));
     const bars = shown.flatMap(({ x, low, high }) =>
-      low === undefined || high === undefined ? [] : [line('bar', xOf(x), yOf(low), xOf(x), yOf(high))],
+      low === undefined || high === undefined ? [] : [line('bar', beside(x, index), yOf(low), beside(x, index), yOf(high))],
     );
     const dots = shown.map(
       ({ x, y }) => `<circle cx="${xOf(x)}" cy="${yOf(y)}" r="3.5"><title>${escapeHtml(`${name}: ${yText(y)}`)}</title></circle>`,

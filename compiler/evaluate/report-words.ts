@@ -10,13 +10,13 @@ export function intervalText({ mean, low, high }: Interval, isShare: boolean): s
 
 export function numberText(value: number, isShare: boolean): string {
   if (!Number.isFinite(value)) return value > 0 ? 'no end' : '-';
-  // Digits beyond those say nothing; 0.875 and 0.9 are easier to compare with as many places.
-  return isShare
-    ? `${(100 * value).toFixed(1)} %`
-    : Math.abs(value) < 0.01
-      ? String(Number(value.toPrecision(2)))
-      : value.toPrecision(3);
+  if (isShare) return `${(100 * value).toFixed(1)} %`;
+  const size = Math.abs(value);
+  // Below, f32 differs from itself in another order of its sums.
+  if (size < roundingOfF32) return '0';
+  return size < 0.01 ? String(Number(value.toPrecision(2))) : value.toPrecision(3);
 }
+const roundingOfF32 = 1e-7;
 
 /** Losses that are shares of texts or answers. */
 export function lossIsShare({ loss }: Pick<EvaluationReport, 'loss'>): boolean {
