@@ -12,7 +12,6 @@ import { integerList } from '../compiler/cli/bench-flags.ts';
 import { readPackageManifest } from '../compiler/cli/package-manifest.ts';
 import { formatTable } from '../compiler/cli/table.ts';
 import { usageError } from '../compiler/cli/usage-error.ts';
-import { AtpcError } from '../runtime/errors.ts';
 import { TextTokenizer } from '../runtime/tokenizer.ts';
 import { benchmarksPage, withSection } from './benchmarks-page.ts';
 import { compareGenerationPeers } from './compare-generation-peers.ts';
@@ -21,6 +20,7 @@ import { generationPeerNames, type GenerationFiles, type Prompt } from './genera
 import { peersSection, peersTitle, readingTable, timesPlot, type GenerationPeersFigures } from './generation-peers-page.ts';
 import { thisMachine } from './machine.ts';
 import { atpc, BenchError } from './model-files.ts';
+import { runCommand } from './run-command.ts';
 
 const checkout = fileURLToPath(new URL('..', import.meta.url));
 const gguf = path.join(checkout, '.cache/models/SmolLM2-135M-Instruct/SmolLM2-135M-Instruct.Q4_1.gguf');
@@ -153,11 +153,4 @@ async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  const misuse = error instanceof AtpcError || (error instanceof TypeError && 'code' in error);
-  if (!misuse && !(error instanceof BenchError)) throw error;
-  process.stderr.write(`bench: ${error.message}\n${misuse ? usage : ''}`);
-  process.exitCode = misuse ? 2 : 1;
-}
+await runCommand(main, usage);

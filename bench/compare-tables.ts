@@ -77,8 +77,9 @@ const percent = (share: number): string => `${(share * 100).toFixed(0)} %`;
 
 /** Products and attention beside the limit of the cores that computed them. */
 export function ratesTable({ rates }: KernelRates): Rows {
-  const head = ['kernels', 'head size', 'tokens', 'threads', 'GFLOP/s', '% of SIMD limit', 'slowest kernel'];
-  const rows = rates.map(({ kind, headSize, tokens, threads, gflopsPerSecond, shareOfLimit, leastShareOfLimit }) => [
+  const head = ['backend', 'kernels', 'head size', 'tokens', 'threads', 'GFLOP/s', '% of SIMD limit', 'slowest kernel'];
+  const rows = rates.map(({ backend, kind, headSize, tokens, threads, gflopsPerSecond, shareOfLimit, leastShareOfLimit }) => [
+    backend,
     kind,
     ...[headSize, tokens, threads].map(String),
     ...[gflopsPerSecond.toFixed(1), percent(shareOfLimit), percent(leastShareOfLimit)],
@@ -86,10 +87,12 @@ export function ratesTable({ rates }: KernelRates): Rows {
   return [head, ...rows];
 }
 
-/** `66.9 GFLOP/s of multiplies and adds, 67.1 fused`: the fastest of all measurements. */
+/** `66.9 GFLOP/s of multiplies and adds, 67.1 fused, on wasm; 270.1 on native`: the fastest of all measurements. */
 export function limitWords({ limits }: KernelRates): string {
-  const plain = Math.max(...limits.map((limit) => limit.plain));
-  const fused = limits.flatMap(({ relaxed }) => relaxed ?? []);
-  const words = fused.length === 0 ? 'no fused ones here' : `${Math.max(...fused).toFixed(1)} fused`;
-  return `${plain.toFixed(1)} GFLOP/s of multiplies and adds, ${words}`;
+  const most = (rates: readonly number[]): string => Math.max(...rates).toFixed(1);
+  const wasm = limits.flatMap((limit) => ('plain' in limit ? [limit] : []));
+  const native = limits.flatMap((limit) => ('native' in limit ? [limit.native] : []));
+  const fused = wasm.flatMap(({ relaxed }) => relaxed ?? []);
+  const words = fused.length === 0 ? 'no fused ones here' : `${most(fused)} fused`;
+  return `${most(wasm.map(({ plain }) => plain))} GFLOP/s of multiplies and adds, ${words}, on wasm${native.length === 0 ? '' : `; ${most(native)} on native`}`;
 }

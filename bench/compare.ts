@@ -11,13 +11,13 @@ import { format, resolveConfig } from 'prettier';
 import { integerList } from '../compiler/cli/bench-flags.ts';
 import { formatTable } from '../compiler/cli/table.ts';
 import { usageError } from '../compiler/cli/usage-error.ts';
-import { AtpcError } from '../runtime/errors.ts';
 import { benchmarksPage, keptSectionsOf, type BenchFigures } from './benchmarks-page.ts';
 import { comparePeers, type Comparison, type Extent } from './compare-peers.ts';
 import { coreOfOneThread, enoughOfACore, limitWords, ratesTable, threadsTable, timesTable, type Rows } from './compare-tables.ts';
 import { measureKernelRates } from './kernel-rates.ts';
 import { thisMachine } from './machine.ts';
-import { BenchError, miniLmFiles } from './model-files.ts';
+import { miniLmFiles } from './model-files.ts';
+import { runCommand } from './run-command.ts';
 
 const sharedFolder = fileURLToPath(new URL('../../shared', import.meta.url));
 const page = fileURLToPath(new URL('../docs/benchmarks.md', import.meta.url));
@@ -109,12 +109,4 @@ function printFigures({ comparison, kernels }: BenchFigures): void {
   if (kernels) print(`Kernels beside the SIMD limit of a core: ${limitWords(kernels)}`, ratesTable(kernels));
 }
 
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  endProgress();
-  const misuse = error instanceof AtpcError || (error instanceof TypeError && 'code' in error);
-  if (!misuse && !(error instanceof BenchError)) throw error;
-  process.stderr.write(`bench: ${error.message}\n${misuse ? usage : ''}`);
-  process.exitCode = misuse ? 2 : 1;
-}
+await runCommand(main, usage);

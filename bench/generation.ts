@@ -11,7 +11,6 @@ import { format, resolveConfig } from 'prettier';
 import { integerList } from '../compiler/cli/bench-flags.ts';
 import { formatTable } from '../compiler/cli/table.ts';
 import { usageError } from '../compiler/cli/usage-error.ts';
-import { AtpcError } from '../runtime/errors.ts';
 import { benchmarksPage, generationSection, generationTitle, withSection } from './benchmarks-page.ts';
 import type { Rows } from './compare-tables.ts';
 import {
@@ -26,6 +25,7 @@ import {
 import { measureGeneration, stretchTokens } from './generation-times.ts';
 import { thisMachine } from './machine.ts';
 import { atpc, BenchError } from './model-files.ts';
+import { runCommand } from './run-command.ts';
 
 const checkout = fileURLToPath(new URL('..', import.meta.url));
 const model = path.join(checkout, '.cache/models/SmolLM2-135M-Instruct/SmolLM2-135M-Instruct.Q4_1.gguf');
@@ -137,11 +137,4 @@ async function main(args: readonly string[]): Promise<void> {
   if (values.profile) for (const { title, rows } of profileTables(figures)) print(title, rows);
 }
 
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  const misuse = error instanceof AtpcError || (error instanceof TypeError && 'code' in error);
-  if (!misuse && !(error instanceof BenchError)) throw error;
-  process.stderr.write(`bench: ${error.message}\n${misuse ? usage : ''}`);
-  process.exitCode = misuse ? 2 : 1;
-}
+await runCommand(main, usage);

@@ -1,9 +1,11 @@
 /** How near products and attention come to what a core does at most, by `atpc bench --profile`. */
 import type { BenchReport } from '../compiler/cli/bench-command.ts';
-import { limitOfBuild, type SimdLimit } from '../compiler/cli/simd-limit.ts';
+import { limitOfBuild, type CoreLimit } from '../compiler/cli/simd-limit.ts';
 import { atpc, miniLmPackage, wideHeadsPackage } from './model-files.ts';
 
+const backends = ['wasm', 'native'] as const;
 export interface KernelRate {
+  readonly backend: (typeof backends)[number];
   readonly headSize: number;
   readonly tokens: number;
   readonly threads: number;
@@ -16,7 +18,7 @@ export interface KernelRate {
 }
 export interface KernelRates {
   /** As measured before each of the profiles. */
-  readonly limits: readonly SimdLimit[];
+  readonly limits: readonly CoreLimit[];
   readonly rates: readonly KernelRate[];
 }
 
@@ -25,7 +27,7 @@ const models = [
   { headSize: 64, compile: wideHeadsPackage },
 ] as const;
 
-function ratesOf(report: BenchReport, headSize: number): readonly KernelRate[] {
+function ratesOf(report: BenchReport, backend: KernelRate['backend'], headSize: number): readonly KernelRate[] {
   const { simdLimit, results, threads } = report;
   if (simdLimit === undefined) throw new Error('The report of atpc bench has no SIMD limit.');
   const limit = limitOfBuild(simdLimit) * threads.used;
@@ -36,7 +38,7 @@ function ratesOf(report: BenchReport, headSize: number): readonly KernelRate[] {
       const milliseconds = own.reduce((sum, kernel) => sum + kernel.milliseconds, 0);
       const gflopsPerSecond = flops / milliseconds / 1e6;
       return {
-        ...{ headSize, tokens: tokens ?? NaN, threads: threads.used, kind, gflopsPerSecond },
+        ...{ backend, headSize, tokens: tokens ?? NaN, threads: threads.used, kind, gflopsPerSecond },
         shareOfLimit: gflopsPerSecond / limit,
         leastShareOfLimit: Math.min(...own.map(({ shareOfLimit }) => shareOfLimit ?? NaN)),
       };
@@ -50,17 +52,20 @@ export async function measureKernelRates(
   threads: readonly number[],
   progress: (text: string) => void,
 ): Promise<KernelRates> {
-  const limits: SimdLimit[] = [];
+  const limits: CoreLimit[] = [];
   const rates: KernelRate[] = [];
   for (const { headSize, compile } of models) {
     const folder = await compile();
-    for (const count of threads) {
-      progress(`profiling: heads of ${headSize}, ${count} threads`);
-      const lengths = tokens.join(',');
-      const args = ['bench', folder, '--tokens', lengths, '--threads', String(count), '--runs', '10', '--profile', '--json'];
-      const report = JSON.parse(await atpc(args, 'Profiling the kernels')) as BenchReport;
-      if (report.simdLimit && 'plain' in report.simdLimit) limits.push(report.simdLimit);
-      rates.push(...ratesOf(report, headSize));
+    for (const backend of backends) {
+      for (const count of threads) {
+        progress(`profiling: ${backend}, heads of ${headSize}, ${count} threads`);
+        const lengths = tokens.join(',');
+        const args = ['bench', folder, '--backend', backend, '--tokens', lengths, '--threads', String(count)];
+        const json = await atpc([...args, '--runs', '10', '--profile', '--json'], 'Profiling the kernels');
+        const report = JSON.parse(json) as BenchReport;
+        if (report.simdLimit) limits.push(report.simdLimit);
+        rates.push(...ratesOf(report, backend, headSize));
+      }
     }
   }
   return { limits, rates };

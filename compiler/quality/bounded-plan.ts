@@ -2,8 +2,13 @@
  * A plan whose loss on a person's own text stays under a bound: searched, or measured where it is given. What the two kinds of models have
  * in common.
  */
+import type { AttentionShape } from '../../passes/atp/site.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import type { ManifestLoss } from '../../runtime/format/manifest.ts';
+import type { Encode } from '../calibrate/calibrate.ts';
+import type { Targets } from '../codegen/targets.ts';
+import type { CompileOptions } from '../compile-options.ts';
+import type { SourceModel } from '../source-model.ts';
 import type { CalibrationDocuments, TokenIds } from './documents.ts';
 import { frontierOf, type Choice, type PlanSpace } from './frontier.ts';
 import { confidence, leastDocumentsForShare } from './interval.ts';
@@ -46,6 +51,22 @@ export interface FoundPlan<F> {
 export interface PlanLoss {
   readonly met: boolean;
   readonly loss: ManifestLoss;
+  readonly notes: readonly string[];
+}
+
+/** What a kind of model is made ready for a bound from. */
+export interface BoundedKindInput {
+  readonly source: SourceModel;
+  readonly shapes: readonly AttentionShape[];
+  readonly targets: Targets;
+  readonly encode: Encode;
+  readonly files: readonly string[];
+  readonly options: Pick<CompileOptions, 'typicalLength' | 'storage'>;
+  report(detail: string): void;
+}
+export interface PreparedKind<P, F> {
+  readonly kind: BoundedKind<P, F>;
+  /** What a person should know of the texts. */
   readonly notes: readonly string[];
 }
 

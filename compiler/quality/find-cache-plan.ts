@@ -6,18 +6,14 @@ import {
   type CacheSettings,
   type CausalModeName,
 } from '../../passes/atp/cache-plan.ts';
-import type { AttentionShape } from '../../passes/atp/site.ts';
 import { cacheSeconds } from '../../passes/cache-cost.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import { cachePlanOf, type CachePlanFile } from '../attention/cache-plan-file.ts';
 import { leastGain, typicalLengthOf } from '../attention/typical-length.ts';
 import { measureCacheErrors } from '../calibrate/cache-errors.ts';
-import type { Encode } from '../calibrate/calibrate.ts';
 import { withCapacity } from '../cache-plan-report.ts';
-import { hostTarget, type Targets } from '../codegen/targets.ts';
-import type { CompileOptions } from '../compile-options.ts';
-import type { SourceModel } from '../source-model.ts';
-import type { BoundedKind } from './bounded-plan.ts';
+import { hostTarget } from '../codegen/targets.ts';
+import type { BoundedKind, BoundedKindInput, PreparedKind } from './bounded-plan.ts';
 import { readDocuments, type TokenIds } from './documents.ts';
 import { lossOf } from './loss.ts';
 import { plannedCausal } from './planned-model.ts';
@@ -38,23 +34,8 @@ const choices: readonly CacheChoice[] = [
 /** One of so many positions ranks the heads: neighbours say much the same. */
 const stride = 4;
 
-export interface CacheKindInput {
-  readonly source: SourceModel;
-  readonly shapes: readonly AttentionShape[];
-  readonly targets: Targets;
-  readonly encode: Encode;
-  readonly files: readonly string[];
-  readonly options: Pick<CompileOptions, 'typicalLength' | 'storage'>;
-  report(detail: string): void;
-}
-export interface CacheKind {
-  readonly kind: BoundedKind<CachePlan, CachePlanFile>;
-  /** What a person should know of the texts. */
-  readonly notes: readonly string[];
-}
-
 /** Throws ATPC-311 for a model without text, ATPC-608 for files that cannot be used. */
-export async function cacheKind(input: CacheKindInput): Promise<CacheKind> {
+export async function cacheKind(input: BoundedKindInput): Promise<PreparedKind<CachePlan, CachePlanFile>> {
   const { source, shapes, targets, encode, files, options, report } = input;
   const { graph, tensors, context, task } = source;
   if (context === null || task.kind !== 'generate') throw new AtpcError('ATPC-399', 'A model without caches has a plan of them.');

@@ -6,11 +6,10 @@ import { AtpcError } from '../../runtime/errors.ts';
 import { predictedSeconds } from '../attention/choose-plan.ts';
 import { planOf, type PlanFile } from '../attention/plan-file.ts';
 import { leastGain, typicalLengthOf } from '../attention/typical-length.ts';
-import { calibrate, captureCalibration, encoderInput, type Encode } from '../calibrate/calibrate.ts';
+import { calibrate, captureCalibration, encoderInput } from '../calibrate/calibrate.ts';
 import { hostTarget, type Targets } from '../codegen/targets.ts';
-import type { CompileOptions } from '../compile-options.ts';
-import { longestSequence, type SourceModel } from '../source-model.ts';
-import type { BoundedKind } from './bounded-plan.ts';
+import { longestSequence } from '../source-model.ts';
+import type { BoundedKind, BoundedKindInput, PreparedKind } from './bounded-plan.ts';
 import { readDocuments, type TokenIds } from './documents.ts';
 import { lossOf } from './loss.ts';
 import { measureModeErrors, type ModeSetting } from './mode-errors.ts';
@@ -39,23 +38,8 @@ const settings: readonly ModeSetting[] = [
   ).map((keys) => ({ mode: 'cluster', keys }) as const),
 ];
 
-export interface ForwardKindInput {
-  readonly source: SourceModel;
-  readonly shapes: readonly AttentionShape[];
-  readonly targets: Targets;
-  readonly encode: Encode;
-  readonly files: readonly string[];
-  readonly options: Pick<CompileOptions, 'typicalLength' | 'storage'>;
-  report(detail: string): void;
-}
-export interface ForwardKind {
-  readonly kind: BoundedKind<AttentionPlan, PlanFile>;
-  /** What a person should know of the texts. */
-  readonly notes: readonly string[];
-}
-
 /** Throws ATPC-311 for a model without a task or text, ATPC-608 for files that cannot be used. */
-export async function forwardKind(input: ForwardKindInput): Promise<ForwardKind> {
+export async function forwardKind(input: BoundedKindInput): Promise<PreparedKind<AttentionPlan, PlanFile>> {
   const { source, shapes, targets, encode, files, options, report } = input;
   const loss = lossOf(source.task);
   if (source.task.kind === 'tensors') throw new AtpcError('ATPC-399', 'A model of tensors alone has a loss.');

@@ -7,7 +7,7 @@ import { readCachePlanFile } from '../../compiler/attention/cache-plan-file.ts';
 import type { Encode } from '../../compiler/calibrate/calibrate.ts';
 import { targetsNamed } from '../../compiler/codegen/targets.ts';
 import { measureGivenPlan } from '../../compiler/quality/bounded-plan.ts';
-import { cacheKind, type CacheKind } from '../../compiler/quality/find-cache-plan.ts';
+import { cacheKind } from '../../compiler/quality/find-cache-plan.ts';
 import { boundedPlan, lossBoundOf, type QualityOptions } from '../../compiler/quality/quality-plan.ts';
 import type { SourceModel } from '../../compiler/source-model.ts';
 import { attentionNodes, attentionShape, type AttentionShape } from '../../passes/atp/site.ts';
@@ -46,7 +46,7 @@ describe('plans of a model that generates, under a bound', function () {
         ),
       ),
     ).join('\n');
-  const kindFor = (file: string, seen: string[] = []): Promise<CacheKind> =>
+  const kindFor = (file: string, seen: string[] = []): ReturnType<typeof cacheKind> =>
     cacheKind({
       source: source(),
       shapes,

@@ -3,6 +3,7 @@
  * segments are read in order with an online softmax, so that nothing of size queries x keys exists, and segments of any kind
  * merge by their log sum exp. The contract is AttentionKernel in compiler/kernel/kernel.ts.
  */
+import { attentionIntegers } from '../attention-integers.ts';
 import { addSizes } from '../../../ir/size.ts';
 import type { Size } from '../../../ir/size.ts';
 import type { AttentionKernel, AttentionKernelSegment, KeysSegment, TokenRange } from '../../kernel/kernel.ts';
@@ -65,25 +66,8 @@ function rendererOf<S extends AttentionKernelSegment>(segment: S): SegmentRender
   return segmentRenderers[segment.kind] as unknown as SegmentRenderer<S>;
 }
 
-const ownIntegers = [
-  'batches',
-  'heads',
-  'key_heads',
-  'queries',
-  'query_batch',
-  'query_head',
-  'query_row',
-  'result_batch',
-  'result_head',
-  'result_row',
-] as const;
-const logSumExpIntegers = ['log_sum_exp_batch', 'log_sum_exp_head'] as const;
-function kernelIntegers({ logSumExp }: AttentionKernel): readonly string[] {
-  return [...ownIntegers, ...(logSumExp ? logSumExpIntegers : [])];
-}
-
 export function attentionScratch(kernel: AttentionKernel, integers: readonly Size[]): Size {
-  let next = kernelIntegers(kernel).length;
+  let next = attentionIntegers(kernel).length;
   const largest = kernel.segments.map((segment): Size => {
     const count = rendererOf(segment).parameters(segment).integers.length;
     const own = integers.slice(next, next + count);
@@ -128,7 +112,7 @@ export function renderAttention(kernel: AttentionKernel): NativeKernel {
       'f32 *result',
       ...(kernel.logSumExp ? ['f32 *log_sum_exp'] : []),
     ],
-    integers: [...kernelIntegers(kernel), ...segments.flatMap(({ integers }) => integers)],
+    integers: [...attentionIntegers(kernel), ...segments.flatMap(({ integers }) => integers)],
     uses: [attentionFrame, ...(functions === null ? [] : [functions]), ...segments.flatMap(({ uses }) => uses)],
     body: body(kernel, layout, segments.map(({ text }) => text).join('\n')),
   };

@@ -3,6 +3,7 @@
  * segments are read in order with an online softmax, so that nothing of size queries x keys exists, and segments of any kind
  * merge by their log sum exp. The contract is AttentionKernel in compiler/kernel/kernel.ts.
  */
+import { attentionIntegers } from '../attention-integers.ts';
 import { addSizes } from '../../../ir/size.ts';
 import type { Size } from '../../../ir/size.ts';
 import { AtpcError } from '../../../runtime/errors.ts';
@@ -81,25 +82,8 @@ function rendererOf<S extends AttentionKernelSegment>(segment: S): SegmentRender
   return segmentRenderers[segment.kind] as unknown as SegmentRenderer<S>;
 }
 
-const ownIntegers = [
-  'batches',
-  'heads',
-  'key_heads',
-  'queries',
-  'query_batch',
-  'query_head',
-  'query_row',
-  'result_batch',
-  'result_head',
-  'result_row',
-] as const;
-const logSumExpIntegers = ['log_sum_exp_batch', 'log_sum_exp_head'] as const;
-function kernelIntegers({ logSumExp }: AttentionKernel): readonly string[] {
-  return [...ownIntegers, ...(logSumExp ? logSumExpIntegers : [])];
-}
-
 export function attentionScratch(kernel: AttentionKernel, integers: readonly Size[]): Size {
-  let next = kernelIntegers(kernel).length;
+  let next = attentionIntegers(kernel).length;
   const largest = kernel.segments.map((segment): Size => {
     const count = rendererOf(segment).parameters(segment).integers.length;
     const own = integers.slice(next, next + count);
@@ -127,7 +111,7 @@ export function renderAttention(kernel: AttentionKernel, { module, name }: Kerne
   });
   const parameters = {
     operands: ['query', ...segments.flatMap(({ operands }) => operands), 'result', ...(kernel.logSumExp ? ['log_sum_exp'] : [])],
-    integers: [...kernelIntegers(kernel), ...segments.flatMap(({ integers }) => integers)],
+    integers: [...attentionIntegers(kernel), ...segments.flatMap(({ integers }) => integers)],
   };
   const layout = scratchLayout(kernel);
   module.kernel(name, parameters, (f, k) => {
