@@ -23,7 +23,7 @@ const planModes = attentionNames.filter((name) => name !== 'auto' && name !== 'h
 export const evalFlags = {
   data: {
     flags: '--data <file>',
-    group: 'Input, one of:',
+    group: 'Data:',
     summary:
       'what is read: classify: .jsonl, .tsv or .csv of text and label; sts: of two sentences and a score; lm, passkey, retrieval: text (.txt, .jsonl)',
     defaultText: 'none; it is needed',
@@ -31,14 +31,14 @@ export const evalFlags = {
   },
   task: {
     flags: '--task <task>',
-    group: 'Input, one of:',
+    group: 'Data:',
     summary: `what is measured: ${evaluationTaskNames.join(', ')}`,
     defaultText: `${tasksOf.classify[0]} for classifiers, ${tasksOf.embed[0]} for embeddings, ${tasksOf.generate[0]} for models that generate`,
     parse: (text) => oneOf('--task', 'ATPC-301', text, evaluationTaskNames),
   },
   documents: {
     flags: '--documents <number>',
-    group: 'Input, one of:',
+    group: 'Data:',
     summary: 'lines, stretches or generated texts at most; of lines, evenly among those of the file',
     defaultText: Object.entries(documents)
       .map(([task, count]) => `${task} ${count}`)
@@ -47,7 +47,7 @@ export const evalFlags = {
   },
   tokens: {
     flags: '--tokens <number>',
-    group: 'Input, one of:',
+    group: 'Data:',
     summary: 'tokens of a text at most; of lm, passkey and retrieval, of each',
     defaultText: `what the tokenizer takes; ${tokens} of models that generate`,
     parse: (text) => positiveInteger('--tokens', text),

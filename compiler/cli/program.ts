@@ -130,7 +130,7 @@ export function createProgram(terminal: Terminal): Command {
     );
   const opened = {
     weights: weightsFlag,
-    quant: compileFlags.quant,
+    quant: { ...compileFlags.quant, group: 'Model:' } as const,
     maxSeq: compileFlags.maxSeq,
     beyondTrainedContext: compileFlags.beyondTrainedContext,
   };

@@ -61,7 +61,7 @@ export async function evaluate(options: EvaluationOptions): Promise<EvaluationRe
   for (const [index, plan] of plans.entries()) {
     const progress = (detail: string, done: number): void =>
       report('measure', (index + done) / plans.length, `${plan.plan}, ${detail}`);
-    rows.push(await measurePlan(plan, task, progress, source.context !== null));
+    rows.push(await measurePlan(plan, task, progress, { hasState: source.context !== null, signal }));
   }
   const { maxLoss } = options;
   const high = Math.max(...rows.map(({ loss }) => loss?.high ?? 0));
@@ -151,7 +151,7 @@ async function measurePlan(
   plan: EvaluatedPlan,
   { documents, collect }: EvaluationTask,
   progress: (detail: string, done: number) => void,
-  hasState: boolean,
+  { hasState, signal }: { readonly hasState: boolean; readonly signal: AbortSignal | undefined },
 ): Promise<EvaluationRow> {
   progress('compiling', 0);
   const model: PlannedModel = await plan.instantiate();
@@ -162,7 +162,11 @@ async function measurePlan(
   const totals: number[] = [];
   for (const [index, { document, positions }] of documents.entries()) {
     progress(`text ${index + 1} of ${documents.length}`, index / documents.length);
-    const own = await model.rows(document, positions, (row, values) => collector.onRow(index, row, values));
+    const own = await model.rows(document, positions, (row, values) => {
+      // A document of a model that generates takes many seconds.
+      signal?.throwIfAborted();
+      collector.onRow(index, row, values);
+    });
     times.push(...own);
     totals.push(own.at(-1)?.milliseconds ?? Number.NaN);
   }
