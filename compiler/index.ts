@@ -1,6 +1,8 @@
 /** The compiler as a library; the command line is a thin layer over it. */
 export { compile } from './compile.ts';
 export * from './compile-options.ts';
+export { evaluate } from './evaluate/evaluate.ts';
+export type { EvaluationOptions, EvaluationReport, EvaluationRow } from './evaluate/evaluation.ts';
 export { calibrate, inspectModel, inspectPlan } from './inspect.ts';
 export type { HeadCalibration } from './calibrate/calibrate-heads.ts';
 export { writeCachePlanFile, type CachePlanFile } from './attention/cache-plan-file.ts';

@@ -36,6 +36,7 @@ export const errorCatalogue = {
   'ATPC-313': 'A CUDA compiler refuses the generated kernels.',
   'ATPC-314': 'A C compiler refuses the generated kernels.',
   'ATPC-315': 'The loss of the attention plan is above the bound, or too few texts show that it is not.',
+  'ATPC-316': 'The model is not the one that the package was compiled from.',
   'ATPC-399': 'The compiler found a fault in itself.',
   'ATPC-401': 'The package folder or one of its files is not there or cannot be read.',
   'ATPC-402': 'A file of the package is not the one that was written: its size or SHA-256 differs.',

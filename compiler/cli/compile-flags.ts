@@ -25,6 +25,7 @@ export const attentionNames: readonly string[] = [...new Set([...modeNames, ...g
 export const optionGroups = [
   'Model:',
   'Input, one of:',
+  'Data:',
   'Generation:',
   'Attention:',
   'Execution:',

@@ -11,6 +11,8 @@ import { calibrateFlags } from './calibrate-flags.ts';
 import type { CalibrateFlags } from './calibrate-flags.ts';
 import { benchFlags } from './bench-flags.ts';
 import type { BenchFlags } from './bench-flags.ts';
+import { evalFlags } from './eval-flags.ts';
+import type { AllEvalFlags } from './eval-command.ts';
 import { explainFlags } from './explain-flags.ts';
 import type { ExplainFlags } from './explain-flags.ts';
 import { rooflineFlags } from './roofline-flags.ts';
@@ -116,6 +118,27 @@ export function createProgram(terminal: Terminal): Command {
   addExamples(bench, [
     'atpc bench dist/sentiment --tokens 128,512 --batch 1,16',
     'atpc bench dist/sentiment --tokens 512 --profile --trace trace.json',
+  ]);
+
+  const evaluation = command(
+    program.command('eval'),
+    'Hold the attention of a model, or of a compiled package, against dense attention on your own data.',
+  )
+    .argument('<model|package>', `${modelWords}; or folder of a compiled package, with --model`)
+    .action((source: string, flags: AllEvalFlags) =>
+      import('./eval-command.ts').then(({ runEval }) => runEval(terminal, source, flags)),
+    );
+  const opened = {
+    weights: weightsFlag,
+    quant: { ...compileFlags.quant, group: 'Model:' } as const,
+    maxSeq: compileFlags.maxSeq,
+    beyondTrainedContext: compileFlags.beyondTrainedContext,
+  };
+  addFlags(evaluation, { ...evalFlags, ...opened, ...commonFlags });
+  addExamples(evaluation, [
+    'atpc eval examples/sentiment/model --data reviews.jsonl --keys 1/2,1/4,1/8 --html eval.html',
+    'atpc eval models/all-MiniLM-L6-v2 --data stsb-dev.tsv --attn expand,cluster',
+    'atpc eval dist/sentiment --model examples/sentiment/model --data reviews.jsonl --max-loss 0.05',
   ]);
 
   const explain = command(

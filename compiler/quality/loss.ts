@@ -82,7 +82,8 @@ function atLeastZero(of: (values: readonly number[]) => Interval): LossDefinitio
   };
 }
 
-function logSumExp(logits: Float32Array): number {
+/** Log of the sum of the exponentials: logits less this are log-probabilities. */
+export function logSumExp(logits: Float32Array): number {
   let largest = -Infinity;
   for (const logit of logits) if (logit > largest) largest = logit;
   let sum = 0;
@@ -122,7 +123,7 @@ function divergenceFrom(dense: Float32Array): RowDistance {
   };
 }
 
-function cosineDistanceFrom(dense: Float32Array): RowDistance {
+export function cosineDistanceFrom(dense: Float32Array): RowDistance {
   const kept = dense.slice();
   return (row) => {
     let [product, own, other] = [0, 0, 0];
@@ -137,12 +138,16 @@ function cosineDistanceFrom(dense: Float32Array): RowDistance {
   };
 }
 
-/** The label of a row of logits; of the one logit of a model with one label, whether it is above 0, its sigmoid above a half. */
-function labelOf(row: Float32Array): number {
-  if (row.length === 1) return (row[0] as number) > 0 ? 1 : 0;
+/** The id of the largest logit, the first of equal ones: what greedy decoding takes. */
+export function largestLogit(row: Float32Array): number {
   let best = 0;
   for (let i = 1; i < row.length; i += 1) if ((row[i] as number) > (row[best] as number)) best = i;
   return best;
+}
+
+/** The label of a row of logits; of the one logit of a model with one label, whether it is above 0, its sigmoid above a half. */
+export function labelOf(row: Float32Array): number {
+  return row.length === 1 ? Number((row[0] as number) > 0) : largestLogit(row);
 }
 function disagreementWith(dense: Float32Array): RowDistance {
   const label = labelOf(dense);

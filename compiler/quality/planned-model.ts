@@ -5,6 +5,7 @@ import { densePlan, type AttentionPlan } from '../../passes/atp/plan.ts';
 import type { AttentionShape } from '../../passes/atp/site.ts';
 import { hasFeature } from '../../runtime/backends/wasm/feature-probe.ts';
 import { AtpcError } from '../../runtime/errors.ts';
+import { evaluateExpression } from '../../runtime/format/expression.ts';
 import { build, buildEntries, emit, moduleOf, type Built } from '../build.ts';
 import type { captureCalibration } from '../calibrate/calibrate.ts';
 import { calibrate, encoderInput, type Encode } from '../calibrate/calibrate.ts';
@@ -23,9 +24,17 @@ export type OnRow = (index: number, row: Float32Array) => void;
 /** Positions of a document whose rows are wanted, ascending; a model that reads a text at once has one row, of position 0. */
 export type Positions = readonly number[];
 
+/** How long a document took as far as here. */
+export interface ReadTime {
+  readonly tokens: number;
+  /** From its first token on, what receives the rows left out. */
+  readonly milliseconds: number;
+}
 export interface PlannedModel {
-  /** Runs one document. Gives the rows of the positions in order; lets others run in between. */
-  rows(document: TokenIds, positions: Positions, onRow: OnRow): Promise<void>;
+  /** Runs one document. Gives the rows of the positions in order; lets others run in between. Returns the time after each call. */
+  rows(document: TokenIds, positions: Positions, onRow: OnRow): Promise<readonly ReadTime[]>;
+  /** What a session keeps; 0 for a model without state. */
+  readonly stateBytes: number;
 }
 export interface PlannedModelOptions {
   readonly source: SourceModel;
@@ -64,15 +73,19 @@ export async function plannedForward(options: PlannedModelOptions, plan: Attenti
   const { tensors, computed } = calibration;
   const program = await instantiateHere(built, target, { source: tensors, computed, storage: plainStorage(storage) });
   return {
+    stateBytes: 0,
     async rows(document, _positions, onRow) {
       const input = encoderInput(graph, defaults, document);
       if (!input) {
         throw new AtpcError('ATPC-311', `${source.name} takes more than input_ids: a loss cannot be measured on text.`);
       }
+      const before = performance.now();
       const result = program.run({ batch: 1, seq: input.tokens }, input.inputs)[output];
+      const milliseconds = performance.now() - before;
       if (!(result?.data instanceof Float32Array)) throw new AtpcError('ATPC-399', `The model gave no output '${output}'.`);
       onRow(0, result.data);
       await otherWork();
+      return [{ tokens: input.tokens, milliseconds }];
     },
   };
 }
@@ -92,18 +105,24 @@ export async function plannedCausal(options: PlannedModelOptions, plan: CachePla
   const program = await instantiateHere(built, target, { source: tensors, computed: {}, storage: plainStorage(storage) });
   const longest = Math.min(pieceTokens, graph.dims.find(({ name }) => name === seqDim)?.max ?? 1);
   return {
+    stateBytes: evaluateExpression(built.program.arenas.state, {}),
     async rows(document, positions, onRow) {
       const state = program.openState();
+      const times: ReadTime[] = [];
       try {
         let next = 0;
+        let milliseconds = 0;
         for (let past = 0; past < document.length;) {
           const piece = document.slice(past, past + longest);
           const inputs = {
             input_ids: Int32Array.from(piece),
             [positionsInput]: Int32Array.from(piece, (_, index) => past + index),
           };
+          const before = performance.now();
           const result = program.run({ [seqDim]: piece.length, [pastDim]: past }, inputs, { entry: 'score', state })[output];
           if (!(result?.data instanceof Float32Array)) throw new AtpcError('ATPC-399', `The model gave no output '${output}'.`);
+          milliseconds += performance.now() - before;
+          times.push({ tokens: past + piece.length, milliseconds });
           const width = result.data.length / piece.length;
           for (; next < positions.length && (positions[next] as number) < past + piece.length; next += 1) {
             const row = (positions[next] as number) - past;
@@ -112,6 +131,7 @@ export async function plannedCausal(options: PlannedModelOptions, plan: CachePla
           past += piece.length;
           await otherWork();
         }
+        return times;
       } finally {
         program.closeState(state);
       }

@@ -1,6 +1,7 @@
 /** SmolLM2's next-token distributions on WikiText-2 under each cache plan, against the dense ones. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { logSumExp } from '../../compiler/quality/loss.ts';
 import { cachePlans, type CachePlanName } from './cache-plans.ts';
 import type { CausalModel, CompiledCausalModel } from './causal-model.ts';
 
@@ -37,14 +38,6 @@ export interface DenseReference {
   readonly rows: readonly Float32Array[];
   /** Mean negative log-likelihood, nats. */
   readonly loss: number;
-}
-
-export function logSumExp(logits: Float32Array): number {
-  let largest = -Infinity;
-  for (const logit of logits) if (logit > largest) largest = logit;
-  let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - largest);
-  return largest + Math.log(sum);
 }
 
 /** Calls back with the scored positions of a window: their logits, the log of their sum, and the token that came. */

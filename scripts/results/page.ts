@@ -7,7 +7,7 @@ import { scoredTokens, wikiTextFile, windowNames, windowTokens } from './languag
 import { describeMachine, type Machine } from '../../bench/machine.ts';
 import { measuredHeads } from './measured-model.ts';
 import { copies, keyValueLists, passkeyDepths } from './retrieval.ts';
-import { copyTokens } from './retrieval-tasks.ts';
+import { copyTokens } from '../../compiler/evaluate/retrieval-tasks.ts';
 import {
   accuracyTable,
   boundedTable,

@@ -1,8 +1,16 @@
 /** How often SmolLM2 finds what lies far back, under each cache plan. */
+import {
+  farCopy,
+  keyValue,
+  passkey,
+  type Question,
+  type Questions,
+  type TaskText,
+} from '../../compiler/evaluate/retrieval-tasks.ts';
+import { logSumExp } from '../../compiler/quality/loss.ts';
 import { cachePlans, type CachePlanName } from './cache-plans.ts';
 import type { CausalModel, CompiledCausalModel } from './causal-model.ts';
-import { logSumExp, readWikiText } from './language-model.ts';
-import { farCopy, keyValue, passkey, type Question, type Questions, type TaskText } from './retrieval-tasks.ts';
+import { readWikiText } from './language-model.ts';
 
 export interface RetrievalRow {
   readonly plan: CachePlanName;

@@ -1,4 +1,5 @@
 /** MiniLM's sentence embeddings under each mode, against the dense ones. */
+import { median } from '../../compiler/evaluate/statistics.ts';
 import { dense, describeSetting, measuredModel, type Setting } from './measured-model.ts';
 import type { Review } from './reviews.ts';
 
@@ -38,11 +39,6 @@ function cosine(a: readonly number[], b: readonly number[]): number {
 }
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? (sorted[middle] as number) : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
 }
 
 export async function measureSimilarity(

@@ -14,6 +14,7 @@ const commands = [
   'inspect package',
   'bench',
   'explain',
+  'eval',
   'init',
   'doctor',
   'chat',

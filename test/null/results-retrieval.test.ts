@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { readCachePlanFile } from '../../compiler/attention/cache-plan-file.ts';
 import { chatPlan } from '../../scripts/results/cache-plans.ts';
-import { copyTokens, farCopy, keyValue, passkey, type TaskText } from '../../scripts/results/retrieval-tasks.ts';
+import { copyTokens, farCopy, keyValue, passkey, type TaskText } from '../../compiler/evaluate/retrieval-tasks.ts';
 
 const decode = (ids: readonly number[]): string => String.fromCodePoint(...ids);
 const model = { encode: (text: string): readonly number[] => Array.from(text, (character) => character.codePointAt(0) ?? 0) };
@@ -33,6 +33,17 @@ describe('texts of the retrieval results', () => {
       expect(make(1)).to.deep.equal(make(1));
       expect(make(1)).to.not.deep.equal(make(2));
     }
+  });
+  it('put filler between a list and its questions, and say where there is too little', () => {
+    const questions = keyValue(seeded(5), 10, 3, 400);
+    const text = decode(questions[0]?.prompt ?? []);
+    const [list, rest] = [text.slice(0, text.lastIndexOf('.\n') + 2), text.slice(text.lastIndexOf('.\n') + 2)];
+    expect(list.split('.\n')).to.have.lengthOf(11);
+    expect(rest.indexOf('\n\nThe number of the ')).to.equal(400);
+    expect(filler.join()).to.include(Array.from(rest.slice(0, 400), (character) => character.codePointAt(0)).join());
+    for (const { answer } of questions) expect(list).to.include(` is ${decode(answer)}.`);
+    expect(() => keyValue(seeded(5), 10, 3, filler.length)).to.throw('are needed');
+    expect(() => passkey(seeded(1), 100, 0.5)).to.throw('no room');
   });
   it('ask for values that stand in the list, once each', () => {
     const questions = keyValue(seeded(5), 90, 8);
