@@ -45,7 +45,7 @@ describe('errors of streaming heads', () => {
     (await measureAll(texts, [atoms]))[0] ?? [];
 
   it('are those of the formula, by the interpreter', async function () {
-    this.timeout(120_000);
+    this.timeout(300_000);
     const expected = referenceErrors(model, shapes, ids);
     const found = await measure([ids]);
     expect(found.map(({ layer, kvHead }) => [layer, kvHead])).to.deep.equal(expected.map(({ layer, kvHead }) => [layer, kvHead]));

@@ -28,7 +28,7 @@ function rounded(values: Float32Array, precision: keyof typeof roundoff): void {
 }
 
 describe('CUDA', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   before(function () {
     requires(this, 'cuda', cudaIsThere() && cudaCompilersAreThere());
   });

@@ -12,7 +12,7 @@ import { cudaBackend, disposeExecutors } from './cuda-backend.ts';
 describe('CUDA', () => {
   afterEach(disposeExecutors);
   describe('a decoded token attends to parts of a dense cache', function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     before(function () {
       requires(this, 'cuda', cudaBackend().needs?.isThere() ?? false);
     });

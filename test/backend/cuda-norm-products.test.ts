@@ -82,7 +82,7 @@ const q8 = blockFormats[0] as (typeof blockFormats)[number];
 const q4 = blockFormats.at(-1) as (typeof blockFormats)[number];
 
 describe('products on CUDA with the norm of their left side', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   before(function () {
     requires(this, 'cuda', cudaIsThere() && cudaCompilersAreThere());
   });

@@ -90,7 +90,7 @@ const text = cudaText(
 );
 
 describe('tensor cores and asynchronous copies', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   before(function () {
     requires(this, 'cuda', cudaIsThere() && cudaCompilersAreThere());
   });

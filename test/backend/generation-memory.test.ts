@@ -47,7 +47,7 @@ describe('state of causal models', () => {
   }
 
   it('is as large for 1,024 tokens as for 32,768 in mode stream', async function () {
-    this.timeout(120_000);
+    this.timeout(300_000);
     const [short, long] = [await programOf(1024, uniform('stream', 1024)), await programOf(32_768, uniform('stream', 32_768))];
     expect(stateBytes(long)).to.equal(stateBytes(short));
     // Keys, values, scores and positions of 4 + 128 + 256 + 128 rows of 90 heads.
@@ -56,7 +56,7 @@ describe('state of causal models', () => {
 
   for (const mode of ['expand', 'dense'] as const) {
     it(`is under 25 % of dense at 32,768 tokens with 16 of 90 heads in mode ${mode} and the others in mode stream`, async function () {
-      this.timeout(120_000);
+      this.timeout(300_000);
       const hybrid = stateBytes(await programOf(32_768, firstHeads(mode, 16, 32_768)));
       const dense = stateBytes(await programOf(32_768, uniform('dense', 32_768)));
       expect(dense).to.equal(90 * 32_768 * 2 * 64 * 4);
@@ -76,7 +76,7 @@ describe('peak memory of causal models', () => {
 
   for (const mode of causal) {
     it(`is what the manifest says, to 5 %: ${mode}`, async function () {
-      this.timeout(60_000);
+      this.timeout(180_000);
       const model = await tinyLlama(config);
       const plan = uniformCachePlan(mode, [2, 2], maxTokens, 'test');
       const built: Built = buildStateful(model.graph, { plan, maxTokens, target: wasmTarget, verify: false });

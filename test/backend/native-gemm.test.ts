@@ -9,7 +9,7 @@ for (const build of testedBuilds) {
   describe(`products of the native target with ${titleOf(build)}`, () => {
     let products: Products;
     before(function () {
-      this.timeout(60_000);
+      this.timeout(180_000);
       skipWithoutNative(this);
       products = load(floatKernels, build);
     });

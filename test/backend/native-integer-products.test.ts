@@ -52,7 +52,7 @@ function expectedInIntegers(format: BlockFormat, product: Product, matrix: Block
 describe('products of the native target in integers', () => {
   let integers: Products, floats: Products;
   before(function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     skipWithoutNative(this);
     requires(this, 'vnni', integerBuild !== null);
     const build = integerBuild as NativeBuild;
@@ -120,7 +120,7 @@ describe('products of the native target in integers, where the processor has non
     skipWithoutNative(this);
   });
   it('are those of f32', function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     const [format] = blockFormats.slice(-1) as [BlockFormat];
     const ofFormat = (kernels: Products['kernels']): Products['kernels'] =>
       kernels.filter((kernel) => kernel.kind === 'block_gemm' && kernel.format === format);

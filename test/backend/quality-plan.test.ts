@@ -18,7 +18,7 @@ import { inScratch } from '../cli/command-line.ts';
 const maxTokens = 1100;
 
 describe('plans of a model that generates, under a bound', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let model: TinyLlama;
   let shapes: readonly AttentionShape[];
   before(async () => {

@@ -110,7 +110,7 @@ interface Entry {
 }
 
 describe('the browser cache in Chromium', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let folder: TemporaryFolder;
   let server: FaultyServer;
   let context: BrowserContext;

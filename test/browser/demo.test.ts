@@ -24,7 +24,7 @@ async function buildPage(out: string, tab: string): Promise<void> {
 }
 
 describe('the demo page', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let folder: TemporaryFolder;
   let server: StaticServer;
   /** With an adapter, and without one. */

@@ -11,7 +11,7 @@ import { requires } from '../requirements.ts';
 import { findChromium, Page } from './chromium.ts';
 
 describe('the explain page in Chromium', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let chromium = '';
   let folder = '';
   let url = '';

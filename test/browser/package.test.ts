@@ -31,7 +31,7 @@ const script = `
   Object.assign(globalThis, { sentiment, tiny, refusal, rounds });`;
 
 describe('a package in Chromium', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let chromium = '';
   let folder: TemporaryFolder;
   let manifest: Manifest;

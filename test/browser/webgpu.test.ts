@@ -51,7 +51,7 @@ layers:
 const llamaTokens = 300;
 
 describe('packages for WebGPU in Chromium', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let folder: TemporaryFolder;
   /** With an adapter, and without one. */
   let browser: Browser;

@@ -10,7 +10,7 @@ import { requires } from '../requirements.ts';
 import { atpc, compileSentiment } from './command-line.ts';
 
 describe('atpc bench', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let folder = '';
   let sentiment = '';
 

@@ -126,7 +126,7 @@ const wrongModels: readonly WrongModel[] = [
 ];
 
 describe('atpc compile', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   it('writes a package, reports as JSON, and leaves an earlier package whole when it is run again and fails', async () => {
     await inScratch(async (cwd) => {

@@ -7,7 +7,7 @@ import { vulkanEnvironment, webgpuIsThere } from '../webgpu-adapter.ts';
 import { atpc } from './command-line.ts';
 
 describe('atpc doctor', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
 
   it('prints what a bug report needs, the same for people and for programs', async () => {
     const { code, stdout, stderr } = await atpc(['doctor', '--json']);

@@ -52,7 +52,7 @@ async function writeCharacters(folder: string): Promise<void> {
 }
 
 describe('atpc eval of a classifier', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   it('holds shares of keys against dense attention, in a table and on a page', async () => {
     await inScratch(async (folder) => {
@@ -139,7 +139,7 @@ describe('atpc eval of a classifier', function () {
 });
 
 describe('atpc eval of a model that generates', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   it('measures its text, pass keys and lists under every mode', async () => {
     await inScratch(async (folder) => {

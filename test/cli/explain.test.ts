@@ -10,7 +10,7 @@ import { mainEntryPoint, type Program } from '../../runtime/format/program.ts';
 import { atpc, checkout, inScratch, sentimentModel } from './command-line.ts';
 
 describe('atpc explain', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let folder = '';
   let sentiment = '';
   let report: ExplainReport;

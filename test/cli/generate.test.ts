@@ -10,7 +10,7 @@ import { requires, smollm2File } from '../requirements.ts';
 import { atpc, checkout, sentimentModel, type Outcome } from './command-line.ts';
 
 describe('text generation on the command line', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let folder: string;
   let smollm2: string;
   before(async function () {

@@ -53,7 +53,7 @@ describe('models from the hub', () => {
   });
   it('compiles a model of sentence-transformers', async function () {
     requires(this, 'minilm', existsSync(minilmFolder));
-    this.timeout(120_000);
+    this.timeout(300_000);
     await inScratch(async (folder) => {
       const compiled = await run(folder, ['compile', 'hf:sentence-transformers/all-MiniLM-L6-v2', '-o', 'minilm', '--json']);
       expect(compiled.code, compiled.stderr + compiled.stdout).to.equal(0);
@@ -74,7 +74,7 @@ describe('models from the hub', () => {
   });
   it('compiles the GGUF file of a repository, and runs the package', async function () {
     requires(this, 'smollm2', existsSync(smollm2File));
-    this.timeout(120_000);
+    this.timeout(300_000);
     await inScratch(async (folder) => {
       const compiled = await run(folder, ['compile', 'hf:some/SmolLM2-GGUF', '-o', 'smollm2', '--max-seq', '256']);
       expect(compiled.code, compiled.stderr + compiled.stdout).to.equal(0);

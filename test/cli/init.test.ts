@@ -16,7 +16,7 @@ async function npm(args: readonly string[], cwd: string): Promise<{ readonly cod
 }
 
 describe('atpc init', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   it('writes a project whose own test passes', async () => {
     await inScratch(async (folder) => {

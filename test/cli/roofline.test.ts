@@ -10,7 +10,7 @@ const bert = shape('bert-base-like');
 const onH100 = ['-t', 'cuda', '--device', 'h100'] as const;
 
 describe('rooflines on the command line', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   it('show totals, memory, kernels and assumptions, of a folder that has config.json alone', async () => {
     const { code, stdout, stderr } = await atpc([

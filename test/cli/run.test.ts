@@ -6,7 +6,7 @@ import type { Manifest } from '../../runtime/format/manifest.ts';
 import { atpc, compileSentiment, inScratch, listing, sentimentModel } from './command-line.ts';
 
 describe('atpc run and atpc inspect', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let folder = '';
   let sentiment = '';
 

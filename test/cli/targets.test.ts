@@ -8,7 +8,7 @@ import { mainEntryPoint, type Program } from '../../runtime/format/program.ts';
 import { atpc, compileSentiment, sentimentModel } from './command-line.ts';
 
 describe('targets on the command line', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let folder = '';
   let wasm = '';
   let both = '';

@@ -172,7 +172,7 @@ const buildOnce = (() => {
 })();
 
 describe('budgets on WebGPU', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   for (const [name, { needs, model, entry, dims, budget }] of Object.entries(cases)) {
     it(name, async function () {
       if (needs) requires(this, needs, isThere[needs]);

@@ -26,7 +26,7 @@ const kinds = (compilers: readonly CudaCompiler[]): readonly string[] =>
   compilers.map(({ kind, version }) => `${kind} ${formatCudaVersion(version)}`);
 
 describe('PTX from CUDA compilers', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let folder = '';
   before(function () {
     requires(this, 'cuda-compiler', cudaCompilersAreThere());

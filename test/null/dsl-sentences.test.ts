@@ -99,7 +99,7 @@ const right: Readonly<Record<string, string>> = {
 };
 
 describe('sentences of the model language', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let folder = '';
   let diagnostics: readonly TypeDiagnostic[] = [];
   const cases = [...Object.keys(wrong), ...Object.keys(right)];

@@ -31,7 +31,7 @@ const x = input('x', 'f32', [batch, size]);
 const end = 'export default defineModel("m", [x], () => ({ y }));\n';
 
 describe('loading a model file', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let folder = '';
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'atpc-model-file-'));

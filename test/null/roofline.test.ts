@@ -293,7 +293,7 @@ describe('the table of devices', () => {
 });
 
 describe('laws of the roofline', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const entriesOf = (built: Built): readonly EntryPointName[] => built.entries.map(({ name }) => name);
 
   it('every kind of kernel has a row, and every dispatch of the small programs has work', async () => {
@@ -420,7 +420,7 @@ describe('laws of the roofline', function () {
 });
 
 describe('rooflines of models', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const options = { targets: ['cuda'] as const };
   const shape = (name: string): string => path.resolve('examples/roofline', name);
   const atDevice = { device: 'h100' };

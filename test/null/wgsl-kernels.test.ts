@@ -31,7 +31,7 @@ const kernelsOf = (file: string): readonly (readonly [name: string, text: string
   });
 
 describe('emitted WGSL', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
 
   it('is what the golden files have (after a change that is meant: npm run golden-kernels, and read the diff)', async () => {
     for (const [name, text] of await emittedKernels('wgsl')) {

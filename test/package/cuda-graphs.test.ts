@@ -9,7 +9,7 @@ import { expectedAnswer } from './tiny-generator.ts';
 import { expectedLogits, TemporaryFolder } from './tiny-package.ts';
 
 describe('calls that come again, on CUDA', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let folder: TemporaryFolder;
   before(async function () {
     requires(this, 'cuda', cudaIsThere() && cudaCompilersAreThere());

@@ -24,7 +24,7 @@ const cuda = { backend: 'cuda' } as const;
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 
 describe('a package for CUDA, in Node', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let folder: TemporaryFolder;
   let environment: Readonly<Record<string, string>>;
   before(async function () {

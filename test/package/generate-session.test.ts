@@ -120,7 +120,7 @@ function suite(rewinds: boolean, threads: number): void {
   });
 
   it('are aborted between calls and inside them, 200 times, and stay usable', async function () {
-    this.timeout(120_000);
+    this.timeout(300_000);
     const session = model.session();
     await expectAnswer(session, promptFor(5, 30));
     const { memoryBytes } = model;
@@ -172,7 +172,7 @@ function suite(rewinds: boolean, threads: number): void {
   });
 
   it('leave no growth of memory after 1,000 of them, and no text of one in another', async function () {
-    this.timeout(120_000);
+    this.timeout(300_000);
     const prompt = promptFor(10, 20);
     for (let round = 0; round < 5; round++) await expectAnswer(model.session(), prompt, 2);
     const { memoryBytes } = model;

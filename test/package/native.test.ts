@@ -25,7 +25,7 @@ const native = { backend: 'native' } as const;
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 
 describe('a package for native, in Node', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const temporary = process.env['TMPDIR'];
   let folder: TemporaryFolder;
   before(async function () {

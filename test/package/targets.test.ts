@@ -14,7 +14,7 @@ import { refusal, TemporaryFolder } from './tiny-package.ts';
 const model = fileURLToPath(new URL('../../examples/sentiment/model', import.meta.url));
 
 describe('a package for several targets', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let folder: TemporaryFolder;
   let both: CompileReport;
   let wasm: CompileReport;

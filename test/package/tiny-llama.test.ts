@@ -38,7 +38,7 @@ layers:
 };
 
 describe('a small Llama as a package', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const parent = temporaryFolder();
   const models = new Map<string, Model>();
   let reference: TinyLlama;

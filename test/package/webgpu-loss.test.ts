@@ -14,7 +14,7 @@ const rounds = (count: number): { data: number[]; shape: number[] } => ({ data: 
 const slow = 1_000_000;
 
 describe('a model on a device', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let folder: TemporaryFolder;
   before(async function () {
     requires(this, 'webgpu', webgpuIsThere());
