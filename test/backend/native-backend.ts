@@ -5,6 +5,7 @@ import type { TargetFile } from '../../compiler/codegen/target.ts';
 import { NativeExecutor } from '../../runtime/backends/native/executor.ts';
 import { NativeLibrary } from '../../runtime/backends/native/library.ts';
 import { PendingWork } from '../../runtime/backends/worker/pending-work.ts';
+import { evaluateExpression } from '../../runtime/format/expression.ts';
 import type { Program } from '../../runtime/format/program.ts';
 import { nativeIsThere } from '../native-compiler.ts';
 import type { Backend, BackendProgram } from './conformance.ts';
@@ -20,7 +21,9 @@ export async function disposeExecutors(): Promise<void> {
   executors.clear();
 }
 
-/** A program over a library of its own, by as many lanes as a machine of any kind has. */
+// As many as a machine of any kind has.
+const lanes = 2;
+/** A program over a library of its own. */
 async function instantiateNative(
   program: Program,
   files: readonly TargetFile[],
@@ -31,7 +34,7 @@ async function instantiateNative(
   if (typeof text !== 'string') throw new TypeError('The target gave no text.');
   const library = NativeLibrary.open(readFileSync(libraryFile(text, build)), 'kernels.so');
   const executor = NativeExecutor.create(program, library, {
-    lanes: 2,
+    lanes,
     abort: new Int32Array(1),
     description: titleOf(build),
     pending: new PendingWork(),
@@ -64,6 +67,8 @@ const backendOf = (build: NativeBuild): Backend => ({
   target: nativeTarget,
   build: build.features,
   needs: { requirement: 'native', isThere: () => isThere },
+  // The formula is of one lane: each further one has a scratch of its own.
+  besidesArenas: ({ arenas }, dims) => (lanes - 1) * evaluateExpression(arenas.scratch, dims),
   instantiate: (program, files, tensor) => instantiateNative(program, files, tensor, build),
 });
 export const nativeBackends: readonly Backend[] = testedBuilds.map(backendOf);
