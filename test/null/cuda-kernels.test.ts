@@ -56,11 +56,12 @@ function registersAtMost(found: DistinctKernel): number {
   }
 }
 function productRegisters({ kind, schedule, leftNorm }: GemmKernel | BlockGemmKernel, threads: number): number {
-  // On their way with the next tile of a left side that is normalised: four numbers of the weight of the norm, and of its bias.
-  const ofNorm = { none: 0, rms: 4, layer: 8 }[leftNorm?.norm ?? 'none'];
+  // A left side that is normalised, with its next tile on its way: four numbers of the weight of the norm, and of its bias; the statistics
+  // of four rows, one number or two; the addresses of all these, of 64 bits each.
+  const ofNorm = { none: 0, rms: 4 + 4 + 4, layer: 8 + 8 + 6 }[leftNorm?.norm ?? 'none'];
   if ('multiply' in schedule) return Math.min(255, (schedule.rowTile * schedule.columnTile) / threads + 128 + ofNorm);
   if ('threadRows' in schedule) return schedule.threadRows * schedule.threadColumns + 80;
-  return kind === 'gemm' ? 136 : 232;
+  return (kind === 'gemm' ? 136 : 232) + ofNorm;
 }
 
 /** A kernel for many rows: those for few read weights once, and have nothing for tensor cores to do. */
