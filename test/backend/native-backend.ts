@@ -12,8 +12,6 @@ import type { Backend, BackendProgram } from './conformance.ts';
 import { highestBuild, libraryFile, testedBuilds, titleOf } from './native-library.ts';
 import { writeTensors } from './write-tensors.ts';
 
-const isThere = await nativeIsThere();
-
 const executors = new Set<NativeExecutor>();
 /** Ends the lanes of all programs that the tests so far have made, and gives their memory back. */
 export async function disposeExecutors(): Promise<void> {
@@ -66,7 +64,7 @@ const backendOf = (build: NativeBuild): Backend => ({
   name: `native, ${titleOf(build)}`,
   target: nativeTarget,
   build: build.features,
-  needs: { requirement: 'native', isThere: () => isThere },
+  needs: { requirement: 'native', isThere: nativeIsThere },
   // The formula is of one lane: each further one has a scratch of its own.
   besidesArenas: ({ arenas }, dims) => (lanes - 1) * evaluateExpression(arenas.scratch, dims),
   instantiate: (program, files, tensor) => instantiateNative(program, files, tensor, build),

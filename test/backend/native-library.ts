@@ -6,18 +6,14 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compilerOptions, nativeBuilds, type NativeBuild } from '../../compiler/codegen/native/compile-c.ts';
-import { findCCompiler } from '../../compiler/codegen/native/find-c-compiler.ts';
-import { featuresOfProcessor } from '../../compiler/codegen/native/processor-features.ts';
-import { nativeIsThere } from '../native-compiler.ts';
+import { nativeIsThere, nativeMachine } from '../native-compiler.ts';
 import { requires } from '../requirements.ts';
 
 const cache = fileURLToPath(new URL('../../.cache/native/', import.meta.url));
-const isThere = await nativeIsThere();
-const compiler = await findCCompiler();
-const features = (compiler && (await featuresOfProcessor(compiler))) ?? [];
+const { compiler, features } = nativeMachine();
 
 /** Skips a suite where nothing can be compiled and run. */
-export const skipWithoutNative = (context: Mocha.Context): void => requires(context, 'native', isThere);
+export const skipWithoutNative = (context: Mocha.Context): void => requires(context, 'native', nativeIsThere());
 export const titleOf = (build: NativeBuild): string => build.features.join(' with ') || 'every processor';
 /** Builds that this processor can run, the highest level last; at least one, which is skipped where nothing runs. */
 export const testedBuilds: readonly [NativeBuild, ...NativeBuild[]] = ((): [NativeBuild, ...NativeBuild[]] => {

@@ -44,7 +44,7 @@ describe('the target native on the command line', function () {
   });
 
   it('compiles, runs, profiles and explains', async function () {
-    requires(this, 'native', await nativeIsThere());
+    requires(this, 'native', nativeIsThere());
     await inScratch(async (folder) => {
       const out = path.join(folder, 'both');
       const compiled = await atpc(['compile', sentimentModel, '-o', out, '-t', 'native,wasm', '--attn', 'dense']);
@@ -87,7 +87,7 @@ describe('the target native on the command line', function () {
     const none = JSON.parse((await atpc(['doctor', '--json'], without)).stdout) as DoctorReport;
     expect(none.native).to.deep.equal({ compiler: null, platform: null, level: null });
     expect((await atpc(['doctor'], without)).stdout).to.match(/Machine code\n +C compiler +none found .*apt-get install gcc/);
-    requires(this, 'native', await nativeIsThere());
+    requires(this, 'native', nativeIsThere());
     const { native } = JSON.parse((await atpc(['doctor', '--json'])).stdout) as DoctorReport;
     expect(native.platform).to.equal(`${process.platform}-${process.arch}`);
     expect(native.compiler).to.match(/\d+\.\d+/);

@@ -25,7 +25,7 @@ describe('compiled models as machine code, beside WebAssembly', function () {
   this.timeout(240_000);
   let folder: TemporaryFolder;
   before(async function () {
-    requires(this, 'native', await nativeIsThere());
+    requires(this, 'native', nativeIsThere());
     folder = await TemporaryFolder.create();
   });
   after(() => folder?.remove());

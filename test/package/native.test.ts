@@ -29,7 +29,7 @@ describe('a package for native, in Node', function () {
   const temporary = process.env['TMPDIR'];
   let folder: TemporaryFolder;
   before(async function () {
-    requires(this, 'native', await nativeIsThere());
+    requires(this, 'native', nativeIsThere());
     folder = await TemporaryFolder.create();
     await mkdir(folder.file('temporary'));
     process.env['TMPDIR'] = folder.file('temporary');
