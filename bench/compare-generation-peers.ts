@@ -44,7 +44,7 @@ export interface GenerationExtent {
  */
 const mostOtherTokens = 2;
 const agreementPrompts = 12;
-const turnsOf = (tokens: number): number => (tokens <= 2048 ? 3 : tokens <= 8192 ? 2 : 1);
+const turnsOf = (tokens: number): number => (tokens <= 2048 ? 2 : 1);
 const decodeTurns = 5;
 const decodedTokens = 24;
 

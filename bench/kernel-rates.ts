@@ -27,10 +27,15 @@ const models = [
   { headSize: 64, compile: wideHeadsPackage },
 ] as const;
 
-function ratesOf(report: BenchReport, backend: KernelRate['backend'], headSize: number): readonly KernelRate[] {
+/** Held against the limit as it was measured beside them, which is given too. */
+function ratesOf(
+  report: BenchReport,
+  backend: KernelRate['backend'],
+  headSize: number,
+): readonly (KernelRate & { readonly limit: number })[] {
   const { simdLimit, results, threads } = report;
   if (simdLimit === undefined) throw new Error('The report of atpc bench has no SIMD limit.');
-  const limit = limitOfBuild(simdLimit) * threads.used;
+  const limit = limitOfBuild(simdLimit);
   return results.flatMap(({ tokens, profile = [] }) =>
     (['gemm', 'attention'] as const).map((kind) => {
       const own = profile.filter((kernel) => kernel.kind === kind);
@@ -39,7 +44,8 @@ function ratesOf(report: BenchReport, backend: KernelRate['backend'], headSize: 
       const gflopsPerSecond = flops / milliseconds / 1e6;
       return {
         ...{ backend, headSize, tokens: tokens ?? NaN, threads: threads.used, kind, gflopsPerSecond },
-        shareOfLimit: gflopsPerSecond / limit,
+        limit,
+        shareOfLimit: gflopsPerSecond / (limit * threads.used),
         leastShareOfLimit: Math.min(...own.map(({ shareOfLimit }) => shareOfLimit ?? NaN)),
       };
     }),
@@ -53,7 +59,7 @@ export async function measureKernelRates(
   progress: (text: string) => void,
 ): Promise<KernelRates> {
   const limits: CoreLimit[] = [];
-  const rates: KernelRate[] = [];
+  const rates: (KernelRate & { readonly limit: number })[] = [];
   for (const { headSize, compile } of models) {
     const folder = await compile();
     for (const backend of backends) {
@@ -68,5 +74,14 @@ export async function measureKernelRates(
       }
     }
   }
-  return { limits, rates };
+  // A limit that another program disturbed is too low: the fastest of a backend counts for all of it.
+  const most = (backend: KernelRate['backend']): number =>
+    Math.max(...limits.flatMap((limit) => ('native' in limit === (backend === 'native') ? [limitOfBuild(limit)] : [])));
+  return {
+    limits,
+    rates: rates.map(({ limit, ...rate }) => {
+      const share = limit / most(rate.backend);
+      return { ...rate, shareOfLimit: rate.shareOfLimit * share, leastShareOfLimit: rate.leastShareOfLimit * share };
+    }),
+  };
 }
