@@ -10,16 +10,15 @@ import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
 import { integerList } from '../compiler/cli/bench-flags.ts';
 import { readPackageManifest } from '../compiler/cli/package-manifest.ts';
-import { formatTable } from '../compiler/cli/table.ts';
 import { usageError } from '../compiler/cli/usage-error.ts';
 import { TextTokenizer } from '../runtime/tokenizer.ts';
 import { benchmarksPage, withSection } from './benchmarks-page.ts';
 import { compareGenerationPeers } from './compare-generation-peers.ts';
-import type { Rows } from './compare-tables.ts';
 import { generationPeerNames, type GenerationFiles, type Prompt } from './generation-peers.ts';
 import { peersSection, peersTitle, readingTable, timesPlot, type GenerationPeersFigures } from './generation-peers-page.ts';
 import { thisMachine } from './machine.ts';
 import { atpc, BenchError } from './model-files.ts';
+import { printTable } from './print-table.ts';
 import { runCommand } from './run-command.ts';
 
 const checkout = fileURLToPath(new URL('..', import.meta.url));
@@ -108,11 +107,6 @@ async function measure(values: {
   return { machine: thisMachine(), comparison };
 }
 
-function print(title: string, rows: Rows): void {
-  const columns = (rows[0] ?? []).map((_, column) => column).slice(1);
-  process.stdout.write(`\n${title}\n\n${formatTable(rows, columns)}\n`);
-}
-
 async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
@@ -140,8 +134,8 @@ async function main(args: readonly string[]): Promise<void> {
   if (values.json !== undefined && !values.show) await writeFile(values.json, JSON.stringify(figures, null, 1));
   const { processor, cores, node } = figures.machine;
   process.stdout.write(`${processor}, ${cores} cores, Node ${node}, ${figures.comparison.threads} threads\n`);
-  print('Reading, ms a token (fastest to slowest turn)', readingTable(figures.comparison, 'prefill'));
-  print('Decoding after it, ms a token', readingTable(figures.comparison, 'decode'));
+  printTable('Reading, ms a token (fastest to slowest turn)', readingTable(figures.comparison, 'prefill'));
+  printTable('Decoding after it, ms a token', readingTable(figures.comparison, 'decode'));
   if (values.write) {
     await writeFile(plot, await timesPlot(figures.comparison));
     const old = existsSync(page)

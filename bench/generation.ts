@@ -9,10 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
 import { integerList } from '../compiler/cli/bench-flags.ts';
-import { formatTable } from '../compiler/cli/table.ts';
 import { usageError } from '../compiler/cli/usage-error.ts';
 import { benchmarksPage, generationSection, generationTitle, withSection } from './benchmarks-page.ts';
-import type { Rows } from './compare-tables.ts';
 import {
   decodeTable,
   generationModes,
@@ -25,6 +23,7 @@ import {
 import { measureGeneration, stretchTokens } from './generation-times.ts';
 import { thisMachine } from './machine.ts';
 import { atpc, BenchError } from './model-files.ts';
+import { printTable } from './print-table.ts';
 import { runCommand } from './run-command.ts';
 
 const checkout = fileURLToPath(new URL('..', import.meta.url));
@@ -63,10 +62,6 @@ async function packageOf(mode: GenerationMode, plan: string, folder: string, kee
   const length = ['--max-seq', String(longest), '--beyond-trained-context'];
   await atpc(['compile', model, '-o', out, '--quiet', ...length, ...compileFlags[mode](plan)], `Compiling ${mode}`);
   return out;
-}
-function print(title: string, rows: Rows): void {
-  const columns = (rows[0] ?? []).map((_, column) => column).slice(1);
-  process.stdout.write(`\n${title}\n\n${formatTable(rows, columns)}\n`);
 }
 
 async function main(args: readonly string[]): Promise<void> {
@@ -122,10 +117,10 @@ async function main(args: readonly string[]): Promise<void> {
   const { processor, cores, node } = figures.machine;
   process.stdout.write(`${processor}, ${cores} cores, Node ${node}\n`);
   for (const [measure, what] of measures) {
-    print(`Reading a text, ${what}`, prefillTable(figures, measure));
-    print(`Decoding, ${what}`, decodeTable(figures, measure));
+    printTable(`Reading a text, ${what}`, prefillTable(figures, measure));
+    printTable(`Decoding, ${what}`, decodeTable(figures, measure));
   }
-  print('Memory', memoryTable(figures));
+  printTable('Memory', memoryTable(figures));
   if (values.write) {
     const old = existsSync(page)
       ? await readFile(page, 'utf8')
@@ -134,7 +129,7 @@ async function main(args: readonly string[]): Promise<void> {
     const written = withSection(old, generationTitle, generationSection(figures));
     await writeFile(page, await format(written, { ...style, parser: 'markdown' }));
   }
-  if (values.profile) for (const { title, rows } of profileTables(figures)) print(title, rows);
+  if (values.profile) for (const { title, rows } of profileTables(figures)) printTable(title, rows);
 }
 
 await runCommand(main, usage);
