@@ -44,7 +44,8 @@ export interface GenerationExtent {
  */
 const mostOtherTokens = 2;
 const agreementPrompts = 12;
-const turnsOf = (tokens: number): number => (tokens <= 2048 ? 2 : 1);
+/** A text of 32k tokens takes the slowest of them five minutes and more. */
+const turnsOf = (tokens: number): number => (tokens <= 8192 ? 3 : 1);
 const decodeTurns = 5;
 const decodedTokens = 24;
 

@@ -52,26 +52,25 @@ async function compilePackages(folder: string, keep: boolean): Promise<Generatio
 }
 const targets = ['wasm', 'native'];
 
-/** Prompts of about so many tokens from the start of a text. */
+/** Prompts from the start of a text, of the most characters that are at most so many tokens: a session holds no more. */
 async function promptsOf(packageFolder: string, text: string): Promise<(tokens: number) => Prompt> {
   const { tokenizer } = await readPackageManifest(packageFolder);
   if (!tokenizer) throw new BenchError(`The package in ${packageFolder} has no tokenizer.`);
   const read = async (name: string): Promise<object> =>
     JSON.parse(await readFile(path.join(packageFolder, name), 'utf8')) as object;
   const encoder = new TextTokenizer(await read(tokenizer.file), await read(tokenizer.config), Infinity);
-  const sample = text.slice(0, 20_000);
-  const charactersPerToken = sample.length / encoder.idsOf(sample, false).length;
   return (tokens) => {
-    let characters = Math.round(tokens * charactersPerToken);
-    let ids = encoder.idsOf(text.slice(0, characters), false);
-    // Never more than was asked for: a session holds so many.
-    while (ids.length > tokens) {
-      characters -= Math.max(1, Math.round((ids.length - tokens) * charactersPerToken));
-      ids = encoder.idsOf(text.slice(0, characters), false);
+    let [characters, beyond] = [0, Math.min(text.length, mostCharactersPerToken * tokens)];
+    while (beyond - characters > 1) {
+      const middle = (characters + beyond) >> 1;
+      if (encoder.idsOf(text.slice(0, middle), false).length <= tokens) characters = middle;
+      else beyond = middle;
     }
-    return { text: text.slice(0, characters), ids };
+    return { text: text.slice(0, characters), ids: encoder.idsOf(text.slice(0, characters), false) };
   };
 }
+/** Of English text, over any length that is measured. */
+const mostCharactersPerToken = 8;
 
 async function measure(values: {
   readonly shared: string;
