@@ -2,7 +2,7 @@
 import { isOp, tensorOf, type Node } from '../../ir/graph.ts';
 import { ceilDivideSizes, elementCount, multiplySizes, sizeAtMost, type Size } from '../../ir/size.ts';
 import type { TensorType } from '../../ir/type.ts';
-import { gemmActivations, isGemm, type Group, type GroupKind } from '../../passes/fuse/groups.ts';
+import type { Group, GroupKind } from '../../passes/fuse/groups.ts';
 import type { Stage } from '../../passes/pass.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import type { Target } from '../codegen/target.ts';
@@ -11,14 +11,15 @@ import { appendRows, type Extent } from './append-rows.ts';
 import { kernelSegments, type SegmentOperand } from './attention-segments.ts';
 import { lowerCachedAttention } from './cached-attention.ts';
 import type { BufferRange, Dispatch, DispatchList, Port, RepeatPlace } from './dispatch.ts';
-import type { EpilogueStep, Kernel } from './kernel.ts';
+import type { Kernel } from './kernel.ts';
 import { broadcastAxes, lastStride, LoopBody, type AxisMap } from './loop-body.ts';
+import { lowerGemm, lowerLookup, type ProductLowering } from './lower-products.ts';
 import { mergeMaps } from './merge-maps.ts';
 import { neededFrom } from './needed-from.ts';
-import { NodeMemory, type MatrixPart, type Writer } from './node-memory.ts';
+import { NodeMemory, type Writer } from './node-memory.ts';
 import { planNorms, type NormPlan } from './plan-norms.ts';
 import { ProductNorms } from './product-norms.ts';
-import { reshapeView, sliceView, type View } from './view.ts';
+import type { View } from './view.ts';
 
 const identityAxes = (rank: number): AxisMap => Array.from({ length: rank }, (_, axis) => axis);
 const rangeOf = ({ buffer, offset }: View): BufferRange => ({ buffer, offset });
@@ -56,6 +57,7 @@ class Lowering {
   readonly #needs: ReturnType<typeof neededFrom>;
   readonly #norms: NormPlan;
   readonly #productNorms: ProductNorms;
+  readonly #products: ProductLowering;
 
   constructor(stage: Stage, target: Target, { formatOf = () => null, isHalf = () => false }: LowerOptions) {
     this.#stage = stage;
@@ -75,6 +77,12 @@ class Lowering {
         : { formatOf, isHalf: () => false, largestBytes: Infinity },
     );
     this.#productNorms = new ProductNorms(this.#norms, this.#memory);
+    this.#products = {
+      memory: this.#memory,
+      target,
+      norms: this.#productNorms,
+      push: ({ kernel, origin, reads, writes, integers, items }) => this.#push(kernel, origin, reads, writes, integers, items),
+    };
   }
 
   run(): DispatchList {
@@ -128,8 +136,8 @@ class Lowering {
   }
 
   readonly #emit: { readonly [K in GroupKind]: (group: Group) => void } = {
-    gemm: (group) => this.#emitGemm(group),
-    lookup: (group) => this.#emitLookup(group),
+    gemm: (group) => lowerGemm(group, this.#products),
+    lookup: (group) => lowerLookup(group, this.#products),
     map: (group) => this.#emitMap(group, this.#memory.result(group.root)),
     norm: (group) => this.#emitNorm(group),
     attention: (group) => this.#emitAttention(group),
@@ -262,97 +270,6 @@ class Lowering {
       [...shape, ...body.integers, ...(handed ? [handed.columns] : [])],
       elementCount(shape.slice(0, -1)),
     );
-  }
-
-  #emitGemm(group: Group): void {
-    const product = group.nodes.find(isGemm) as Node;
-    const [x, weight] = product.inputs as [Node, Node<'parameter'> & Node];
-    const side = this.#productNorms.rowsOf(x);
-    const left = this.#memory.rows(side.node);
-    const blocks = this.#memory.blocks(weight);
-    const parts = blocks?.parts ?? this.#memory.matrix(weight, this.#target.gemmWeights);
-    const [m, k] = left.shape as [Size, Size];
-    const n = Number(weight.attributes.shape[0]);
-    const epilogue: EpilogueStep[] = [];
-    /** What the epilogue reads, with the axis of the result's columns. */
-    const extra: { readonly view: View; readonly axis: number }[] = [];
-    const residualStrides: Size[] = [];
-    const normed = [side];
-    let last = product;
-    for (const node of group.nodes.slice(1)) {
-      const other = node.inputs.find((input) => input !== last);
-      const activation = gemmActivations.find((op) => op === node.op);
-      if (activation) epilogue.push({ step: 'activation', op: activation });
-      else if (other && tensorOf(other).shape.length === 1 && other.op === 'parameter') {
-        epilogue.push({ step: 'bias' });
-        extra.push({ view: this.#memory.contiguous(other), axis: 0 });
-      } else if (other) {
-        const residual = this.#productNorms.rowsOf(other);
-        const rows = this.#memory.rows(residual.node);
-        const { norm, epsilon } = residual.norm ?? {};
-        epilogue.push({ step: 'residual', ...(norm && epsilon !== undefined && { normed: { norm, epsilon } }) });
-        normed.push(residual);
-        extra.push({ view: rows, axis: 1 });
-        residualStrides.push(rows.strides[0] as Size);
-      }
-      last = node;
-    }
-    const result = this.#memory.result(group.root);
-    const rows = reshapeView(result, [m, n]) as View;
-    const right = parts[0]?.views[0]?.buffer.elementType === 'f16' ? 'f16' : 'f32';
-    const schedule = blocks ? this.#target.blockGemmSchedule(m, n, k) : this.#target.gemmSchedule(m, n, k);
-    const gathered = this.#productNorms.gathered(group.root, schedule);
-    const norms = { ...(side.norm && { leftNorm: side.norm }), ...(gathered && { gathers: gathered.norm }) };
-    const kernel = (
-      blocks
-        ? { kind: 'block_gemm', format: blocks.format, epilogue, schedule, ...norms }
-        : { kind: 'gemm', right, epilogue, schedule, ...norms }
-    ) as Extract<Kernel, { kind: 'gemm' | 'block_gemm' }>;
-    if (gathered && parts.length > 1)
-      throw new AtpcError('ATPC-399', `The weight of node %${product.id} is in parts, and statistics are of whole rows.`);
-    const { rowTile, columnTile } = schedule;
-    const origin = { ...group, nodes: [...normed.flatMap(({ nodes }) => nodes), ...group.nodes] };
-    // Rows of the right side are columns of the result.
-    for (const part of parts) {
-      const [first, end] = part.rows;
-      const ofPart = (view: View, axis: number): View => (parts.length === 1 ? view : sliceView(view, axis, first, end - first));
-      const columns = parts.length === 1 ? n : end - first;
-      const items = multiplySizes(ceilDivideSizes(m, rowTile), ceilDivideSizes(columns, columnTile));
-      const strides = [left.strides[0] as Size, rows.strides[0] as Size, ...residualStrides];
-      const integers = [m, columns, k, ...strides, ...normed.flatMap((own) => own.integers)];
-      const reads = [
-        left,
-        ...part.views,
-        ...extra.map(({ view, axis }) => ofPart(view, axis)),
-        ...normed.flatMap((own) => own.reads),
-      ];
-      const writes = [ofPart(rows, 1), ...(gathered ? [gathered.view] : [])];
-      this.#push(kernel, this.#partOrigin(origin, part, parts), reads, writes, integers, items);
-    }
-  }
-  /** Dispatches over parts of a weight say which. */
-  #partOrigin(group: Group, { rows }: MatrixPart, parts: readonly MatrixPart[]): Origin {
-    if (parts.length === 1) return group;
-    const { nodes, boundary } = group;
-    return { nodes, boundary, label: `${this.#memory.label(nodes)} (rows ${rows.join(' to ')} of the weight)` };
-  }
-
-  #emitLookup(group: Group): void {
-    const [table, indices] = group.root.inputs as [Node<'parameter'> & Node, Node];
-    const blocks = this.#memory.blocks(table);
-    if (!blocks) throw new AtpcError('ATPC-399', `The table '${table.attributes.name}' of a look-up is not kept in blocks.`);
-    const ids = this.#memory.contiguous(indices);
-    const result = this.#memory.result(group.root);
-    const count = elementCount(ids.shape);
-    const { format, parts } = blocks;
-    const width = table.attributes.shape[1] as Size;
-    for (const part of parts) {
-      const [first, end] = part.rows;
-      const held = parts.length === 1 ? [] : [first, end - first];
-      const kernel: Kernel = { kind: 'block_lookup', format, ...(parts.length === 1 ? {} : { part: true }) };
-      const origin = this.#partOrigin(group, part, parts);
-      this.#push(kernel, origin, [ids, ...part.views], [result], [count, width, ...held], count);
-    }
   }
 
   #emitAttention(group: Group): void {
