@@ -1,7 +1,7 @@
 /**
  * Attention over segments as a flash kernel (Dao et al. 2022, arXiv 2205.14135): for a tile of queries of one head, all
  * segments are read in order with an online softmax, so that nothing of size queries x keys exists, and segments of any kind
- * merge by their log sum exp. The contract is AttentionKernel in compiler/kernel/kernel.ts.
+ * merge by their log sum exp. The contract is AttentionKernel in compiler/kernel/attention-kernels.ts.
  */
 import { attentionIntegers } from '../attention-integers.ts';
 import { addSizes } from '../../../ir/size.ts';
