@@ -1,4 +1,5 @@
 import type { Size } from '../../../ir/size.ts';
+import { writeSize, type SizeLanguage } from '../write-size.ts';
 import type { FunctionDefinition } from './code.ts';
 import type { KernelBuilder } from './kernel-builder.ts';
 
@@ -22,27 +23,14 @@ const ceilDivide: FunctionDefinition = {
   uses: [floorDivide],
   body: (code) => code.return('-floor_divide(-a, b)'),
 };
+const divisions = { 'floor/': floorDivide, 'ceil/': ceilDivide };
 
-/** An ir size over named i32 values, as the runtime evaluates it: division rounds down (or up), also below zero. */
+/** An ir size over named i32 values. */
 export function sizeExpression(k: KernelBuilder, size: Size, symbols: Readonly<Record<string, string>>): string {
-  if (typeof size === 'number') return k.i32(size);
-  if (typeof size === 'string') {
-    const value = symbols[size];
-    if (value === undefined) throw new RangeError(`The size has the symbol '${size}', which is not bound in this kernel.`);
-    return value;
-  }
-  const [a, b] = [sizeExpression(k, size[1], symbols), sizeExpression(k, size[2], symbols)];
-  switch (size[0]) {
-    case '+':
-      return `(${a} + ${b})`;
-    case '*':
-      return `(${a} * ${b})`;
-    case 'floor/':
-      return `${k.use(floorDivide)}(${a}, ${b})`;
-    case 'ceil/':
-      return `${k.use(ceilDivide)}(${a}, ${b})`;
-    case 'min':
-    case 'max':
-      return k.call(size[0], a, b);
-  }
+  const language: SizeLanguage = {
+    integer: (value) => k.i32(value),
+    call: (operator, a, b) =>
+      operator === 'min' || operator === 'max' ? k.call(operator, a, b) : `${k.use(divisions[operator])}(${a}, ${b})`,
+  };
+  return writeSize(language, size, symbols);
 }

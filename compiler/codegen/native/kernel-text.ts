@@ -4,6 +4,7 @@
  * specialises it.
  */
 import type { Size } from '../../../ir/size.ts';
+import { writeSize, type SizeLanguage } from '../write-size.ts';
 
 /** C text that kernels share: in the file once, after what it uses. */
 export interface SharedText {
@@ -78,27 +79,9 @@ export function f32Constant(value: number): string {
   return `${/[.e]/.test(digits) ? digits : `${Object.is(rounded, -0) ? '-0' : digits}.0`}f`;
 }
 
-/** An ir size over named i64 values; division rounds down (or up), also below zero. */
+const sizeFunctions = { 'floor/': 'floor_divide', 'ceil/': 'ceil_divide', min: 'minimum', max: 'maximum' };
+/** An ir size over named i64 values. */
 export function sizeText(size: Size, symbols: Readonly<Record<string, string>>): string {
-  if (typeof size === 'number') return String(size);
-  if (typeof size === 'string') {
-    const value = symbols[size];
-    if (value === undefined) throw new RangeError(`The size has the symbol '${size}', which is not bound in this kernel.`);
-    return value;
-  }
-  const [a, b] = [sizeText(size[1], symbols), sizeText(size[2], symbols)];
-  switch (size[0]) {
-    case '+':
-      return `(${a} + ${b})`;
-    case '*':
-      return `(${a} * ${b})`;
-    case 'floor/':
-      return `floor_divide(${a}, ${b})`;
-    case 'ceil/':
-      return `ceil_divide(${a}, ${b})`;
-    case 'min':
-      return `minimum(${a}, ${b})`;
-    case 'max':
-      return `maximum(${a}, ${b})`;
-  }
+  const language: SizeLanguage = { integer: String, call: (operator, a, b) => `${sizeFunctions[operator]}(${a}, ${b})` };
+  return writeSize(language, size, symbols);
 }
