@@ -6,10 +6,11 @@
 import { addSizes, multiplySizes } from '../../../ir/size.ts';
 import type { Size } from '../../../ir/size.ts';
 import type { ClustersSegment } from '../../kernel/kernel.ts';
+import type { SegmentParameters } from '../attention-scratch.ts';
 import { AtpcError } from '../../../runtime/errors.ts';
 import { attentionChosen, chosenClusterBytes, chosenFixedBytes } from './attention-chosen.ts';
 import { attentionFrame } from './attention-frame.ts';
-import type { SegmentContext, SegmentParameters, SegmentText } from './attention-frame.ts';
+import type { SegmentContext, SegmentText } from './attention-frame.ts';
 import { listKeys, mostRows } from './attention-few.ts';
 import { candidateBytes, candidateRoom } from './attention-select.ts';
 import { f32Constant, indented, sizeText, type SharedText } from './kernel-text.ts';

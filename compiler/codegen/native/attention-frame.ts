@@ -7,11 +7,6 @@ import { attentionRows, fewKeys, listKeys, mostRows } from './attention-few.ts';
 import { mostGroup } from './attention-tile.ts';
 import type { SharedText } from './kernel-text.ts';
 
-/** Declarations of operands and names of integers of a segment, in the order of kernel.ts. */
-export interface SegmentParameters {
-  readonly operands: readonly string[];
-  readonly integers: readonly string[];
-}
 export interface SegmentContext {
   readonly kernel: AttentionKernel;
   /** A parameter of the segment in the C text. */

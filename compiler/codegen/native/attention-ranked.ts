@@ -5,8 +5,9 @@
 import { addSizes, multiplySizes } from '../../../ir/size.ts';
 import type { Size } from '../../../ir/size.ts';
 import type { RankedSegment } from '../../kernel/kernel.ts';
+import type { SegmentParameters } from '../attention-scratch.ts';
 import { attentionFrame } from './attention-frame.ts';
-import type { SegmentContext, SegmentParameters, SegmentText } from './attention-frame.ts';
+import type { SegmentContext, SegmentText } from './attention-frame.ts';
 import { attentionSelect, candidateBytes, candidateRoom } from './attention-select.ts';
 import { mostGroup } from './attention-tile.ts';
 import { sizeText, type SharedText } from './kernel-text.ts';

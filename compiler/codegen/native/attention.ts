@@ -4,13 +4,13 @@
  * merge by their log sum exp. The contract is AttentionKernel in compiler/kernel/attention-kernels.ts.
  */
 import { attentionIntegers } from '../attention-integers.ts';
-import { addSizes } from '../../../ir/size.ts';
+import { attentionScratchBytes, type SegmentNeeds } from '../attention-scratch.ts';
 import type { Size } from '../../../ir/size.ts';
 import type { AttentionKernel, AttentionKernelSegment, KeysSegment, TokenRange } from '../../kernel/kernel.ts';
 import { clustersParameters, clustersScratch, clustersText } from './attention-clusters.ts';
 import { fewQueries, mostRows } from './attention-few.ts';
 import { attentionFrame, rowFunctions, rowFunctionsName, scratchLayout, tileStatement } from './attention-frame.ts';
-import type { ScratchLayout, SegmentContext, SegmentParameters, SegmentText } from './attention-frame.ts';
+import type { ScratchLayout, SegmentContext, SegmentText } from './attention-frame.ts';
 import { rankedParameters, rankedScratch, rankedText } from './attention-ranked.ts';
 import { f32Constant, indented, type NativeKernel } from './kernel-text.ts';
 
@@ -19,10 +19,7 @@ export function attentionSchedule(_headSize: number, _valueSize: number, decodes
   return { queryTile: 64, keyTile: 64, fewQueries: decodes };
 }
 
-interface SegmentRenderer<S extends AttentionKernelSegment> {
-  parameters(segment: S): SegmentParameters;
-  /** Bytes beside those that every attention kernel has; `integers` are those of the segment. */
-  scratch(segment: S, integers: readonly Size[], kernel: AttentionKernel): Size;
+interface SegmentRenderer<S extends AttentionKernelSegment> extends SegmentNeeds<S> {
   text(segment: S, context: SegmentContext): SegmentText;
 }
 
@@ -67,15 +64,7 @@ function rendererOf<S extends AttentionKernelSegment>(segment: S): SegmentRender
 }
 
 export function attentionScratch(kernel: AttentionKernel, integers: readonly Size[]): Size {
-  let next = attentionIntegers(kernel).length;
-  const largest = kernel.segments.map((segment): Size => {
-    const count = rendererOf(segment).parameters(segment).integers.length;
-    const own = integers.slice(next, next + count);
-    next += count;
-    return rendererOf(segment).scratch(segment, own, kernel);
-  });
-  // Segments come one after the other, in the same bytes; a sum of few terms stays simpler than their maximum.
-  return addSizes(scratchLayout(kernel).segments, ...largest.filter((size) => size !== 0));
+  return attentionScratchBytes(kernel, integers, scratchLayout(kernel).segments, rendererOf);
 }
 
 /** Runs a text where the sequence has a number of tokens inside the range. */

@@ -2,23 +2,10 @@
  * Literal ATP's principal rows (Niu, Prakash, Avestimehr 2024, arXiv 2403.02352): U_r^T X of the singular value decomposition
  * X = U S V^T, in float64, by the eigenvectors of X X^T or of X^T X, whichever is smaller.
  */
-import { addSizes, minSize, multiplySizes, type Size } from '../../../ir/size.ts';
 import type { PrincipalRowsKernel } from '../../kernel/kernel.ts';
 import { sizeText, type NativeKernel, type SharedText } from './kernel-text.ts';
 import { meanRows } from './mean-rows.ts';
 import { symmetricEigen } from './symmetric-eigen.ts';
-
-/** X in float64, the Gram matrix and its basis, four rows of min(s, d) elements and two of d, the positions of the tokens. */
-export function principalRowsScratch(_kernel: PrincipalRowsKernel, [, tokens = 0, size = 0]: readonly Size[]): Size {
-  const smaller = minSize(tokens, size);
-  const elements = addSizes(
-    multiplySizes(tokens, size),
-    multiplySizes(2, smaller, smaller),
-    multiplySizes(4, smaller),
-    multiplySizes(2, size),
-  );
-  return addSizes(multiplySizes(8, elements), multiplySizes(4, tokens));
-}
 
 const gramMatrix: SharedText = {
   name: 'gram_matrix',

@@ -1,13 +1,7 @@
 /** Principal keys by position (atp-modes.md, segment): the unpadded tokens in `count` runs of equal length, each one mean. */
-import { multiplySizes, type Size } from '../../../ir/size.ts';
 import type { SegmentMeansKernel } from '../../kernel/kernel.ts';
 import { sizeText, type NativeKernel } from './kernel-text.ts';
 import { meanRows } from './mean-rows.ts';
-
-/** The positions of the unpadded tokens. */
-export function segmentMeansScratch(_kernel: SegmentMeansKernel, integers: readonly Size[]): Size {
-  return multiplySizes(integers[2] ?? 0, 4);
-}
 
 export function renderSegmentMeans({ headSize, valueSize, count }: SegmentMeansKernel): NativeKernel {
   return {

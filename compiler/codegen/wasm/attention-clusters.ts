@@ -6,9 +6,10 @@
 import { addSizes, multiplySizes } from '../../../ir/size.ts';
 import type { Size } from '../../../ir/size.ts';
 import type { AttentionKernel, ClustersSegment } from '../../kernel/kernel.ts';
+import type { SegmentParameters } from '../attention-scratch.ts';
 import { AtpcError } from '../../../runtime/errors.ts';
 import { at, emitKeyRows, emitMerge, headIndex, whereTokens } from './attention-frame.ts';
-import type { AttentionFrame, SegmentLocals, SegmentParameters } from './attention-frame.ts';
+import type { AttentionFrame, SegmentLocals } from './attention-frame.ts';
 import { attendRows, fillList, gatherListBytes, gatherRows } from './attention-gather.ts';
 import { findThresholds, listSelected } from './attention-select.ts';
 import { addBias, emitExp, padTile, panelRowBytes, scoreTile } from './attention-tile.ts';

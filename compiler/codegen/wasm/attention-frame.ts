@@ -20,11 +20,6 @@ import {
   softmaxTile,
 } from './attention-tile.ts';
 
-/** Names of the operands and integers of a segment, in the order of kernel.ts. */
-export interface SegmentParameters {
-  readonly operands: readonly string[];
-  readonly integers: readonly string[];
-}
 /** The parameters of one segment as locals. */
 export interface SegmentLocals {
   operand(name: string): Local<'i32'>;

@@ -5,8 +5,9 @@
 import { addSizes, multiplySizes } from '../../../ir/size.ts';
 import type { Size } from '../../../ir/size.ts';
 import type { RankedSegment } from '../../kernel/kernel.ts';
+import type { SegmentParameters } from '../attention-scratch.ts';
 import { at, emitPanel, headAddress, headIndex, whereTokens } from './attention-frame.ts';
-import type { AttentionFrame, SegmentLocals, SegmentParameters } from './attention-frame.ts';
+import type { AttentionFrame, SegmentLocals } from './attention-frame.ts';
 import { attendRows, emitParts, gatherRows } from './attention-gather.ts';
 import { findThresholds, listSelected } from './attention-select.ts';
 import { emitExp, lowest, padTile, panelRowBytes, scoreTile, softmaxTile } from './attention-tile.ts';

@@ -4,14 +4,14 @@
  * merge by their log sum exp. The contract is AttentionKernel in compiler/kernel/attention-kernels.ts.
  */
 import { attentionIntegers } from '../attention-integers.ts';
-import { addSizes } from '../../../ir/size.ts';
+import { attentionScratchBytes, type SegmentNeeds } from '../attention-scratch.ts';
 import type { Size } from '../../../ir/size.ts';
 import { AtpcError } from '../../../runtime/errors.ts';
 import type { AttentionKernel, AttentionKernelSegment, KeysSegment } from '../../kernel/kernel.ts';
 import { clustersParameters, clustersScratch, emitClusters } from './attention-clusters.ts';
 import { fewRows, packFew } from './attention-few.ts';
 import { at, emitKeyRows, emitPanels, emitReset, headAddress, scratchLayout, whereTokens } from './attention-frame.ts';
-import type { AttentionFrame, SegmentLocals, SegmentParameters } from './attention-frame.ts';
+import type { AttentionFrame, SegmentLocals } from './attention-frame.ts';
 import { emitRanked, rankedParameters, rankedScratch } from './attention-ranked.ts';
 import { panelLanes } from './attention-tile.ts';
 import { logF32 } from './math.ts';
@@ -24,10 +24,7 @@ export function attentionSchedule(headSize: number, valueSize: number, decodes =
   return { queryTile: 32, keyTile: 64, fewQueries: decodes && headSize % 4 === 0 && valueSize % 4 === 0 };
 }
 
-interface SegmentRenderer<S extends AttentionKernelSegment> {
-  parameters(segment: S): SegmentParameters;
-  /** Bytes beside those that every attention kernel has; `integers` are those of the segment. */
-  scratch(segment: S, integers: readonly Size[], kernel: AttentionKernel): Size;
+interface SegmentRenderer<S extends AttentionKernelSegment> extends SegmentNeeds<S> {
   emit(frame: AttentionFrame, segment: S, locals: SegmentLocals): void;
 }
 
@@ -83,15 +80,7 @@ function rendererOf<S extends AttentionKernelSegment>(segment: S): SegmentRender
 }
 
 export function attentionScratch(kernel: AttentionKernel, integers: readonly Size[]): Size {
-  let next = attentionIntegers(kernel).length;
-  const largest = kernel.segments.map((segment): Size => {
-    const count = rendererOf(segment).parameters(segment).integers.length;
-    const own = integers.slice(next, next + count);
-    next += count;
-    return rendererOf(segment).scratch(segment, own, kernel);
-  });
-  // Segments come one after the other, in the same bytes; a sum of few terms stays simpler than their maximum.
-  return addSizes(scratchLayout(kernel).segments, ...largest.filter((size) => size !== 0));
+  return attentionScratchBytes(kernel, integers, scratchLayout(kernel).segments, rendererOf);
 }
 
 export function renderAttention(kernel: AttentionKernel, { module, name }: KernelContext): void {

@@ -2,8 +2,6 @@
  * Literal ATP's principal rows (Niu, Prakash, Avestimehr 2024, arXiv 2403.02352): U_r^T X of the singular value decomposition
  * X = U S V^T, in float64, by the eigenvectors of X X^T or of X^T X, whichever is smaller.
  */
-import { addSizes, minSize, multiplySizes } from '../../../ir/size.ts';
-import type { Size } from '../../../ir/size.ts';
 import type { PrincipalRowsKernel } from '../../kernel/kernel.ts';
 import { listTokens } from './mean-rows.ts';
 import { addScaledF64, dotF64, eigenSymmetric, elementF64 } from './symmetric-eigen.ts';
@@ -11,18 +9,6 @@ import { defineFunction } from './wat-builder.ts';
 import type { FunctionBuilder, KernelContext } from './wat-builder.ts';
 import { f32, f64, i32, select } from './wat-code.ts';
 import type { Code, Local } from './wat-code.ts';
-
-/** X in float64, the Gram matrix and its basis, four rows of min(s, d) elements and two of d, the positions of the tokens. */
-export function principalRowsScratch(_kernel: PrincipalRowsKernel, [, tokens = 0, size = 0]: readonly Size[]): Size {
-  const smaller = minSize(tokens, size);
-  const elements = addSizes(
-    multiplySizes(tokens, size),
-    multiplySizes(2, smaller, smaller),
-    multiplySizes(4, smaller),
-    multiplySizes(2, size),
-  );
-  return addSizes(multiplySizes(8, elements), multiplySizes(4, tokens));
-}
 
 /** gram [tokens][tokens] = X X^T, for X [tokens][size]. */
 const rowProducts = defineFunction(

@@ -1,6 +1,6 @@
 /** The renderer of each kind of kernel, and the scratch that one lane needs for it. */
-import type { Size } from '../../../ir/size.ts';
 import type { Kernel, KernelKind } from '../../kernel/kernel.ts';
+import { scratchBytesWith } from '../scratch-bytes.ts';
 import { attentionScratch, renderAttention } from './attention.ts';
 import { blockGemmScratch, renderBlockGemm } from './block-gemm.ts';
 import { renderBlockLookup } from './block-lookup.ts';
@@ -10,9 +10,9 @@ import { evictScratch, renderEvict } from './evict.ts';
 import { gemmScratch, renderGemm } from './gemm.ts';
 import { renderMap, renderMaps } from './map.ts';
 import { renderNorm } from './norm.ts';
-import { principalRowsScratch, renderPrincipalRows } from './principal-rows.ts';
+import { renderPrincipalRows } from './principal-rows.ts';
 import { renderScoreKeys, scoreKeysScratch } from './score-keys.ts';
-import { renderSegmentMeans, segmentMeansScratch } from './segment-means.ts';
+import { renderSegmentMeans } from './segment-means.ts';
 import type { KernelContext } from './wat-builder.ts';
 
 type KernelOf<K extends KernelKind> = Extract<Kernel, { kind: K }>;
@@ -32,26 +32,17 @@ const renderers: { readonly [K in KernelKind]: (kernel: KernelOf<K>, context: Ke
   evict: renderEvict,
   score_keys: renderScoreKeys,
 };
-/** Bytes, from the integers of a dispatch in the order of kernel.ts. */
-const scratch: { readonly [K in KernelKind]: (kernel: KernelOf<K>, integers: readonly Size[]) => Size } = {
-  map: () => 0,
-  maps: () => 0,
-  norm: () => 0,
-  gemm: gemmScratch,
-  block_gemm: blockGemmScratch,
-  block_lookup: () => 0,
-  attention: attentionScratch,
-  cluster: clusterScratch,
-  segment_means: segmentMeansScratch,
-  principal_rows: principalRowsScratch,
-  cluster_block: clusterBlockScratch,
-  evict: evictScratch,
-  score_keys: scoreKeysScratch,
-};
 
 export function renderKernel<K extends KernelKind>(kernel: KernelOf<K> & { readonly kind: K }, context: KernelContext): void {
   renderers[kernel.kind](kernel, context);
 }
-export function scratchBytes<K extends KernelKind>(kernel: KernelOf<K> & { readonly kind: K }, integers: readonly Size[]): Size {
-  return scratch[kernel.kind](kernel, integers);
-}
+
+export const scratchBytes = scratchBytesWith({
+  gemm: gemmScratch,
+  block_gemm: blockGemmScratch,
+  attention: attentionScratch,
+  cluster: clusterScratch,
+  cluster_block: clusterBlockScratch,
+  evict: evictScratch,
+  score_keys: scoreKeysScratch,
+});

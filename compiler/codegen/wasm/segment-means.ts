@@ -1,15 +1,8 @@
 /** Principal keys by position (atp-modes.md, segment): the unpadded tokens in `count` runs of equal length, each one mean. */
-import { multiplySizes } from '../../../ir/size.ts';
-import type { Size } from '../../../ir/size.ts';
 import type { SegmentMeansKernel } from '../../kernel/kernel.ts';
 import { listTokens, logOfCount, meanOfRows } from './mean-rows.ts';
 import type { KernelContext } from './wat-builder.ts';
 import { i32, select } from './wat-code.ts';
-
-/** The positions of the unpadded tokens. */
-export function segmentMeansScratch(_kernel: SegmentMeansKernel, integers: readonly Size[]): Size {
-  return multiplySizes(integers[2] ?? 0, 4);
-}
 
 export function renderSegmentMeans(kernel: SegmentMeansKernel, { module, name }: KernelContext): void {
   const parameters = {
