@@ -19,6 +19,7 @@ import {
   makeProduct,
   numbers,
   plainRight,
+  restartNumbers,
   type Product,
   type ProductShape,
   type RightSide,
@@ -78,6 +79,7 @@ describe('products on CUDA', function () {
     requiresTime(this);
     requires(this, 'cuda', cudaIsThere() && cudaCompilersAreThere());
   });
+  beforeEach(restartNumbers);
 
   /** What each schedule is for. */
   const schedules = {

@@ -17,6 +17,7 @@ import {
   makeProduct,
   numbers,
   plainRight,
+  restartNumbers,
   type Floats,
   type Product,
   type ProductShape,
@@ -86,6 +87,7 @@ describe('products on CUDA with the norm of their left side', function () {
   before(function () {
     requires(this, 'cuda', cudaIsThere() && cudaCompilersAreThere());
   });
+  beforeEach(restartNumbers);
   for (const norm of norms) {
     it(`${norm}: few rows compute their statistics, whatever the right side is stored as`, async () => {
       const epilogue: readonly EpilogueStep[] = [{ step: 'bias' }, { step: 'activation', op: 'silu' }];

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { cudaCompilersAreThere } from '../cuda-compilers.ts';
 import { cudaIsThere, onHardware } from '../cuda-device.ts';
 import { requires } from '../requirements.ts';
-import { numbers, type Floats } from './products.ts';
+import { numbers, restartNumbers, type Floats } from './products.ts';
 import { roundings } from './rounded.ts';
 import { cudaText, runCudaText } from './run-cuda-kernels.ts';
 
@@ -94,6 +94,7 @@ describe('tensor cores and asynchronous copies', function () {
   before(function () {
     requires(this, 'cuda', cudaIsThere() && cudaCompilersAreThere());
   });
+  beforeEach(restartNumbers);
   const launched = (name: string, given: Floats, more: Floats, length: number): Promise<Float32Array> =>
     runCudaText(text, name, [given, more], new Float32Array(length));
 

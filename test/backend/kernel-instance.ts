@@ -32,3 +32,19 @@ export function randomStream(seed: number): () => number {
     return state / 2 ** 31 - 1;
   };
 }
+/** The data of one test, from a stream of its own: it does not hang on the tests that ran before, or were skipped. */
+export interface RandomData {
+  /** In [-1, 1). */
+  next(): number;
+  floats(count: number, scale?: number): Float32Array;
+  /** In [0, below). */
+  integer(below: number): number;
+}
+export function randomData(seed: number): RandomData {
+  const next = randomStream(seed);
+  return {
+    next,
+    floats: (count, scale = 1) => Float32Array.from({ length: count }, () => scale * next()),
+    integer: (below) => Math.floor(((next() + 1) / 2) * below),
+  };
+}

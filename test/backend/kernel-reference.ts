@@ -91,19 +91,28 @@ export function mapReference(kernel: MapKernel, extents: readonly number[], coun
   });
 }
 
+export interface NormedRow {
+  readonly values: readonly number[];
+  /** What the distances from the mean were divided by. */
+  readonly deviation: number;
+  /** The largest magnitude before. */
+  readonly largest: number;
+}
 export function normReference(
   kernel: NormKernel,
   extents: readonly number[],
   placed: readonly Placed[],
   weight: Float32Array,
   bias: Float32Array | null,
-): number[] {
+): readonly NormedRow[] {
   const width = extents.at(-1) ?? 0;
-  return indicesOf(extents.slice(0, -1)).flatMap((outer) => {
+  return indicesOf(extents.slice(0, -1)).map((outer) => {
     const row = Array.from({ length: width }, (_, j) => evaluate(kernel.body, placed, [...outer, j], NaN));
     const mean = kernel.norm === 'layer' ? row.reduce((a, b) => a + b, 0) / width : 0;
     const variance = row.reduce((sum, x) => sum + (x - mean) ** 2, 0) / width;
-    return row.map((x, j) => ((x - mean) / Math.sqrt(variance + kernel.epsilon)) * (weight[j] ?? NaN) + (bias?.[j] ?? 0));
+    const deviation = Math.sqrt(variance + kernel.epsilon);
+    const values = row.map((x, j) => ((x - mean) / deviation) * (weight[j] ?? NaN) + (bias?.[j] ?? 0));
+    return { values, deviation, largest: Math.max(...row.map(Math.abs)) };
   });
 }
 

@@ -3,7 +3,16 @@ import { expect } from 'chai';
 import { formatBlockFormat } from '../../compiler/weights/block-format.ts';
 import { skipWithoutNative, testedBuilds, titleOf } from './native-library.ts';
 import { blockEpilogues, checkParts, floatKernels, load, run, type Products } from './native-products.ts';
-import { blockFormats, blockRight, epilogues, expectedProduct, makeProduct, plainRight, type Product } from './products.ts';
+import {
+  blockFormats,
+  blockRight,
+  epilogues,
+  expectedProduct,
+  makeProduct,
+  plainRight,
+  restartNumbers,
+  type Product,
+} from './products.ts';
 
 for (const build of testedBuilds) {
   describe(`products of the native target with ${titleOf(build)}`, () => {
@@ -13,6 +22,7 @@ for (const build of testedBuilds) {
       skipWithoutNative(this);
       products = load(floatKernels, build);
     });
+    beforeEach(restartNumbers);
     const check = (product: Product): Float32Array => checkParts(products, product, expectedProduct(product));
 
     for (const [name, epilogue] of Object.entries({ nothing: [], ...epilogues })) {

@@ -11,6 +11,7 @@ import {
   expectedProduct,
   makeProduct,
   randomBlocks,
+  restartNumbers,
   rightOf,
   type ExpectedProduct,
   type Product,
@@ -64,6 +65,7 @@ describe('products of the native target in integers', () => {
       ),
     ];
   });
+  beforeEach(restartNumbers);
 
   for (const format of blockFormats) {
     it(`block_gemm of ${formatBlockFormat(format)} rounds the left side alone`, () => {
@@ -119,6 +121,7 @@ describe('products of the native target in integers, where the processor has non
   before(function () {
     skipWithoutNative(this);
   });
+  beforeEach(restartNumbers);
   it('are those of f32', function () {
     this.timeout(180_000);
     const [format] = blockFormats.slice(-1) as [BlockFormat];

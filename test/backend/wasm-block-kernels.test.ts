@@ -7,7 +7,7 @@ import type { BlockGemmKernel, EpilogueStep } from '../../compiler/kernel/kernel
 import { dequantise, formatBlockFormat, type BlockFormat, type BlockMatrix } from '../../compiler/weights/block-format.ts';
 import { hasFeature } from '../../runtime/backends/wasm/feature-probe.ts';
 import { requires } from '../requirements.ts';
-import { randomStream, type KernelInstance } from './kernel-instance.ts';
+import { randomData, type KernelInstance, type RandomData } from './kernel-instance.ts';
 import { instantiateWat } from './wasm-instance.ts';
 import { applyReference } from './kernel-reference.ts';
 
@@ -26,16 +26,15 @@ const kernels = formats.flatMap((format) =>
 const { rowTile, columnTile } = blockGemmSchedule;
 const largestK = 288;
 
-const random = randomStream(11);
-const randomFloats = (count: number, scale = 1): Float32Array => Float32Array.from({ length: count }, () => scale * random());
-function randomMatrix(format: BlockFormat, N: number, K: number): BlockMatrix {
+const seed = 11;
+function randomMatrix(random: RandomData, format: BlockFormat, N: number, K: number): BlockMatrix {
   const blocks = (N * K) / format.block;
   return {
     format,
     shape: [N, K],
-    quants: Uint8Array.from({ length: (N * K * format.bits) / 8 }, () => (random() + 1) * 128),
-    scales: randomFloats(blocks, 0.1),
-    minima: format.minima ? randomFloats(blocks) : null,
+    quants: Uint8Array.from({ length: (N * K * format.bits) / 8 }, () => (random.next() + 1) * 128),
+    scales: random.floats(blocks, 0.1),
+    minima: format.minima ? random.floats(blocks) : null,
   };
 }
 const placeMatrix = (instance: KernelInstance, { quants, scales, minima }: BlockMatrix): readonly number[] =>
@@ -55,14 +54,14 @@ for (const relaxedSimd of flags) {
       instance = await instantiateWat(module.print(), { scratchBytes: Math.max(...scratch), relaxedSimd });
     });
 
-    function checkGemm(position: number, M: number, N: number, K: number, pad: number): void {
+    function checkGemm(random: RandomData, position: number, M: number, N: number, K: number, pad: number): void {
       const { format, epilogue } = kernels[position] as BlockGemmKernel;
       const what = `${formatBlockFormat(format)}, ${M} x ${N} x ${K}`;
-      const matrix = randomMatrix(format, N, K);
+      const matrix = randomMatrix(random, format, N, K);
       const right = dequantise(matrix);
       const [leftStride, resultStride, residualStride] = [K + pad, N + pad, N + 2 * pad];
-      const left = randomFloats(M * leftStride);
-      const [bias, residual] = [randomFloats(N), randomFloats(M * residualStride)];
+      const left = random.floats(M * leftStride);
+      const [bias, residual] = [random.floats(N), random.floats(M * residualStride)];
       const operands = [
         instance.place(left),
         ...placeMatrix(instance, matrix),
@@ -104,6 +103,7 @@ for (const relaxedSimd of flags) {
     for (const [position, { format, epilogue }] of kernels.entries()) {
       const steps = epilogue.map((step) => (step.step === 'activation' ? step.op : step.step)).join(', ') || 'nothing';
       it(`product with ${formatBlockFormat(format)} and ${steps} agrees with the product of the values`, () => {
+        const random = randomData(seed);
         for (const M of [1, 2, 3, 5, 33, 130]) {
           for (const [N, blocks] of [
             [1, 1],
@@ -111,7 +111,7 @@ for (const relaxedSimd of flags) {
             [41, 2],
             [100, largestK / format.block],
           ] as const) {
-            checkGemm(position, M, N, blocks * format.block, (M + N) % 3);
+            checkGemm(random, position, M, N, blocks * format.block, (M + N) % 3);
           }
         }
       });
@@ -119,14 +119,15 @@ for (const relaxedSimd of flags) {
 
     for (const [position, format] of formats.entries()) {
       it(`look-up in ${formatBlockFormat(format)} gives the values`, () => {
+        const random = randomData(seed);
         for (const [N, blocks] of [
           [1, 1],
           [7, 5],
         ] as const) {
           const K = blocks * format.block;
-          const matrix = randomMatrix(format, N, K);
+          const matrix = randomMatrix(random, format, N, K);
           const values = dequantise(matrix);
-          const ids = Int32Array.from({ length: 6 }, () => Math.floor(((random() + 1) / 2) * N));
+          const ids = Int32Array.from({ length: 6 }, () => random.integer(N));
           const operands = [instance.place(ids), ...placeMatrix(instance, matrix)];
           for (const cuts of [[], [2, 3]]) {
             const result = instance.reserve(ids.length * K + 1);

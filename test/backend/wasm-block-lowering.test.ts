@@ -21,8 +21,7 @@ const q8: BlockFormat = { bits: 8, block: 32, signed: true, minima: false };
 const q6: BlockFormat = { bits: 8, block: 16, signed: true, minima: false };
 type FormatOf = (parameter: string) => BlockFormat | null;
 
-const random = randomNumbers(17);
-function randomMatrix(format: BlockFormat, [rows = 0, columns = 0]: readonly number[]): BlockMatrix {
+function randomMatrix(random: () => number, format: BlockFormat, [rows = 0, columns = 0]: readonly number[]): BlockMatrix {
   const blocks = (rows * columns) / format.block;
   const scale = format.bits === 4 ? 0.06 : 0.004;
   const scales = Float32Array.from({ length: blocks }, () => scale * (0.5 + random()));
@@ -41,6 +40,7 @@ class Weights {
   readonly values = new Map<string, Tensor>();
 
   constructor(graph: Graph, formatOf: FormatOf, plain: (name: string) => Tensor) {
+    const random = randomNumbers(17);
     for (const node of graphNodes(graph)) {
       if (!isOp(node, 'parameter')) continue;
       const { name } = node.attributes;
@@ -48,7 +48,7 @@ class Weights {
       const format = formatOf(name);
       if (format === null) this.values.set(name, plain(name));
       else {
-        const matrix = randomMatrix(format, shape);
+        const matrix = randomMatrix(random, format, shape);
         this.matrices.set(name, matrix);
         this.values.set(name, { elementType: 'f32', shape, data: dequantise(matrix) });
       }
@@ -196,6 +196,7 @@ describe('weights in blocks, lowered for wasm', () => {
     const [quants, scales] = built.program.buffers;
     expect([quants?.elementType, quants?.bytes, scales?.elementType, scales?.bytes]).to.deep.equal(['u8', 3200, 'f32', 400]);
     const weights = new Weights(graph, oneFormat, () => expect.fail('There is no other parameter.'));
+    const random = randomNumbers(18);
     for (const n of [1, 5, 64]) {
       const ids = Int32Array.from({ length: n }, () => 50 * random());
       const inputs: Readonly<Record<string, Tensor>> = { ids: { elementType: 'i32', shape: [1, n], data: ids } };

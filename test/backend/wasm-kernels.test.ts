@@ -2,15 +2,12 @@ import { expect } from 'chai';
 import type { EpilogueStep, GemmKernel, PanelSchedule } from '../../compiler/kernel/kernel.ts';
 import { gemmSchedule, gemmScratch, renderGemm } from '../../compiler/codegen/wasm/gemm.ts';
 import { ModuleBuilder } from '../../compiler/codegen/wasm/wat-builder.ts';
-import { randomStream, type KernelInstance } from './kernel-instance.ts';
+import { randomData, type KernelInstance, type RandomData } from './kernel-instance.ts';
 import { applyReference } from './kernel-reference.ts';
 import { expectClose, loopKernels } from './loop-kernels.ts';
 import { instantiateWat, wasmBuilds } from './wasm-instance.ts';
 
 for (const build of wasmBuilds) loopKernels(build);
-
-const random = randomStream(7);
-const randomFloats = (count: number): Float32Array => Float32Array.from({ length: count }, random);
 
 describe('wasm gemm kernels', () => {
   const epilogues: readonly (readonly EpilogueStep[])[] = [
@@ -46,20 +43,20 @@ describe('wasm gemm kernels', () => {
     instance = await instantiateWat(module.print(), { scratchBytes });
   });
 
-  function check(position: number, M: number, N: number, K: number, pad: number): void {
+  function check(random: RandomData, position: number, M: number, N: number, K: number, pad: number): void {
     const kernel = kernels[position] as (typeof kernels)[number];
     const { rowTile, columnTile, panelWidth } = kernel.schedule;
     const columnItems = Math.ceil(N / columnTile);
     const items = Math.ceil(M / rowTile) * columnItems;
     const [leftStride, resultStride] = [K + pad, N + pad];
-    const left = randomFloats(M * leftStride);
-    const right = randomFloats(N * K);
+    const left = random.floats(M * leftStride);
+    const right = random.floats(N * K);
     const extra = kernel.epilogue
       .filter((step) => step.step !== 'activation')
       .map(({ step }) => ({
         step,
         stride: step === 'bias' ? 0 : N + 2 * pad,
-        data: randomFloats(step === 'bias' ? N : M * (N + 2 * pad)),
+        data: random.floats(step === 'bias' ? N : M * (N + 2 * pad)),
       }));
     const wanted: number[] = [];
     for (let m = 0; m < M; m++) {
@@ -130,10 +127,11 @@ describe('wasm gemm kernels', () => {
     const steps = kernel.epilogue.map((step) => (step.step === 'activation' ? step.op : step.step)).join(', ') || 'nothing';
     const { rowTile, columnTile, panelWidth } = kernel.schedule;
     it(`${rowTile} x ${columnTile} x ${panelWidth} with ${steps} agrees with a float64 reference`, () => {
+      const random = randomData(7);
       for (const M of [1, 2, 3, 4, 5, 11])
-        for (const N of [1, 7, 8, 9, 20]) for (const K of [1, 4, 7, 33]) check(position, M, N, K, (M + N + K) % 3);
-      check(position, 17, 40, 200, 0);
-      check(position, 31, 150, 40, 1);
+        for (const N of [1, 7, 8, 9, 20]) for (const K of [1, 4, 7, 33]) check(random, position, M, N, K, (M + N + K) % 3);
+      check(random, position, 17, 40, 200, 0);
+      check(random, position, 31, 150, 40, 1);
     });
   }
 });

@@ -18,6 +18,7 @@ import {
   numbers,
   plainRight,
   randomBlocks,
+  restartNumbers,
   type ExpectedProduct,
   type ProductShape,
   type RightSide,
@@ -67,6 +68,7 @@ describe('products on WebGPU', () => {
     requires(this, 'webgpu', webgpuIsThere());
     requiresTime(this);
   });
+  beforeEach(restartNumbers);
 
   const shapes = [
     [1, 1, 1],
