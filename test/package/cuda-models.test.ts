@@ -5,28 +5,14 @@ import { expect } from 'chai';
 import { compile } from '../../compiler/compile.ts';
 import { precisions, type CompileOptions } from '../../compiler/compile-options.ts';
 import { loadPackage, type PackageModule } from '../../compiler/package/load-package.ts';
-import { encodeSafetensors } from '../../compiler/weights/safetensors-layout.ts';
 import type { Model } from '../../runtime/api.ts';
 import { cudaCompilersAreThere } from '../cuda-compilers.ts';
 import { cudaEnvironment, cudaIsThere, simulateModules } from '../cuda-device.ts';
-import { tinyLlama, tokenIds } from '../models/tiny-llama.ts';
-import { temporaryFolder, writeFolder } from '../null/import-files.ts';
+import { writeTinyLlama } from '../models/tiny-folders.ts';
+import { tokenIds } from '../models/tiny-llama.ts';
+import { temporaryFolder } from '../null/import-files.ts';
 import { requires, requiresTime } from '../requirements.ts';
 
-const config = {
-  architectures: ['LlamaForCausalLM'],
-  vocab_size: 64,
-  hidden_size: 32,
-  num_hidden_layers: 2,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  intermediate_size: 64,
-  max_position_embeddings: 300,
-  rms_norm_eps: 1e-5,
-  hidden_act: 'silu',
-  tie_word_embeddings: true,
-  eos_token_id: 2,
-};
 const plans = {
   dense: 'version: 1\n',
   stream: 'version: 1\ndefault: { mode: stream, sinks: 2, window: 24, block: 16, atoms: 12 }\n',
@@ -69,14 +55,7 @@ describe('compiled models on CUDA, beside WebAssembly', function () {
 
   for (const [name, plan] of Object.entries(plans))
     it(`give the same tokens and logits in sessions (${name})`, async () => {
-      const { weights } = await tinyLlama({ trainedLength: 300, maxLength: 300 });
-      const tensors = Object.entries(weights).map(([tensor, { shape, data }]) => ({
-        name: tensor,
-        shape,
-        storage: 'F32' as const,
-        data,
-      }));
-      const model = await writeFolder(parent(), { 'config.json': config, 'model.safetensors': encodeSafetensors(tensors) });
+      const model = await writeTinyLlama(path.join(parent(), `model-${name}`), 300);
       const planFile = path.join(parent(), `${name}.yaml`);
       await writeFile(planFile, plan);
       const { load } = await compiled({ model, out: path.join(parent(), `llama-${name}`), plan: planFile });

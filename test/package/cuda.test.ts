@@ -1,36 +1,40 @@
-import { spawnSync } from 'node:child_process';
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { loadPackage } from '../../compiler/package/load-package.ts';
-import type { LoadProgress, StepTime } from '../../runtime/api.ts';
+import type { LoadProgress } from '../../runtime/api.ts';
 import { useCuda } from '../../runtime/backends/cuda/use-cuda.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import type { Manifest, ManifestTarget } from '../../runtime/format/manifest.ts';
 import { cudaCompilersAreThere } from '../cuda-compilers.ts';
 import { cudaEnvironment, cudaIsThere, onHardware } from '../cuda-device.ts';
 import { requires } from '../requirements.ts';
+import {
+  askedScript,
+  expectChoice,
+  expectFilesOfCaller,
+  expectLoadsAborted,
+  expectProcessEnds,
+  expectSessions,
+  expectTimes,
+  ids,
+  rounds,
+  runScript,
+} from './any-backend.ts';
 import { liveObjects } from './cuda-faults.ts';
 import { tinyCuda, writeGeneratorCuda, writeTinyCuda } from './tiny-cuda.ts';
-import { expectedAnswer } from './tiny-generator.ts';
 import { expectedLogits, loadTiny, refusal, TemporaryFolder, writeTiny } from './tiny-package.ts';
 
-const ids = [[2, 4, 6, 3]];
-const rounds = (count: number): { data: number[]; shape: number[] } => ({ data: [count], shape: [] });
 /** Some tenths of a second on the simulated device. */
 const slow = 5_000_000;
 const cuda = { backend: 'cuda' } as const;
-const repository = fileURLToPath(new URL('../..', import.meta.url));
 
 describe('a package for CUDA, in Node', function () {
   this.timeout(300_000);
   let folder: TemporaryFolder;
-  let environment: Readonly<Record<string, string>>;
   before(async function () {
     requires(this, 'cuda', cudaIsThere() && cudaCompilersAreThere());
-    environment = await cudaEnvironment();
-    Object.assign(process.env, environment);
+    Object.assign(process.env, await cudaEnvironment());
     folder = await TemporaryFolder.create();
     await writeTinyCuda(folder.file('tiny'));
     await writeGeneratorCuda(folder.file('generator'), true, { rounds: 500_000 });
@@ -39,20 +43,6 @@ describe('a package for CUDA, in Node', function () {
   afterEach(async () => {
     if (!onHardware) expect(await liveObjects(), 'left behind').to.equal('nothing');
   });
-
-  /** Runs a module beside the packages in a process of its own. */
-  async function runScript(text: string, own: Readonly<Record<string, string>> = {}, cwd = repository) {
-    const script = folder.file('script.mjs');
-    await writeFile(script, `import { load } from './tiny/index.js';\n${text}`);
-    const env = { ...process.env, ...environment, ...own };
-    const { status, signal, stdout, stderr } = spawnSync(process.execPath, [script], {
-      cwd,
-      env,
-      encoding: 'utf8',
-      timeout: 60_000,
-    });
-    return { status, signal, stdout, stderr };
-  }
 
   it('gives what WebAssembly gives', async () => {
     const progress: LoadProgress[] = [];
@@ -75,11 +65,7 @@ describe('a package for CUDA, in Node', function () {
     expect(model.memoryBytes).to.be.above(0);
   });
 
-  it('takes its files from the caller too', async () => {
-    const files = (name: string): Promise<Uint8Array> => readFile(folder.file('tiny', name));
-    await using model = await loadTiny(folder.file('tiny'), { ...cuda, files });
-    expect([...((await model.run({ input_ids: ids }))['logits']?.data ?? [])]).to.deep.equal(expectedLogits(ids));
-  });
+  it('takes its files from the caller too', () => expectFilesOfCaller(folder, 'cuda'));
 
   it('refuses an input of another shape, and goes on', async () => {
     await using model = await loadTiny(folder.file('tiny'), cuda);
@@ -88,51 +74,15 @@ describe('a package for CUDA, in Node', function () {
   });
 
   it('generates in sessions, two models at once, and saves them for its own backend', async () => {
-    const loaded = await Promise.all(
-      [cuda, cuda, { backend: 'wasm' } as const].map((options) => loadTiny(folder.file('generator'), options)),
-    );
-    const [first, second, wasm] = loaded;
-    if (!first || !second || !wasm) throw new Error('Three models were loaded.');
-    const prompts = [
-      [1, 2, 3],
-      [30, 20, 10, 5],
-    ];
-    const sessions = [first, second].flatMap((model) => prompts.map((prompt) => ({ prompt, session: model.session() })));
-    const answers = await Promise.all(sessions.map(({ prompt, session }) => session.generate(prompt, { maxTokens: 20 }).result));
-    expect(answers.map((answer) => answer.ids)).to.deep.equal(sessions.map(({ prompt }) => expectedAnswer(prompt, 20)));
-    const saved = await (sessions[0]?.session ?? first.session()).save();
-    const restored = await second.restore(saved);
-    expect(restored.ids).to.deep.equal(sessions[0]?.session.ids);
-    const next = [...restored.ids, 9];
-    expect((await restored.generate(next, { maxTokens: 5 }).result).ids).to.deep.equal(expectedAnswer(next, 5));
-    expect(await refusal(wasm.restore(saved))).to.match(/ATPC-608.*on another backend/);
-    const bytes = first.memoryBytes;
-    for (const { session } of sessions) session.dispose();
-    await first.generate([1], { maxTokens: 1 }).result;
-    expect(first.memoryBytes).to.be.below(bytes);
-    await Promise.all(loaded.map((model) => model.dispose()));
+    const { heldBytes, bytesAfter } = await expectSessions(folder, 'cuda', async (wasm, saved) => {
+      expect(await refusal(wasm.restore(saved))).to.match(/ATPC-608.*on another backend/);
+    });
+    expect(bytesAfter).to.be.below(heldBytes);
   });
 
-  it('tells the time of each dispatch', async () => {
-    const profiles: (readonly StepTime[])[] = [];
-    await using model = await loadTiny(folder.file('tiny'), { ...cuda, onProfile: (times) => void profiles.push(times) });
-    await model.run({ input_ids: [...ids, ...ids], rounds: rounds(slow / 2) });
-    const times = profiles.at(-1) ?? [];
-    expect(times.map(({ step }) => step)).to.deep.equal([0, 1, 1, 2]);
-    const [spin, ...others] = times;
-    for (const { milliseconds, start } of others) {
-      expect(milliseconds).to.be.below(spin?.milliseconds ?? NaN);
-      expect(start).to.be.at.least((spin?.start ?? NaN) + (spin?.milliseconds ?? NaN) - 1e-6);
-    }
-  });
+  it('tells the time of each dispatch', () => expectTimes(folder, 'cuda', slow / 2));
 
-  it('is chosen, or not, by the time of a few of its dispatches', async () => {
-    await using model = await loadTiny(folder.file('tiny'));
-    const { backend, why } = model.info();
-    expect(backend).to.be.oneOf(['wasm', 'cuda']);
-    const other = backend === 'wasm' ? 'cuda' : 'wasm';
-    expect(why).to.match(new RegExp(`^the faster: [\\d.e-]+ ms for logits at batch 1, seq 128; ${other}: [\\d.e-]+ ms$`));
-  });
+  it('is chosen, or not, by the time of a few of its dispatches', () => expectChoice(folder, 'cuda'));
 
   it('is aborted at once, and disposed of in the middle of a call', async () => {
     const model = await loadTiny(folder.file('tiny'), cuda);
@@ -152,20 +102,7 @@ describe('a package for CUDA, in Node', function () {
     expect(model.memoryBytes).to.equal(0);
   });
 
-  it('can be aborted at any time of its load', async () => {
-    for (const milliseconds of [0, 5, 20, 40, 60, 90, 130]) {
-      const abort = new AbortController();
-      const reason = new Error('stop');
-      const loading = loadTiny(folder.file('tiny'), { ...cuda, signal: abort.signal }).then(
-        (model) => model.dispose(),
-        (error: unknown) => error,
-      );
-      await wait(milliseconds);
-      abort.abort(reason);
-      const outcome = await loading;
-      if (outcome !== undefined) expect(outcome).to.equal(reason);
-    }
-  });
+  it('can be aborted at any time of its load', () => expectLoadsAborted(folder, 'cuda', [0, 5, 20, 40, 60, 90, 130]));
 
   it('refuses a file of kernels that was changed, or lacks one', async () => {
     await writeTinyCuda(folder.file('damaged'));
@@ -178,36 +115,15 @@ describe('a package for CUDA, in Node', function () {
 
   it('needs koffi beside it, and says so', async () => {
     await mkdir(folder.file('elsewhere'), { recursive: true });
-    const { stdout, stderr } = await runScript(
-      `const model = await load();
-      const { backend, why } = model.info();
-      console.log(JSON.stringify({ backend, why }));
-      try { await load({ backend: 'cuda' }); } catch (error) { console.log(error.code, error.message, error.hint); }
-      process.exit();`,
-      {},
-      folder.file('elsewhere'),
-    );
+    const { stdout, stderr } = await runScript(folder, askedScript('cuda'), { cwd: folder.file('elsewhere') });
     expect(stdout, stderr).to.match(
       /"backend":"wasm","why":"cuda cannot be had here: ATPC-501: CUDA in Node needs the npm package/,
     );
     expect(stdout).to.match(/ATPC-501 .*koffi, which is not installed.* Run npm install koffi/);
   });
 
-  it('lets the process end, in the middle of a call too', async () => {
-    const start = `const model = await load({ backend: 'cuda' });
-      const running = model.run({ input_ids: ${JSON.stringify(ids)}, rounds: { data: [${slow}], shape: [] } });`;
-    const ends: Readonly<Record<string, readonly [text: string, status: number]>> = {
-      'by itself': ['await running;', 0],
-      'with dispose': ['await running; await model.dispose();', 0],
-      'by process.exit': ['setTimeout(() => process.exit(7), 50);', 7],
-      'by process.exit while it loads': ["load({ backend: 'cuda' }); setTimeout(() => process.exit(8), 60);", 8],
-      'by an error': ["running.catch(() => {}); setTimeout(() => { throw new Error('over'); }, 50);", 1],
-    };
-    for (const [name, [text, expected]] of Object.entries(ends)) {
-      const { status, signal, stderr } = await runScript(`${start}\n${text}`);
-      expect({ status, signal }, `${name}: ${stderr}`).to.deep.equal({ status: expected, signal: null });
-    }
-  });
+  it('lets the process end, in the middle of a call too', () =>
+    expectProcessEnds((text) => runScript(folder, text), "{ backend: 'cuda' }", slow));
 
   it('is refused in browsers, with a sentence', async () => {
     const manifest = JSON.parse(await readFile(folder.file('tiny', 'manifest.json'), 'utf8')) as Manifest;

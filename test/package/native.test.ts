@@ -1,28 +1,35 @@
-import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { loadPackage } from '../../compiler/package/load-package.ts';
-import type { LoadProgress, StepTime } from '../../runtime/api.ts';
+import type { LoadProgress } from '../../runtime/api.ts';
 import { buildsFor, chooseBuild, type NativeBuild } from '../../runtime/backends/native/builds.ts';
 import { useNative } from '../../runtime/backends/native/use-native.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import type { Manifest, ManifestTarget } from '../../runtime/format/manifest.ts';
 import { nativeIsThere } from '../native-compiler.ts';
 import { requires } from '../requirements.ts';
+import {
+  askedScript,
+  expectChoice,
+  expectFilesOfCaller,
+  expectLoadsAborted,
+  expectProcessEnds,
+  expectSessions,
+  expectTimes,
+  ids,
+  rounds,
+  runScript,
+} from './any-backend.ts';
 import { expectedAnswer, maxTokens } from './tiny-generator.ts';
 import { tinyC, writeGeneratorNative, writeTinyNative } from './tiny-native.ts';
 import { expectedLogits, loadTiny, refusal, TemporaryFolder, writeTiny } from './tiny-package.ts';
 
-const ids = [[2, 4, 6, 3]];
-const rounds = (count: number): { data: number[]; shape: number[] } => ({ data: [count], shape: [] });
 /** Seconds, as long as nothing stops it. */
 const slow = 100_000_000;
 const usual = 3_000_000;
 const native = { backend: 'native' } as const;
-const repository = fileURLToPath(new URL('../..', import.meta.url));
 
 describe('a package for native, in Node', function () {
   this.timeout(300_000);
@@ -43,15 +50,6 @@ describe('a package for native, in Node', function () {
   });
   /** Files of libraries that were not deleted once they were loaded. */
   const leftFiles = (): readonly string[] => readdirSync(folder.file('temporary'));
-
-  /** Runs a module beside the packages in a process of its own. */
-  async function runScript(text: string, cwd = repository) {
-    const script = folder.file('script.mjs');
-    await writeFile(script, `import { load } from './tiny/index.js';\n${text}`);
-    const began = performance.now();
-    const { status, signal, stdout, stderr } = spawnSync(process.execPath, [script], { cwd, encoding: 'utf8', timeout: 60_000 });
-    return { status, signal, stdout, stderr, milliseconds: performance.now() - began };
-  }
 
   it('gives what WebAssembly gives, with any number of threads', async () => {
     for (const threads of [1, 2, 3, 7]) {
@@ -87,60 +85,20 @@ describe('a package for native, in Node', function () {
     }
   });
 
-  it('takes its files from the caller too', async () => {
-    const files = (name: string): Promise<Uint8Array> => readFile(folder.file('tiny', name));
-    await using model = await loadTiny(folder.file('tiny'), { ...native, files });
-    expect([...((await model.run({ input_ids: ids }))['logits']?.data ?? [])]).to.deep.equal(expectedLogits(ids));
-  });
+  it('takes its files from the caller too', () => expectFilesOfCaller(folder, 'native'));
 
   it('generates in sessions, two models at once, and saves them', async () => {
-    const loaded = await Promise.all(
-      [native, native, { backend: 'wasm' } as const].map((options) => loadTiny(folder.file('generator'), options)),
-    );
-    const [first, second, wasm] = loaded;
-    if (!first || !second || !wasm) throw new Error('Three models were loaded.');
-    const prompts = [
-      [1, 2, 3],
-      [30, 20, 10, 5],
-    ];
-    const sessions = [first, second].flatMap((model) => prompts.map((prompt) => ({ prompt, session: model.session() })));
-    const answers = await Promise.all(sessions.map(({ prompt, session }) => session.generate(prompt, { maxTokens: 20 }).result));
-    expect(answers.map((answer) => answer.ids)).to.deep.equal(sessions.map(({ prompt }) => expectedAnswer(prompt, 20)));
-    const saved = await (sessions[0]?.session ?? first.session()).save();
-    const restored = await second.restore(saved);
-    expect(restored.ids).to.deep.equal(sessions[0]?.session.ids);
-    const next = [...restored.ids, 9];
-    expect((await restored.generate(next, { maxTokens: 5 }).result).ids).to.deep.equal(expectedAnswer(next, 5));
-    // Both have the same program here, and so the same state.
-    const elsewhere = await wasm.restore(saved);
-    expect((await elsewhere.generate(next, { maxTokens: 5 }).result).ids).to.deep.equal(expectedAnswer(next, 5));
-    const bytes = first.memoryBytes;
-    for (const { session } of sessions) session.dispose();
-    await first.generate([1], { maxTokens: 1 }).result;
-    expect(first.memoryBytes).to.equal(bytes - 4 * maxTokens);
-    await Promise.all(loaded.map((model) => model.dispose()));
+    const { heldBytes, bytesAfter } = await expectSessions(folder, 'native', async (wasm, saved, next) => {
+      // Both have the same program here, and so the same state.
+      const restored = await wasm.restore(saved);
+      expect((await restored.generate(next, { maxTokens: 5 }).result).ids).to.deep.equal(expectedAnswer(next, 5));
+    });
+    expect(bytesAfter).to.equal(heldBytes - 4 * maxTokens);
   });
 
-  it('tells the time of each dispatch', async () => {
-    const profiles: (readonly StepTime[])[] = [];
-    await using model = await loadTiny(folder.file('tiny'), { ...native, onProfile: (times) => void profiles.push(times) });
-    await model.run({ input_ids: [...ids, ...ids], rounds: rounds(slow / 100) });
-    const times = profiles.at(-1) ?? [];
-    expect(times.map(({ step }) => step)).to.deep.equal([0, 1, 1, 2]);
-    const [spin, ...others] = times;
-    for (const { milliseconds, start } of others) {
-      expect(milliseconds).to.be.below(spin?.milliseconds ?? NaN);
-      expect(start).to.be.at.least((spin?.start ?? NaN) + (spin?.milliseconds ?? NaN) - 1e-6);
-    }
-  });
+  it('tells the time of each dispatch', () => expectTimes(folder, 'native', slow / 100));
 
-  it('is chosen, or not, by the time of a few of its dispatches', async () => {
-    await using model = await loadTiny(folder.file('tiny'));
-    const { backend, why } = model.info();
-    expect(backend).to.be.oneOf(['wasm', 'native']);
-    const other = backend === 'wasm' ? 'native' : 'wasm';
-    expect(why).to.match(new RegExp(`^the faster: [\\d.e-]+ ms for logits at batch 1, seq 128; ${other}: [\\d.e-]+ ms$`));
-  });
+  it('is chosen, or not, by the time of a few of its dispatches', () => expectChoice(folder, 'native'));
 
   it('is aborted at once, again and again, and disposed of in the middle of a call', async () => {
     for (const threads of [1, 2]) {
@@ -168,18 +126,7 @@ describe('a package for native, in Node', function () {
   });
 
   it('can be aborted at any time of its load', async () => {
-    for (const milliseconds of [0, 5, 20, 40, 60, 90, 130]) {
-      const abort = new AbortController();
-      const reason = new Error('stop');
-      const loading = loadTiny(folder.file('tiny'), { ...native, signal: abort.signal }).then(
-        (model) => model.dispose(),
-        (error: unknown) => error,
-      );
-      await wait(milliseconds);
-      abort.abort(reason);
-      const outcome = await loading;
-      if (outcome !== undefined) expect(outcome).to.equal(reason);
-    }
+    await expectLoadsAborted(folder, 'native', [0, 5, 20, 40, 60, 90, 130]);
     expect(leftFiles()).to.deep.equal([]);
   });
 
@@ -252,14 +199,7 @@ describe('a package for native, in Node', function () {
 
   it('needs koffi beside it, and says so', async () => {
     await mkdir(folder.file('elsewhere'), { recursive: true });
-    const { stdout, stderr } = await runScript(
-      `const model = await load();
-      const { backend, why } = model.info();
-      console.log(JSON.stringify({ backend, why }));
-      try { await load({ backend: 'native' }); } catch (error) { console.log(error.code, error.message, error.hint); }
-      process.exit();`,
-      folder.file('elsewhere'),
-    );
+    const { stdout, stderr } = await runScript(folder, askedScript('native'), { cwd: folder.file('elsewhere') });
     expect(stdout, stderr).to.match(
       /"backend":"wasm","why":"native cannot be had here: ATPC-501: The backend native needs the npm package/,
     );
@@ -277,22 +217,8 @@ describe('a package for native, in Node', function () {
     expect(model.info().backend).to.equal('wasm');
   });
 
-  it('lets the process end, in the middle of a call too', async () => {
-    const start = `const model = await load({ backend: 'native', threads: 2 });
-      const run = (count) => model.run({ input_ids: ${JSON.stringify(ids)}, rounds: { data: [count], shape: [] } });`;
-    const ends: Readonly<Record<string, readonly [text: string, status: number]>> = {
-      'by itself': ['await run(9);', 0],
-      'with dispose': ['await run(9); await model.dispose();', 0],
-      'by process.exit': [`run(${slow}); setTimeout(() => process.exit(7), 50);`, 7],
-      'by process.exit while it loads': ["load({ backend: 'native' }); setTimeout(() => process.exit(8), 60);", 8],
-      'by an error': [`run(${slow}).catch(() => {}); setTimeout(() => { throw new Error('over'); }, 50);`, 1],
-    };
-    for (const [name, [text, expected]] of Object.entries(ends)) {
-      const { status, signal, stderr, milliseconds } = await runScript(`${start}\n${text}`);
-      expect({ status, signal }, `${name}: ${stderr}`).to.deep.equal({ status: expected, signal: null });
-      expect(milliseconds, name).to.be.below(10_000);
-    }
-  });
+  it('lets the process end, in the middle of a call too', () =>
+    expectProcessEnds((text) => runScript(folder, text), "{ backend: 'native', threads: 2 }", slow, 10_000));
 
   it('is refused in browsers, with a sentence', async () => {
     const manifest = JSON.parse(await readFile(folder.file('tiny', 'manifest.json'), 'utf8')) as Manifest;

@@ -4,29 +4,15 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { compile } from '../../compiler/compile.ts';
 import { loadPackage } from '../../compiler/package/load-package.ts';
-import { encodeSafetensors } from '../../compiler/weights/safetensors-layout.ts';
 import type { Model, NamedOutputs } from '../../runtime/api.ts';
-import { tinyLlama, tokenIds } from '../models/tiny-llama.ts';
-import { temporaryFolder, writeFolder } from '../null/import-files.ts';
+import { writeTinyLlama } from '../models/tiny-folders.ts';
+import { tokenIds } from '../models/tiny-llama.ts';
+import { temporaryFolder } from '../null/import-files.ts';
 import { requires, requiresTime } from '../requirements.ts';
 import { webgpuIsThere } from '../webgpu-adapter.ts';
 import { loadHere, WatchedDevices } from './webgpu-thread.ts';
 
 const targets = ['wasm', 'webgpu'];
-const config = {
-  architectures: ['LlamaForCausalLM'],
-  vocab_size: 64,
-  hidden_size: 32,
-  num_hidden_layers: 2,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  intermediate_size: 64,
-  max_position_embeddings: 300,
-  rms_norm_eps: 1e-5,
-  hidden_act: 'silu',
-  tie_word_embeddings: true,
-  eos_token_id: 2,
-};
 const stream = `version: 1
 default: { mode: stream, sinks: 2, window: 24, block: 16, atoms: 12 }
 `;
@@ -74,14 +60,7 @@ describe('compiled models on WebGPU, beside WebAssembly', function () {
 
   for (const [name, plan] of Object.entries({ dense: 'version: 1\n', stream }))
     it(`give the same tokens and logits in sessions (${name}), also after a loss`, async () => {
-      const { weights } = await tinyLlama({ trainedLength: 300, maxLength: 300 });
-      const tensors = Object.entries(weights).map(([tensor, { shape, data }]) => ({
-        name: tensor,
-        shape,
-        storage: 'F32' as const,
-        data,
-      }));
-      const model = await writeFolder(parent(), { 'config.json': config, 'model.safetensors': encodeSafetensors(tensors) });
+      const model = await writeTinyLlama(path.join(parent(), `model-${name}`), 300);
       const planFile = path.join(parent(), `${name}.yaml`);
       await writeFile(planFile, plan);
       const out = path.join(parent(), `llama-${name}`);

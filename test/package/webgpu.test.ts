@@ -1,23 +1,31 @@
-import { spawnSync } from 'node:child_process';
 import { copyFile, mkdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import type { LoadOptions, LoadProgress } from '../../runtime/api.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import { requires } from '../requirements.ts';
 import { webgpuIsThere } from '../webgpu-adapter.ts';
+import {
+  askedScript,
+  expectChoice,
+  expectFilesOfCaller,
+  expectLoadsAborted,
+  expectProcessEnds,
+  expectSessions,
+  ids,
+  rounds,
+  runScript,
+} from './any-backend.ts';
 import { expectedAnswer } from './tiny-generator.ts';
 import { expectedLogits, loadTiny, refusal, TemporaryFolder } from './tiny-package.ts';
 import { tinySlotProgram } from './tiny-slots.ts';
 import { tinyWgsl, writeGeneratorWebGpu, writeTinyWebGpu } from './tiny-webgpu.ts';
 
-const ids = [[2, 4, 6, 3]];
-const rounds = (count: number): { data: number[]; shape: number[] } => ({ data: [count], shape: [] });
 /** Some tenths of a second on a device in software. */
 const slow = 300_000;
 const webgpu = { backend: 'webgpu' } as const;
-const repository = fileURLToPath(new URL('../..', import.meta.url));
+/** Of processes that use it. */
+const environment = { LD_LIBRARY_PATH: '/usr/lib/chromium' };
 
 describe('a package for WebGPU, in Node', function () {
   this.timeout(300_000);
@@ -30,20 +38,6 @@ describe('a package for WebGPU, in Node', function () {
     await writeGeneratorWebGpu(folder.file('generator'), true, { rounds: 500_000 });
   });
   after(() => folder?.remove());
-
-  /** Runs a module beside the packages in a process of its own. */
-  async function runScript(text: string, environment: Readonly<Record<string, string>> = {}, cwd = repository) {
-    const script = folder.file('script.mjs');
-    await writeFile(script, `import { load } from './tiny/index.js';\n${text}`);
-    const env = { ...process.env, LD_LIBRARY_PATH: '/usr/lib/chromium', ...environment };
-    const { status, signal, stdout, stderr } = spawnSync(process.execPath, [script], {
-      cwd,
-      env,
-      encoding: 'utf8',
-      timeout: 60_000,
-    });
-    return { status, signal, stdout, stderr };
-  }
 
   it('gives what WebAssembly gives, with the build that the adapter has the features for', async () => {
     for (const [name, features] of [
@@ -63,44 +57,17 @@ describe('a package for WebGPU, in Node', function () {
     }
   });
 
-  it('takes its files from the caller too', async () => {
-    const files = (name: string): Promise<Uint8Array> => readFile(folder.file('tiny', name));
-    await using model = await loadTiny(folder.file('tiny'), { ...webgpu, files });
-    expect([...((await model.run({ input_ids: ids }))['logits']?.data ?? [])]).to.deep.equal(expectedLogits(ids));
-  });
+  it('takes its files from the caller too', () => expectFilesOfCaller(folder, 'webgpu'));
 
   it('generates in sessions, two models at once, and saves them for its own backend', async () => {
-    const loaded = await Promise.all(
-      [webgpu, webgpu, { backend: 'wasm' } as const].map((options) => loadTiny(folder.file('generator'), options)),
-    );
-    const [first, second, wasm] = loaded;
-    if (!first || !second || !wasm) throw new Error('Three models were loaded.');
-    const prompts = [
-      [1, 2, 3],
-      [30, 20, 10, 5],
-    ];
-    const sessions = [first, second].flatMap((model) => prompts.map((prompt) => ({ prompt, session: model.session() })));
-    const answers = await Promise.all(sessions.map(({ prompt, session }) => session.generate(prompt, { maxTokens: 20 }).result));
-    expect(answers.map((answer) => answer.ids)).to.deep.equal(sessions.map(({ prompt }) => expectedAnswer(prompt, 20)));
-    const saved = await (sessions[0]?.session ?? first.session()).save();
-    const restored = await second.restore(saved);
-    expect(restored.ids).to.deep.equal(sessions[0]?.session.ids);
-    const next = [...restored.ids, 9];
-    expect((await restored.generate(next, { maxTokens: 5 }).result).ids).to.deep.equal(expectedAnswer(next, 5));
-    expect(await refusal(wasm.restore(saved))).to.match(/ATPC-608.*on another backend/);
-    const bytes = first.memoryBytes;
-    for (const { session } of sessions) session.dispose();
-    await first.generate([1], { maxTokens: 1 }).result;
-    expect(first.memoryBytes).to.be.below(bytes);
-    await Promise.all(loaded.map((model) => model.dispose()));
+    const { heldBytes, bytesAfter } = await expectSessions(folder, 'webgpu', async (wasm, saved) => {
+      expect(await refusal(wasm.restore(saved))).to.match(/ATPC-608.*on another backend/);
+    });
+    expect(bytesAfter).to.be.below(heldBytes);
   });
 
   it('is chosen, or not, by the time of a few of its dispatches', async () => {
-    await using model = await loadTiny(folder.file('tiny'));
-    const { backend, why } = model.info();
-    expect(backend).to.be.oneOf(['wasm', 'webgpu']);
-    const other = backend === 'wasm' ? 'webgpu' : 'wasm';
-    expect(why).to.match(new RegExp(`^the faster: [\\d.e-]+ ms for logits at batch 1, seq 128; ${other}: [\\d.e-]+ ms$`));
+    await expectChoice(folder, 'webgpu');
     // The one that is made slow loses, whichever it is.
     const spin = 'var x = u32(item); for (var left = 400000; left > 0; left--) { x = x * 1664525u + 1013904223u; }';
     const slower = tinyWgsl.replace(
@@ -109,28 +76,23 @@ describe('a package for WebGPU, in Node', function () {
     );
     expect(slower).not.to.equal(tinyWgsl);
     await writeTinyWebGpu(folder.file('slow'), { text: slower });
-    await using other2 = await loadTiny(folder.file('slow'));
-    expect(other2.info()).to.include({ backend: 'wasm' });
-    expect(other2.info().why).to.match(/webgpu: [\d.e+]+ ms/);
+    await using slowed = await loadTiny(folder.file('slow'));
+    expect(slowed.info()).to.include({ backend: 'wasm' });
+    expect(slowed.info().why).to.match(/webgpu: [\d.e+]+ ms/);
     await using generator = await loadTiny(folder.file('generator'));
     expect(generator.info().why).to.match(/ms for logits at seq 16, past 199; /);
     expect((await generator.generate([1, 2], { maxTokens: 9 }).result).ids).to.deep.equal(expectedAnswer([1, 2], 9));
   });
 
   it('gives way to WebAssembly where it cannot be had, with the reason', async () => {
-    const text = `
-      const model = await load();
-      const { backend, why } = model.info();
-      console.log(JSON.stringify({ backend, why }));
-      try { await load({ backend: 'webgpu' }); } catch (error) { console.log(error.code, error.message, error.hint); }
-      process.exit();`;
-    const without = await runScript(text, { VK_ICD_FILENAMES: '/nonexistent.json' });
+    const text = askedScript('webgpu');
+    const without = await runScript(folder, text, { environment: { ...environment, VK_ICD_FILENAMES: '/nonexistent.json' } });
     expect(without.stdout, without.stderr).to.match(
       /"backend":"wasm","why":"webgpu cannot be had here: ATPC-501: There is no WebGPU adapter/,
     );
     expect(without.stdout).to.match(/ATPC-501 .*no WebGPU adapter here/);
     await mkdir(folder.file('elsewhere'));
-    const alone = await runScript(text, {}, folder.file('elsewhere'));
+    const alone = await runScript(folder, text, { environment, cwd: folder.file('elsewhere') });
     expect(alone.stdout, alone.stderr).to.match(
       /"backend":"wasm","why":"webgpu cannot be had here: ATPC-501: WebGPU in Node needs the npm package/,
     );
@@ -204,20 +166,7 @@ describe('a package for WebGPU, in Node', function () {
     expect(await refusal(loadTiny(folder.file('damaged'), webgpu))).to.match(/ATPC-402.*kernels-subgroups/);
   });
 
-  it('can be aborted at any time of its load', async () => {
-    for (const milliseconds of [0, 5, 20, 60, 120, 200, 300]) {
-      const abort = new AbortController();
-      const reason = new Error('stop');
-      const loading = loadTiny(folder.file('tiny'), { ...webgpu, signal: abort.signal }).then(
-        (model) => model.dispose(),
-        (error: unknown) => error,
-      );
-      await wait(milliseconds);
-      abort.abort(reason);
-      const outcome = await loading;
-      if (outcome !== undefined) expect(outcome).to.equal(reason);
-    }
-  });
+  it('can be aborted at any time of its load', () => expectLoadsAborted(folder, 'webgpu', [0, 5, 20, 60, 120, 200, 300]));
 
   it('is aborted at once, and disposed of in the middle of a call', async () => {
     const model = await loadTiny(folder.file('tiny'), webgpu);
@@ -242,21 +191,8 @@ describe('a package for WebGPU, in Node', function () {
     expect(model.memoryBytes).to.equal(0);
   });
 
-  it('lets the process end, in the middle of a call too', async () => {
-    const start = `const model = await load({ backend: 'webgpu' });
-      const running = model.run({ input_ids: ${JSON.stringify(ids)}, rounds: { data: [${slow}], shape: [] } });`;
-    const ends: Readonly<Record<string, readonly [text: string, status: number]>> = {
-      'by itself': ['await running;', 0],
-      'with dispose': ['await running; await model.dispose();', 0],
-      'by process.exit': ['setTimeout(() => process.exit(7), 50);', 7],
-      'by process.exit while it loads': ["load({ backend: 'webgpu' }); setTimeout(() => process.exit(8), 60);", 8],
-      'by an error': ["running.catch(() => {}); setTimeout(() => { throw new Error('over'); }, 50);", 1],
-    };
-    for (const [name, [text, expected]] of Object.entries(ends)) {
-      const { status, signal, stderr } = await runScript(`${start}\n${text}`);
-      expect({ status, signal }, `${name}: ${stderr}`).to.deep.equal({ status: expected, signal: null });
-    }
-  });
+  it('lets the process end, in the middle of a call too', () =>
+    expectProcessEnds((text) => runScript(folder, text, { environment }), "{ backend: 'webgpu' }", slow));
 
   it('leaves nothing behind: 100 models, one after the other', async () => {
     const megabytes: number[] = [];
