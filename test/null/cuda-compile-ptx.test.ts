@@ -1,13 +1,15 @@
 import { expect } from 'chai';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { compilePtx } from '../../compiler/codegen/cuda/compile-ptx.ts';
 import { findCompilers, findNvcc, type CudaCompiler } from '../../compiler/codegen/cuda/find-compilers.ts';
 import { formatCudaVersion } from '../../compiler/codegen/cuda/nvrtc.ts';
 import { cudaVersionOf } from '../../compiler/codegen/cuda/ptx-version.ts';
 import { AtpcError } from '../../runtime/errors.ts';
-import { cudaCompilersAreThere, nvrtcFiles, packageFolders, toolkitFolder } from '../cuda-compilers.ts';
+import { cudaCompilersAreThere, koffiFile, nvrtcFiles, packageFolders, toolkitFolder } from '../cuda-compilers.ts';
 import { requires } from '../requirements.ts';
 
 const source = `extern "C" __global__ void __launch_bounds__(128) reversed(const float *__restrict__ x, float *y) {
@@ -81,6 +83,68 @@ describe('PTX from CUDA compilers', function () {
     controller.abort(reason);
     const caught = await running.catch((error: unknown) => error);
     expect(caught).to.equal(reason);
+  });
+
+  it('ends its compilers when its process is killed, in the middle of a compilation', async function () {
+    requires(this, 'linux', process.platform === 'linux');
+    // Loops that NVRTC unrolls, which took it 24 seconds each when this was written; it leaves those of 2,000 rounds alone.
+    const loops = ['first', 'second', 'third', 'fourth'].map(
+      (name) => `extern "C" __global__ void ${name}(float *x) {
+        float y = x[0];
+        #pragma unroll
+        for (int i = 0; i < 1500; i++) y = y * x[i] + (y > x[i + 1] ? sinf(y) : x[i * 3]);
+        x[0] = y;
+      }`,
+    );
+    const nvrtc = { koffi: koffiFile(), library: nvrtcFiles['13.0'] };
+    const script = path.join(folder, 'compiles.mjs');
+    writeFileSync(
+      script,
+      `import { compileWithNvrtc } from ${JSON.stringify(new URL('../../compiler/codegen/cuda/nvrtc.ts', import.meta.url).href)};
+      await compileWithNvrtc(${JSON.stringify(nvrtc)}, ${JSON.stringify(loops.join('\n'))}, ['--gpu-architecture=compute_80']);`,
+    );
+    const parent = spawn(process.execPath, ['--import=tsx', '--conditions=atpc-source', script], { stdio: 'ignore' });
+    /** A file of proc(5); empty for a process that has ended. */
+    const read = (pid: number, file: string): string => {
+      try {
+        return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+      } catch {
+        return '';
+      }
+    };
+    const compilerOf = (pid: number): number =>
+      read(pid, `task/${pid}/children`)
+        .split(' ')
+        .map(Number)
+        .find((child) => read(child, 'cmdline').includes('nvrtc-process')) ?? 0;
+    /** The state, and the ticks of 1/100 seconds that it computed in user and system mode. */
+    const statusOf = (pid: number): { readonly state: string; readonly seconds: number } => {
+      const [state = '', ...fields] = read(pid, 'stat')
+        .replace(/^.*\) /, '')
+        .split(' ');
+      return { state, seconds: (Number(fields[10]) + Number(fields[11])) / 100 };
+    };
+    /** One that nobody waits for may stay as a zombie. */
+    const isOver = (pid: number): boolean => ['', 'Z'].includes(statusOf(pid).state);
+    const until = async (what: string, holds: () => boolean): Promise<void> => {
+      const began = performance.now();
+      while (!holds()) {
+        if (performance.now() - began > 20_000) throw new Error(`${what}: not within 20 seconds.`);
+        await wait(20);
+      }
+    };
+    const pid = parent.pid ?? expect.fail('The process did not start.');
+    let compiler = 0;
+    try {
+      await until('starts a compiler', () => (compiler = compilerOf(pid)) > 0);
+      // Node starts in a tenth of a second: from here on it compiles.
+      await until('compiles', () => statusOf(compiler).seconds > 1);
+      parent.kill('SIGKILL');
+      await until('ends the compiler', () => isOver(compiler));
+    } finally {
+      parent.kill('SIGKILL');
+      if (compiler > 0 && !isOver(compiler)) process.kill(compiler, 'SIGKILL');
+    }
   });
 
   it('is written by nvcc too, which stands in where there is no NVRTC', async () => {

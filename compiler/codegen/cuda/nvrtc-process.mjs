@@ -2,20 +2,25 @@
  * NVRTC, NVIDIA's compiler as a library, in a process of its own: a compilation takes seconds in which the caller stays free and may
  * end it, the memory of two compilers is given back, and a library that does not fit this machine takes only this process down.
  *
- * Reads one request as JSON from standard input and writes one reply to standard output.
+ * Reads one request, a line of JSON, from standard input and writes one reply to standard output. The caller leaves standard input open
+ * for as long as it waits: when it ends, as it does however the caller ends, so does this process, in the middle of a compilation too.
  *
  * @typedef {{ koffi: string, libraries: readonly string[] }} VersionsRequest
  * @typedef {{ versions: readonly ({ major: number, minor: number } | { fault: string })[] }} VersionsReply
  * @typedef {{ koffi: string, library: string, source: string, options: readonly string[] }} CompileRequest
  * @typedef {{ status: number, reason: string, log: string, ptx: string, cubin: string }} CompileReply `cubin` in base64
  */
+import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { text } from 'node:stream/consumers';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 
 /** The name under which errors speak of the source. */
 const sourceName = 'kernels.cu';
+/** What a thread of its own has for a compilation: the stack of a main thread on Linux. Koffi's default of 128 KiB is for small functions. */
+const compileStackBytes = 8 * 2 ** 20;
 
 /** @param {import('koffi')} koffi @param {string} file */
 function openNvrtc(koffi, file) {
@@ -75,9 +80,11 @@ function versionsOf({ koffi: koffiFile, libraries }) {
   };
 }
 
-/** @param {CompileRequest} request @returns {CompileReply} */
-function compile({ koffi: koffiFile, library, source, options }) {
-  const nvrtc = openNvrtc(createRequire(import.meta.url)(koffiFile), library);
+/** @param {CompileRequest} request @returns {Promise<CompileReply>} */
+async function compile({ koffi: koffiFile, library, source, options }) {
+  const koffi = createRequire(import.meta.url)(koffiFile);
+  koffi.config({ async_stack_size: compileStackBytes });
+  const nvrtc = openNvrtc(koffi, library);
   const made = [null];
   const created = nvrtc.createProgram(made, source, sourceName, 0, null, null);
   const [program] = made;
@@ -90,7 +97,9 @@ function compile({ koffi: koffiFile, library, source, options }) {
   };
   /** @param {Buffer} bytes a text that ends with NUL */
   const withoutEnd = (bytes) => bytes.toString('utf8').replace(/\0+$/, '');
-  const status = created === 0 ? nvrtc.compileProgram(program, options.length, [...options]) : created;
+  // In another thread, so that this one sees the end of standard input.
+  const compileProgram = promisify(nvrtc.compileProgram.async);
+  const status = created === 0 ? await compileProgram(program, options.length, [...options]) : created;
   const reply = { status, reason: nvrtc.errorString(status), log: created === 0 ? withoutEnd(read(nvrtc.log)) : '' };
   if (status !== 0) return { ...reply, ptx: '', cubin: '' };
   const compiled = { ...reply, ptx: withoutEnd(read(nvrtc.ptx)), cubin: read(nvrtc.cubin).toString('base64') };
@@ -98,5 +107,10 @@ function compile({ koffi: koffiFile, library, source, options }) {
   return compiled;
 }
 
-const request = JSON.parse(await text(process.stdin));
-process.stdout.write(JSON.stringify('libraries' in request ? versionsOf(request) : compile(request)));
+const lines = createInterface({ input: process.stdin });
+// process.exit would wait for the thread that compiles.
+lines.once('close', () => process.kill(process.pid, 'SIGKILL'));
+const [line] = await once(lines, 'line');
+const request = JSON.parse(line);
+const reply = 'libraries' in request ? versionsOf(request) : await compile(request);
+process.stdout.write(JSON.stringify(reply), () => process.exit());

@@ -64,8 +64,8 @@ async function ask(request: object, signal?: AbortSignal): Promise<unknown> {
   try {
     const code = await new Promise<number | NodeJS.Signals | null>((resolve, reject) => {
       child.on('error', reject).on('close', (status, ended) => resolve(status ?? ended));
-      // Whether the request was read to its end shows in how the process ends.
-      child.stdin.on('error', () => undefined).end(JSON.stringify(request));
+      // Whether the request was read to its end shows in how the process ends. It stays open: what closes it is the end of this process.
+      child.stdin.on('error', () => undefined).write(`${JSON.stringify(request)}\n`);
     });
     signal?.throwIfAborted();
     if (code === 0) return JSON.parse(output) as unknown;
