@@ -13,6 +13,7 @@ import { formatTable } from '../compiler/cli/table.ts';
 import { measureAccuracy } from './results/accuracy.ts';
 import { measureBounded } from './results/bounded.ts';
 import { causalModel } from './results/causal-model.ts';
+import { claimsTables } from './results/claims.ts';
 import { measureLanguage, wikiTextFile } from './results/language-model.ts';
 import { describeMachine, thisMachine } from '../bench/machine.ts';
 import { resultsPage } from './results/page.ts';
@@ -160,6 +161,7 @@ function printResults(results: Results): void {
     }
     print('Principal rows of a layer (svd)', principalRowsTable(timing.figures));
   }
+  for (const [models, rows] of claimsTables(results)) print(`What the paper claims, and what was found: ${models}`, rows);
   if (checksOf(results).length > 0) print('Targets', checksTable(results));
 }
 

@@ -122,7 +122,7 @@ function filesRead({ targets, tokenizer, tensors, files }: Manifest): readonly s
 
 /** The manifest but for the list of files, in a fixed order of keys. */
 function draftManifest(parts: PackageParts, finds: ManifestFinds): Manifest {
-  const { name, compiler, modelHash, family, task, dims, inputs, outputs } = parts;
+  const { name, compiler, modelHash, storage, family, task, dims, inputs, outputs } = parts;
   const { attention, state, golden, approximations, source } = parts;
   const runtime = { version: compiler.version, sha256: finds.runtimeSha256 };
   const { targets, tokenizer, tensors } = finds;
@@ -132,6 +132,7 @@ function draftManifest(parts: PackageParts, finds: ManifestFinds): Manifest {
     compiler,
     runtime,
     modelHash,
+    ...(storage === undefined ? {} : { storage }),
     family,
     task,
     dims,

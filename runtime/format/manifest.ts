@@ -8,6 +8,11 @@ export interface Manifest {
   readonly runtime: { readonly version: string; readonly sha256: string };
   /** SHA-256 over the model's configuration and weights as they were read. */
   readonly modelHash: string;
+  /**
+   * What the weights were asked to be stored as (-q); null: as the checkpoint has them. For `atpc eval`: packages of earlier versions do not
+   * say, and the runtime goes by `tensors`.
+   */
+  readonly storage?: StorageType | null;
   readonly family: string;
   readonly task: Task;
   readonly dims: readonly { readonly name: string; readonly min: number; readonly max: number }[];
@@ -31,6 +36,8 @@ export interface Manifest {
   readonly approximations: readonly string[];
   readonly source: { readonly license: string | null; readonly description: string };
 }
+
+export type StorageType = 'f32' | 'f16' | 'q8' | 'q4';
 
 export type Task =
   | { readonly kind: 'tensors' }
