@@ -14,6 +14,8 @@ export interface AttentionMode {
   readonly error: 'exact' | 'approximate';
   /** Near-lossless without fine-tuning: the compiler may choose it on its own when it is cheaper. */
   readonly automatic: boolean;
+  /** Whether heads of one layer may have different modes; not where keys of all heads come from one place. */
+  readonly perHead: boolean;
   /** What a sequence keeps between steps, for causal use. */
   readonly state: string;
   /** Where the mode comes from. */
