@@ -123,10 +123,11 @@ const measurements = {
 type Part = keyof typeof measurements;
 const parts = Object.keys(measurements) as readonly Part[];
 
+const columnsOfNames: ReadonlySet<string> = new Set(['attention', 'weights']);
 function print(title: string, rows: Rows): void {
   const columns = rows[0]?.length ?? 0;
   const right = Array.from({ length: columns }, (_, column) => column).filter(
-    (column) => column > 0 && rows[0]?.[column] !== 'attention',
+    (column) => column > 0 && !columnsOfNames.has(rows[0]?.[column] ?? ''),
   );
   process.stdout.write(`\n${title}\n\n${formatTable(rows, right)}\n`);
 }

@@ -43,6 +43,8 @@ export const accuracySettings: readonly { readonly setting: Setting; readonly tu
     { mode: 'topr', keys: '1/4' } as const,
     { mode: 'cluster', keys: '1/2' } as const,
     { mode: 'cluster', keys: '1/4' } as const,
+    { mode: 'shared', keys: '1/2' } as const,
+    { mode: 'shared', keys: '1/4' } as const,
     { mode: 'segment', keys: '1/2' } as const,
     { mode: 'segment', keys: '1/4' } as const,
     { mode: 'svd', keys: '1/2' } as const,

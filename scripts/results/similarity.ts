@@ -32,6 +32,8 @@ export const similaritySettings: readonly Setting[] = [
   { mode: 'topr', keys: '1/4' },
   { mode: 'cluster', keys: '1/2' },
   { mode: 'cluster', keys: '1/4' },
+  { mode: 'shared', keys: '1/2' },
+  { mode: 'shared', keys: '1/4' },
   { mode: 'segment', keys: '1/2' },
   { mode: 'segment', keys: '1/4' },
   { mode: 'svd', keys: '1/2' },
