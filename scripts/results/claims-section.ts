@@ -26,19 +26,20 @@ function encoders({ accuracy, similarity }: Results): string {
   if (!accuracy) return '';
   const { figures } = accuracy;
   const { asClaimed, others } = untunedModes(figures);
+  const standardError = Math.max(...figures.rows.map((row) => row.standardError));
   const [half, quarter] = claims.map(({ points }) => 100 * points);
   return `### BERT
 
 ${markdown(encoderClaimsTable(figures, similarity?.figures))}
 
 *Accuracy lost* against dense attention, and *same decisions*, are those of sentiment-mini on ${figures.reviews.toLocaleString('en-US')} [IMDB reviews](#accuracy-sentiment-mini-on-imdb), with a
-standard error of about one point; *cosine* is that of [MiniLM's embeddings](#similarity-minilm) to the dense ones, on its longest texts. *As claimed* takes the claims
+standard error of ${(100 * standardError).toFixed(1)} points at most; *cosine* is that of [MiniLM's embeddings](#similarity-minilm) to the dense ones, on its longest texts. *As claimed* takes the claims
 for at most ${String(half)} point lost at 1/2 and at most ${String(quarter)} at 1/4. What ${code('--keys')} means to each mode is in [attention.md](guide/attention.md#how-many-keys).
 
-- **Literal ATP without fine-tuning ${lostBy(figures, false)}**: about half of all answers of a classifier of two labels are right by chance. Its cosines say
-  the same. atpc refuses it (ATPC-305) without ${code('--force')}.
-- **Literal ATP on weights that were tuned with it ${lostBy(figures, true)}.** [The checkpoint](../examples/sentiment/model-atp/README.md) was tuned at 1/4, for a few hundred steps on
-  a CPU; the paper's fine-tuning is not known here. The figures are what so little tuning gives back, and no refutation.
+- **Literal ATP without fine-tuning ${lostBy(figures, false)}**: of two labels, half are right by chance. atpc refuses it (ATPC-305)
+  without ${code('--force')}.
+- **Literal ATP on weights that were tuned with it ${lostBy(figures, true)}.** [The checkpoint](../examples/sentiment/model-atp/README.md) was tuned at 1/4, for a few hundred
+  steps; the paper's fine-tuning is not known here. The figures are what so little tuning gives back, and no refutation.
 - **Without fine-tuning, the claims hold of ${listed(asClaimed)}**, and not of ${listed(others)}. This is not what the paper does: ${code('expand')} and ${code('topr')} choose
   keys for each query and read them exactly.
 `;

@@ -71,8 +71,8 @@ ${on(machine)}
 
 - The standard error of an accuracy is about one point, but all rows read the same reviews: *same decisions* tells more than a difference
   of accuracies.
-- ${code('expand')} and ${code('topr')} need no fine-tuning. ${code('cluster')} (the means of ${code('expand')}, none expanded) and ${code('segment')} (means of neighbours)
-  are shown to tell what choosing exact keys adds.
+- ${code('expand')} and ${code('topr')} need no fine-tuning. ${code('cluster')} (the means of ${code('expand')}, none expanded), ${code('shared')} (means of tokens that are clustered once for
+  all heads) and ${code('segment')} (means of neighbours) are shown to tell what choosing exact keys adds.
 - **Literal ATP (${code('svd')}) fails on a model that was not tuned with it**: rows of a singular value decomposition have arbitrary signs and
   scales, and a softmax over them means nothing; even all rows do not give dense attention back. atpc refuses it there without ${code('--force')}.
   A model that was tuned with it in place, if only briefly, gets most of its accuracy back.
@@ -211,8 +211,8 @@ export function resultsPage(results: Results): string {
 
 # Results
 
-Figures that take long to measure, or are times. All of them go through the whole compiler and the WebAssembly kernels, in one process on one
-core. To measure them again (about an hour on an idle machine with two cores):
+Figures that take long to measure, or are times. All of them go through the whole compiler and the WebAssembly kernels, each run on one core;
+what holds times is measured alone. To measure them again (about 35 minutes on an idle machine with two cores):
 
 \`\`\`sh
 npm run fetch-models
@@ -221,7 +221,7 @@ npm run results -- --data DATA --write docs/results.md
 
 DATA is a folder that holds ${code('imdb-test-2000.jsonl')}: reviews of the IMDB test set (Maas et al. 2011), a line each,
 ${code('{"text": ..., "label": 0 | 1}')}; and ${code(wikiTextFile)}, the test file of WikiText-2 raw (Merity et al. 2016). With
-${code('--only accuracy|similarity|language|retrieval|bounded|timing')} one part is measured, with ${code('--limit N')} fewer reviews are read.
+${code('--only accuracy|similarity|language|retrieval|bounded|timing')} one part is measured, or several with commas, with ${code('--limit N')} fewer reviews are read.
 
 ${claimsSection(results)}
 ## Targets
