@@ -137,6 +137,9 @@ const holdsTimes: { readonly [P in Part]: boolean } = {
 
 /** Parts without times, in processes of their own, as many at a time as there are cores; the longest first. */
 async function measureBeside(own: readonly Part[], { data, limit }: MeasureOptions): Promise<Results> {
+  // What all of them need: a fault here is told of once.
+  existing(path.join(data, wikiTextFile));
+  fetched(smolLm2);
   const folder = await mkdtemp(path.join(tmpdir(), 'atpc-results-'));
   const run = async (part: Part, signal: AbortSignal): Promise<Results> => {
     const file = path.join(folder, `${part}.json`);
@@ -208,10 +211,10 @@ async function main(args: readonly string[]): Promise<number> {
     if (json !== undefined) await writeFile(json, `${JSON.stringify(results, null, 1)}\n`);
   };
   const beside = wanted.filter((part) => !holdsTimes[part]);
+  if (beside.length > 1) await add(await measureBeside(beside, { data, limit }));
   for (const part of wanted) {
     if (holdsTimes[part] || beside.length === 1) await add(await measurements[part]({ data, limit }));
   }
-  if (beside.length > 1) await add(await measureBeside(beside, { data, limit }));
   endProgress();
   printResults(results);
   if (write !== undefined) {
@@ -221,6 +224,8 @@ async function main(args: readonly string[]): Promise<number> {
   return checksOf(results).every(passes) ? 0 : 1;
 }
 
+// Processes that measure parts end with this one (runScript stops them).
+process.once('SIGTERM', () => process.exit(143));
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

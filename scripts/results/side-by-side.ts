@@ -41,8 +41,10 @@ export interface Call {
 export function runScript({ script, args, expected, onLine, signal }: Call): Promise<void> {
   signal?.throwIfAborted();
   const child = spawn(process.execPath, [...process.execArgv, script, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
-  const stop = (): boolean => child.kill();
+  // tsx listens to SIGTERM, which then waits for a measurement that lets nothing else run.
+  const stop = (): boolean => child.kill('SIGKILL');
   signal?.addEventListener('abort', stop);
+  process.once('exit', stop);
   const last: string[] = [];
   let rest = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -56,6 +58,7 @@ export function runScript({ script, args, expected, onLine, signal }: Call): Pro
     child.on('error', reject);
     child.on('close', (code) => {
       signal?.removeEventListener('abort', stop);
+      process.off('exit', stop);
       if (code !== null && expected.includes(code)) resolve();
       else reject(new Error(`${[script, ...args].join(' ')} ended with ${code ?? 'a signal'}:\n${[...last, rest].join('\n')}`));
     });
