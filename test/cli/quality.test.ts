@@ -76,8 +76,8 @@ describe('atpc compile --max-loss', function () {
     requires(this, 'minilm', existsSync(minilmFolder));
     requires(this, 'native', nativeIsThere());
     await inScratch(async (folder) => {
-      await writeFile(path.join(folder, 'reviews.jsonl'), reviews(24));
-      const args = ['compile', minilmFolder, '-t', 'wasm,native', '-q', 'q4', '--attn', 'dense', '--calibrate', 'reviews.jsonl'];
+      await writeFile(path.join(folder, 'reviews.jsonl'), reviews(12));
+      const args = ['compile', minilmFolder, '-t', 'native', '-q', 'q4', '--attn', 'dense', '--calibrate', 'reviews.jsonl'];
       const compile = async (...more: readonly string[]): Promise<CompileReport> => {
         const { code, stdout, stderr } = await atpc([...args, '-o', 'out', '--force', '--json', '--quiet', ...more], {
           cwd: folder,
@@ -100,8 +100,6 @@ describe('atpc compile --max-loss', function () {
       expect(rounded(tight)).to.have.length(0);
       expect(tight.manifest.attention.loss).to.include({ mean: 0 });
       expect(tight.notes.join('\n')).to.include('activations in f32: in 8 bits (int8) the loss would not be under');
-      const asked = await compile('--max-loss', '0.02', '--activations', 'int8');
-      expect(asked.manifest.attention.loss?.mean).to.be.closeTo(mean, 1e-9);
       const refused = await atpc([...args, '-o', 'no', '--max-loss', String(mean / 10), '--activations', 'int8'], {
         cwd: folder,
       });

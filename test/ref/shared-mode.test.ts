@@ -146,4 +146,11 @@ describe('mode shared', () => {
     ]);
     expect(shared.keysRead([1, 4], 512, 1)).to.equal(1 + 64 + 64);
   });
+  it('counts the work of attention, and what linear layers save', () => {
+    const shape = { layer: 0, queryHeads: 12, kvHeads: 12, headSize: 32, valueSize: 32, encoder: true };
+    const { streamed, gathered, saved } = shared.flops([1, 2], 512, shape, 1);
+    // 257 keys of 512 tokens; projected on 32 directions, and twice against the 64 centres of a block.
+    expect(streamed).to.equal(2 * 12 * 512 * 257 * 64 + 2 * 512 * 32 * 384 + 2 * (2 * 512 * 64 * 32));
+    expect([gathered, saved]).to.deep.equal([0, 2 * (2 * (512 - 257) * 384 * 384)]);
+  });
 });

@@ -44,10 +44,10 @@ export const shared: AttentionMode = {
     const width = shape.queryHeads * shape.headSize;
     const directions = sharedDirections(width);
     const keys = keysOf(share, tokens);
-    // The linear layers of keys and values read so many rows less, which is counted here: short texts may have less than no work left.
+    // The linear layers of keys and values read means, which are fewer rows.
     const saved = 2 * (tokens - keys) * width * shape.kvHeads * (shape.headSize + shape.valueSize);
     const clustering = 2 * tokens * directions * (width + iterations * keysPerBlock);
-    return { streamed: pairFlops(shape, tokens, keys) + clustering - saved, gathered: 0 };
+    return { streamed: pairFlops(shape, tokens, keys) + clustering, gathered: 0, saved };
   },
   build(site, share) {
     const { make, mask, projections, layer } = site;
