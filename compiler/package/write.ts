@@ -194,6 +194,7 @@ const targetFeatures: { readonly [K in TargetName]: FeatureOf<K> } = {
       'darwin-arm64',
       'x86-64-v2',
       'x86-64-v3',
+      'avx-vnni',
       'x86-64-v4',
       'avx512-vnni',
     ] as const),

@@ -95,7 +95,7 @@ export interface TargetFeatures {
   readonly wasm: 'simd128' | 'threads' | 'relaxed-simd';
   readonly webgpu: 'subgroups' | 'shader-f16';
   readonly cuda: `cuda-${number}`;
-  readonly native: `${'linux' | 'darwin'}-${'x64' | 'arm64'}` | 'x86-64-v2' | 'x86-64-v3' | 'x86-64-v4' | 'avx512-vnni';
+  readonly native: `${'linux' | 'darwin'}-${'x64' | 'arm64'}` | 'x86-64-v2' | 'x86-64-v3' | 'avx-vnni' | 'x86-64-v4' | 'avx512-vnni';
 }
 export type TargetName = keyof TargetFeatures;
 export type WasmFeature = TargetFeatures['wasm'];

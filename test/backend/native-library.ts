@@ -21,10 +21,16 @@ export const testedBuilds: readonly [NativeBuild, ...NativeBuild[]] = ((): [Nati
   if (least === undefined) throw new RangeError('There are no builds.');
   return [least, ...higher.filter(({ macro, features: needed }) => !macro && needed.every((name) => features.includes(name)))];
 })();
-/** The build with integer products; null where the processor has none. */
-export const integerBuild: NativeBuild | null =
-  nativeBuilds['linux-x64'].find(({ macro, features: needed }) => macro && needed.every((name) => features.includes(name))) ??
-  null;
+/**
+ * Builds that multiply integers, and weights of how many bits they do that with, the lowest level first: those that this processor runs, and
+ * the ones with VNNI whether it does or not.
+ */
+export const integerBuilds: readonly { readonly build: NativeBuild; readonly bits: 4 | 8; readonly runs: boolean }[] =
+  nativeBuilds['linux-x64'].flatMap((build) => {
+    const runs = compiler?.platform?.endsWith('x64') === true && build.features.every((name) => features.includes(name));
+    if (build.suffix === '-v2' || !(runs || build.macro)) return [];
+    return [{ build, bits: build.suffix === '-v4' ? 4 : 8, runs }];
+  });
 export const highestBuild = testedBuilds.at(-1) ?? testedBuilds[0];
 
 const hash = (...parts: readonly string[]): string => createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 24);

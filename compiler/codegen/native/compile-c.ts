@@ -25,6 +25,12 @@ export interface NativeBuild {
 const x64: readonly NativeBuild[] = [
   { suffix: '-v2', parameters: ['-march=x86-64-v2'], features: ['x86-64-v2'] },
   { suffix: '-v3', parameters: ['-march=x86-64-v3'], features: ['x86-64-v3'] },
+  {
+    suffix: '-v3-vnni',
+    parameters: ['-march=x86-64-v3', '-mavxvnni'],
+    features: ['x86-64-v3', 'avx-vnni'],
+    macro: '__AVXVNNI__',
+  },
   { suffix: '-v4', parameters: ['-march=x86-64-v4'], features: ['x86-64-v4'] },
   {
     suffix: '-v4-vnni',
