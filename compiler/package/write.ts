@@ -197,6 +197,7 @@ const targetFeatures: { readonly [K in TargetName]: FeatureOf<K> } = {
       'avx-vnni',
       'x86-64-v4',
       'avx512-vnni',
+      'arm-dotprod',
     ] as const),
   ),
   cuda: (name) => (/^cuda-\d+\.\d+$/.test(name) ? (name as TargetFeatures['cuda']) : undefined),

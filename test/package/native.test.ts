@@ -219,6 +219,9 @@ describe('a package for native, in Node', function () {
     expect(best('x86-64-v2', 'x86-64-v3', 'avx-vnni', 'x86-64-v4', 'avx512-vnni')).to.equal(vnni);
     expect(() => best()).to.throw(AtpcError, /ATPC-501.*lacks x86-64-v2/);
     expect(chooseBuild(buildsFor([v2, arm], 'linux-arm64'), () => false)).to.equal(arm);
+    const dot = build('linux-arm64', 'arm-dotprod');
+    expect(chooseBuild(buildsFor([dot, v2, arm], 'linux-arm64'), () => false)).to.equal(arm);
+    expect(chooseBuild(buildsFor([dot, v2, arm], 'linux-arm64'), (name) => name === 'arm-dotprod')).to.equal(dot);
     expect(() => buildsFor([v2, v3, arm], 'win32-x64')).to.throw(
       /ATPC-501.*has libraries for linux-x64, linux-arm64; this is win32-x64/,
     );

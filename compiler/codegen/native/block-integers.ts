@@ -37,7 +37,7 @@ export const blockIntegers: SharedText = {
 #define INTEGER_VECTORS(bits) (PANEL / LANES / PLANES(bits))
 /* Rows of the left side in 8 bits. */
 struct rounded {
-  /* [rows][K]; of each block [rows][K / block] the scale, the sum of the unrounded elements, and -128 times that of the rounded ones. */
+  /* [rows][K]; of each block [rows][K / block] the scale, the sum of the unrounded elements, and -BIAS times that of the rounded ones. */
   i8 *values;
   f32 *scales, *sums;
   i32 *offsets;
@@ -66,7 +66,7 @@ INLINE void round_block(const i32 block, const f32 *from, i8 *values, f32 *scale
   *scale = largest / 127.0f + (*sum - *sum);
   i32 all = 0;
   UNROLL for (i32 lane = 0; lane < LANES; lane++) all += rounded[lane];
-  *offset = -128 * all;
+  *offset = -BIAS * all;
 }
 INLINE void round_rows(const i32 block, const f32 *left, i64 left_stride, i64 rows, i64 blocks, struct rounded to) {
   for (i64 row = 0; row < rows; row++)
@@ -76,7 +76,7 @@ INLINE void round_rows(const i32 block, const f32 *left, i64 left_stride, i64 ro
     }
 }
 
-/* A panel of rows of quants: unsigned [K / 4][PLANES][PANEL][4], scales and minima [K / block][PANEL]. */
+/* A panel of rows of quants: bytes [K / 4][PLANES][PANEL][4], scales and minima [K / block][PANEL]. */
 struct integer_panel {
   u8 *quants;
   f32 *scales, *minima;
@@ -93,9 +93,9 @@ INLINE void integer_panel(const i32 bits, const i32 block, const i32 is_signed, 
     for (i32 column = 0; column < PANEL; column += LANES) {
       vi q[LANES], turned[LANES];
       UNROLL for (i32 i = 0; i < LANES; i++)
-        q[i] = unsigned_quants(bits, is_signed, quants + rows[column + i] * quant_bytes + k * bits / 8, count);
+        q[i] = right_bytes(bits, is_signed, quants + rows[column + i] * quant_bytes, k, count);
       /* Each round turns the index (bits of the row, then those of the lane) by one bit, as in transpose_bytes. */
-      UNROLL for (i32 round = 0; round < (LANES == 16 ? 4 : 3); round++) {
+      UNROLL for (i32 round = 0; round < (LANES == 16 ? 4 : LANES == 8 ? 3 : 2); round++) {
         UNROLL for (i32 i = 0; i < LANES / 2; i++) {
           turned[2 * i] = zip_low_i(q[i], q[i + LANES / 2]);
           turned[2 * i + 1] = zip_high_i(q[i], q[i + LANES / 2]);
@@ -146,7 +146,7 @@ INLINE void integer_tile(const i32 rows, const i32 bits, const i32 block, const 
         for (i32 v = 0; v < INTEGER_VECTORS(bits); v++) {
           vi sum = sum_of_plane(part[r][v][0], 1);
           if (PLANES(bits) == 2) sum += sum_of_plane(part[r][v][1], 16);
-          if (is_signed) sum += splat_i(left.offsets[at]);
+          if (IS_BIASED(bits, is_signed)) sum += splat_i(left.offsets[at]);
           total[r][v] += to_float(sum) * (load(scales + v * LANES) * splat(left.scales[at]));
           if (has_minima) total[r][v] += load(minima + v * LANES) * splat(left.sums[at]);
         }

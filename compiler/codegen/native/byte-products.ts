@@ -25,11 +25,22 @@ export const byteProducts: SharedText = {
 #elif LANES == 8
 #define INTEGER_BITS 8
 #define PLANE_BITS 4
+#elif LANES == 4 && defined(__ARM_FEATURE_DOTPROD)
+#define INTEGER_BITS 8
+#define PLANE_BITS 8
 #else
 #define INTEGER_BITS 0
 #endif
 #if INTEGER_BITS > 0
 #define PLANES(bits) ((bits) > PLANE_BITS ? 2 : 1)
+/* What is added to quants that are biased, so that they are bytes as the instructions take them on the right. */
+#if defined(__aarch64__)
+#define BIAS (-128)
+#define IS_BIASED(bits, is_signed) ((bits) == 8 && !(is_signed))
+#else
+#define BIAS 128
+#define IS_BIASED(bits, is_signed) (is_signed)
+#endif
 #endif
 
 #if LANES == 16
@@ -45,14 +56,14 @@ INLINE vi zip_high_i(vi a, vi b) {
   const __m512i order = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
   return (vi)_mm512_permutex2var_epi32((__m512i)a, order, (__m512i)b);
 }
-/* What a load of up to 64 quants holds, count of them, as unsigned numbers: signed ones with 128 added. */
-INLINE vi unsigned_quants(const i32 bits, const i32 is_signed, const u8 *quants, i64 count) {
+/* 4 * LANES quants from place k of a row on, or as many as there are, as bytes of the right side. */
+INLINE vi right_bytes(const i32 bits, const i32 is_signed, const u8 *row, i64 k, i64 count) {
   if (bits == 8) {
-    const __m512i q = _mm512_maskz_loadu_epi8(count >= 64 ? ~0ull : (1ull << count) - 1, quants);
+    const __m512i q = _mm512_maskz_loadu_epi8(count >= 64 ? ~0ull : (1ull << count) - 1, row + k);
     return (vi)(is_signed ? _mm512_xor_si512(q, _mm512_set1_epi8(-128)) : q);
   }
   /* Each 16 bytes twice: the low halves of the bytes, then the high ones. */
-  const __m512i pairs = _mm512_castsi256_si512(_mm256_maskz_loadu_epi8(count >= 64 ? ~0u : 0xffffu, quants));
+  const __m512i pairs = _mm512_castsi256_si512(_mm256_maskz_loadu_epi8(count >= 64 ? ~0u : 0xffffu, row + k / 2));
   const __m512i twice = _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 1, 0, 1, 2, 3, 2, 3), pairs);
   return (vi)_mm512_and_si512(_mm512_srlv_epi64(twice, _mm512_setr_epi64(0, 0, 4, 4, 0, 0, 4, 4)), _mm512_set1_epi8(15));
 }
@@ -70,13 +81,27 @@ INLINE vi zip_high_i(vi a, vi b) {
   const __m256i low = _mm256_unpacklo_epi32((__m256i)a, (__m256i)b), high = _mm256_unpackhi_epi32((__m256i)a, (__m256i)b);
   return (vi)_mm256_permute2x128_si256(low, high, 0x31);
 }
-INLINE vi unsigned_quants(const i32 bits, const i32 is_signed, const u8 *quants, i64 count) {
-  const __m128i first = _mm_loadu_si128((const __m128i *)quants);
+INLINE vi right_bytes(const i32 bits, const i32 is_signed, const u8 *row, i64 k, i64 count) {
+  const __m128i first = _mm_loadu_si128((const __m128i *)(row + k * bits / 8));
   if (bits == 8) {
-    const __m256i q = _mm256_set_m128i(count >= 32 ? _mm_loadu_si128((const __m128i *)(quants + 16)) : _mm_setzero_si128(), first);
+    const __m256i q = _mm256_set_m128i(count >= 32 ? _mm_loadu_si128((const __m128i *)(row + k + 16)) : _mm_setzero_si128(), first);
     return (vi)(is_signed ? _mm256_xor_si256(q, _mm256_set1_epi8(-128)) : q);
   }
   return (vi)_mm256_and_si256(_mm256_set_m128i(_mm_srli_epi16(first, 4), first), _mm256_set1_epi8(15));
+}
+#elif INTEGER_BITS > 0
+INLINE vi to_nearest(vf x) { return (vi)vcvtnq_s32_f32((float32x4_t)x); }
+INLINE void store_bytes(i8 *to, vi x) {
+  const int16x4_t halves = vqmovn_s32((int32x4_t)x);
+  const u32 four = vget_lane_u32(vreinterpret_u32_s8(vqmovn_s16(vcombine_s16(halves, halves))), 0);
+  memcpy(to, &four, 4);
+}
+INLINE vi zip_low_i(vi a, vi b) { return (vi)vzip1q_s32((int32x4_t)a, (int32x4_t)b); }
+INLINE vi zip_high_i(vi a, vi b) { return (vi)vzip2q_s32((int32x4_t)a, (int32x4_t)b); }
+INLINE vi right_bytes(const i32 bits, const i32 is_signed, const u8 *row, i64 k, i64 count) {
+  if (bits == 8) return (vi)veorq_u8(vld1q_u8(row + k), vdupq_n_u8(is_signed ? 0 : 128));
+  const uint8x16_t pairs = vld1q_u8(row + k / 32 * 16);
+  return (vi)(k % 32 == 0 ? vandq_u8(pairs, vdupq_n_u8(15)) : vshrq_n_u8(pairs, 4));
 }
 #endif
 
@@ -88,7 +113,9 @@ INLINE vi plane_of(const i32 bits, vi quants, i32 plane) {
  * sums + the products of a plane with signed bytes of the left side: four to a lane where PLANE_BITS is 8, else two to each half of a lane.
  */
 INLINE vi add_products(vi sums, vi right, vi left) {
-#if LANES == 16 && defined(__AVX512VNNI__)
+#if defined(__aarch64__)
+  return (vi)vdotq_s32((int32x4_t)sums, (int8x16_t)right, (int8x16_t)left);
+#elif LANES == 16 && defined(__AVX512VNNI__)
   return (vi)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)right, (__m512i)left);
 #elif LANES == 8 && defined(__AVXVNNI__)
   return (vi)_mm256_dpbusd_avx_epi32((__m256i)sums, (__m256i)right, (__m256i)left);

@@ -11,6 +11,8 @@ export const hasFeature = `// Whether this processor, and its system, has what a
 #if defined(__x86_64__)
 #include <cpuid.h>
 __attribute__((target("arch=x86-64")))
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 ATPC_EXPORT int32_t atpc_has_feature(const char *name) {
 #if defined(__x86_64__)
@@ -29,6 +31,9 @@ ATPC_EXPORT int32_t atpc_has_feature(const char *name) {
   }
   if (strcmp(name, "x86-64-v4") == 0) return v4;
   if (strcmp(name, "avx512-vnni") == 0) return v4 && __builtin_cpu_supports("avx512vnni");
+#elif defined(__aarch64__) && defined(__linux__)
+  // HWCAP_ASIMDDP of asm/hwcap.h.
+  if (strcmp(name, "arm-dotprod") == 0) return (getauxval(AT_HWCAP) >> 20 & 1) != 0;
 #endif
   (void)name;
   return 0;
