@@ -19,7 +19,7 @@ import type { Share } from '../passes/atp/share.ts';
 
 export interface AttentionCase {
   readonly label: string;
-  readonly mode: Exclude<ModeName, 'svd'>;
+  readonly mode: Exclude<ModeName, 'svd' | 'shared'>;
   readonly share: Share;
   /** Clusters that a query expands, where it is not the mode's own count. */
   readonly expanded?: number;

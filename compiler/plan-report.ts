@@ -35,6 +35,8 @@ export function planReport(
     const { streamed, gathered } = attentionWork(shape, group, tokens, target.queriesPerChoice);
     return streamed + gathered;
   };
+  const saved = (shape: AttentionShape, group: HeadGroup, tokens: number): number =>
+    attentionWork(shape, group, tokens, target.queriesPerChoice).saved;
   const rows = parts.map(({ shape, group, dense }): PlanRow => {
     const atLengths = lengths.map((tokens) => ({
       tokens,
@@ -57,7 +59,7 @@ export function planReport(
       denseFlops,
       planFlops,
       modelDenseFlops: denseFlops + beside,
-      modelPlanFlops: planFlops + beside,
+      modelPlanFlops: planFlops + beside - sum(parts.map(({ shape, group }) => saved(shape, group, tokens))),
       predictedDenseMilliseconds: (denseSeconds + besideSeconds) * 1000,
       predictedPlanMilliseconds: (planSeconds + besideSeconds) * 1000,
       peakBytes: sum(Object.values(program.arenas).map((bytes) => evaluateExpression(bytes, dims))),

@@ -1,9 +1,7 @@
 /** Models without state: one entry point, attention in the encoder modes. */
 import { graphNodes } from '../ir/graph.ts';
-import { isDense, type AttentionPlan } from '../passes/atp/plan.ts';
-import { AtpcError } from '../runtime/errors.ts';
+import { isDense } from '../passes/atp/plan.ts';
 import type { Manifest } from '../runtime/format/manifest.ts';
-import { checkTargets } from './attention/check-targets.ts';
 import { choosePlan, defaultKeys } from './attention/choose-plan.ts';
 import { build, moduleOf } from './build.ts';
 import { balancedParameters } from './calibrate/balance-heads.ts';
@@ -20,6 +18,7 @@ import {
 } from './golden.ts';
 import { approximationsOf, attentionOf, inputPorts, memoryOf, outputPorts } from './manifest-parts.ts';
 import { planReport } from './plan-report.ts';
+import { planWithin } from './plan-within.ts';
 import {
   buildTargets,
   sameComputation,
@@ -33,19 +32,26 @@ import {
 import { plainStorage, type Parameters } from './program/parameters.ts';
 import { instantiateProgram } from './program/run-program.ts';
 import { forwardKind } from './quality/find-forward-plan.ts';
-import { boundedPlan, checkedPlan, encoderFor, lossBoundOf, type QualityPlan } from './quality/quality-plan.ts';
 import { longestSequence } from './source-model.ts';
 
 export async function prepareForward(preparation: Preparation): Promise<PreparedModel> {
-  const { source, shapes, targets, options, encode, report } = preparation;
+  const { source, shapes, options, encode, report } = preparation;
   const { graph, defaults } = source;
-  const [firstTarget] = targets;
   const maxTokens = longestSequence(graph);
-  const { plan, loss, notes } = await planWithin(preparation, maxTokens);
+  const { plan, loss, notes, targets } = await planWithin(preparation, {
+    choose: () => choosePlan(options, { shapes, maxTokens, targets: preparation.targets, tuned: source.tuned }),
+    bounded: forwardKind,
+    layersOf: ({ layers }) => layers,
+  });
+  const [firstTarget] = targets;
   report('run passes');
-  const builtTargets = buildTargets(preparation, (own) => build(graph, { plan, ...own }), balancedParameters(graph, plan));
+  const builtTargets = buildTargets(
+    { ...preparation, targets },
+    (own) => build(graph, { plan, ...own }),
+    balancedParameters(graph, plan),
+  );
   report('emit kernels', undefined, 'kernels and calibration');
-  const calibration = await calibrate(source, plan, shapes, encode, firstTarget, maxTokens);
+  const calibration = await calibrate(source, plan, encode, firstTarget, maxTokens);
   const parameters = sharedParameters(builtTargets, {
     source: calibration.tensors,
     computed: calibration.computed,
@@ -89,34 +95,6 @@ export async function prepareForward(preparation: Preparation): Promise<Prepared
     notes,
     plan: planReport(source, program, plan, shapes, firstTarget),
   };
-}
-
-/** The plan that the options ask for; under a bound it is searched or measured. */
-async function planWithin(
-  { source, shapes, targets, options, encode, report }: Preparation,
-  maxTokens: number,
-): Promise<QualityPlan<AttentionPlan>> {
-  const [target] = targets;
-  const limit = lossBoundOf(options);
-  const given =
-    options.attention === 'auto' ? null : await choosePlan(options, { shapes, maxTokens, targets, tuned: source.tuned });
-  if (limit === null) {
-    if (given) return { plan: given, loss: null, notes: [] };
-    throw new AtpcError('ATPC-399', 'A plan was to be found without a bound.');
-  }
-  const found = await forwardKind({
-    source,
-    shapes,
-    targets,
-    encode: encoderFor(encode, source.name),
-    files: limit.files,
-    options,
-    report: (detail) => report('read model', undefined, detail),
-  });
-  const question = { ...found, options, bound: limit.bound };
-  const quality = await (given ? checkedPlan(question, given) : boundedPlan(question, target.name));
-  checkTargets(quality.plan.layers, targets);
-  return quality;
 }
 
 /**

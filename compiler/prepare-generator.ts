@@ -7,7 +7,6 @@ import { AtpcError } from '../runtime/errors.ts';
 import { evaluateExpression } from '../runtime/format/expression.ts';
 import type { Manifest, ManifestState, ManifestTarget } from '../runtime/format/manifest.ts';
 import type { Program } from '../runtime/format/program.ts';
-import { checkTargets } from './attention/check-targets.ts';
 import { chooseCachePlan } from './attention/choose-cache-plan.ts';
 import { buildStateful } from './build.ts';
 import { headCalibrator } from './calibrate/calibrate-heads.ts';
@@ -26,20 +25,32 @@ import {
   type PreparedModel,
   type PreparedTarget,
 } from './prepared-model.ts';
+import { planWithin } from './plan-within.ts';
 import { plainStorage, type Parameters } from './program/parameters.ts';
 import { cacheKind } from './quality/find-cache-plan.ts';
-import { boundedPlan, checkedPlan, encoderFor, lossBoundOf, type QualityPlan } from './quality/quality-plan.ts';
 import type { SourceModel } from './source-model.ts';
 
 export async function prepareGenerator(preparation: Preparation): Promise<PreparedModel> {
-  const { source, shapes, options, encode, targets, report } = preparation;
+  const { source, shapes, options, encode, report } = preparation;
   const { graph, context } = source;
   if (context === null) throw new AtpcError('ATPC-399', 'A model that generates has no length.');
   const { maxLength: maxTokens } = context;
+  const calibrate = headCalibrator({
+    source,
+    shapes,
+    target: hostTarget,
+    encode,
+    ...(options.signal ? { signal: options.signal } : {}),
+    onProgress: (tokens, total) => report('read model', tokens / total, `calibration, ${tokens} of ${total} tokens`),
+  });
+  const { plan, loss, notes, targets } = await planWithin(preparation, {
+    choose: () => chooseCachePlan(options, { shapes, maxTokens, targets: preparation.targets, calibrate }),
+    bounded: cacheKind,
+    layersOf: ({ layers }) => layers.map((groups, layer) => ({ layer, groups })),
+  });
   const [firstTarget] = targets;
-  const { plan, loss, notes } = await planWithin(preparation, maxTokens);
   report('run passes');
-  const builtTargets = buildTargets(preparation, (own) => buildStateful(graph, { plan, maxTokens, ...own }));
+  const builtTargets = buildTargets({ ...preparation, targets }, (own) => buildStateful(graph, { plan, maxTokens, ...own }));
   report('emit kernels', undefined, 'kernels');
   const storage = plainStorage(options.storage);
   const parameters = sharedParameters(builtTargets, { source: source.tensors, computed: {}, storage });
@@ -82,44 +93,6 @@ export async function prepareGenerator(preparation: Preparation): Promise<Prepar
     notes: [...notes, ...notesOf(plan)],
     plan: cachePlanReport(source, plan, shapes, firstTarget, maxTokens),
   };
-}
-
-/** The plan that the options ask for; under a bound it is searched or measured. */
-async function planWithin(
-  { source, shapes, targets, options, encode, report }: Preparation,
-  maxTokens: number,
-): Promise<QualityPlan<CachePlan>> {
-  const [target] = targets;
-  const limit = lossBoundOf(options);
-  const calibrate = headCalibrator({
-    source,
-    shapes,
-    target: hostTarget,
-    encode,
-    ...(options.signal ? { signal: options.signal } : {}),
-    onProgress: (tokens, total) => report('read model', tokens / total, `calibration, ${tokens} of ${total} tokens`),
-  });
-  const given = options.attention === 'auto' ? null : await chooseCachePlan(options, { shapes, maxTokens, targets, calibrate });
-  if (limit === null) {
-    if (given) return { plan: given, loss: null, notes: [] };
-    throw new AtpcError('ATPC-399', 'A plan was to be found without a bound.');
-  }
-  const found = await cacheKind({
-    source,
-    shapes,
-    targets,
-    encode: encoderFor(encode, source.name),
-    files: limit.files,
-    options,
-    report: (detail) => report('read model', undefined, detail),
-  });
-  const question = { ...found, options, bound: limit.bound };
-  const quality = await (given ? checkedPlan(question, given) : boundedPlan(question, target.name));
-  checkTargets(
-    quality.plan.layers.map((groups, layer) => ({ layer, groups })),
-    targets,
-  );
-  return quality;
 }
 
 function inputIds({ inputs }: SourceModel['graph']) {

@@ -21,10 +21,11 @@ export function flopsBesideAttention(graph: Graph, dims: Readonly<Record<string,
   return graphNodes(graph).reduce((sum, node) => (node.op === 'attention' ? sum : sum + nodeFlops(node, dims)), 0);
 }
 
-/** FLOPs of a group of heads for one sequence; `gathered` as in the mode table. */
+/** FLOPs of a group of heads for one sequence; `gathered` and `saved` as in the mode table. */
 export interface AttentionWork {
   readonly streamed: number;
   readonly gathered: number;
+  readonly saved: number;
 }
 /** The work of some heads of a layer under their mode: short sequences stay dense, except under literal ATP. */
 export function attentionWork(
@@ -35,5 +36,5 @@ export function attentionWork(
 ): AttentionWork {
   const heads = { ...shape, kvHeads: kvHeads.length, queryHeads: (shape.queryHeads * kvHeads.length) / shape.kvHeads };
   const dense = isDense({ mode, keys }) || (tokens < denseBelowTokens && mode !== 'svd');
-  return modes[dense ? 'dense' : mode].flops(keys, tokens, heads, queriesPerChoice);
+  return { saved: 0, ...modes[dense ? 'dense' : mode].flops(keys, tokens, heads, queriesPerChoice) };
 }

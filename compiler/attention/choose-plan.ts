@@ -27,12 +27,12 @@ export interface PlanInput {
 }
 export type PlanOptions = Pick<CompileOptions, 'attention' | 'keys' | 'typicalLength' | 'plan' | 'force'>;
 
-/** Predicted seconds of some heads' attention for one sequence. */
+/** Predicted seconds of some heads' attention for one sequence, less what linear layers save by it. */
 export function predictedSeconds(shape: AttentionShape, group: HeadGroup, tokens: number, target: Target): number {
-  const { streamed, gathered } = attentionWork(shape, group, tokens, target.queriesPerChoice);
+  const { streamed, gathered, saved } = attentionWork(shape, group, tokens, target.queriesPerChoice);
   const { flopsPerSecond, choosingFlopsPerSecond = flopsPerSecond, gatheredFlopsPerSecond, queriesPerChoice } = target;
   const rate = queriesPerChoice > 1 && !isDense(group) ? choosingFlopsPerSecond : flopsPerSecond;
-  return streamed / rate + gathered / gatheredFlopsPerSecond;
+  return streamed / rate + gathered / gatheredFlopsPerSecond - saved / flopsPerSecond;
 }
 const allHeads = ({ kvHeads }: AttentionShape): readonly number[] => Array.from({ length: kvHeads }, (_, head) => head);
 

@@ -4,10 +4,11 @@
  */
 import { createHash } from 'node:crypto';
 import type { Graph } from '../../ir/graph.ts';
+import { sharedProjectionParameter } from '../../passes/atp/modes/shared.ts';
+import type { ModeName } from '../../passes/atp/modes/table.ts';
 import { directionsParameter } from '../../passes/atp/modes/topr.ts';
 import type { AttentionPlan, HeadGroup } from '../../passes/atp/plan.ts';
 import { isWhole } from '../../passes/atp/share.ts';
-import type { AttentionShape } from '../../passes/atp/site.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import type { Target } from '../codegen/target.ts';
 import { hostTarget } from '../codegen/targets.ts';
@@ -17,6 +18,7 @@ import { balanceHeads } from './balance-heads.ts';
 import { captureAttention, type CalibrationInput, type CapturedLayer } from './capture.ts';
 import { measureKeysRead, type KeysRead } from './keys-read.ts';
 import { principalDirections } from './principal-directions.ts';
+import { sharedProjection } from './shared-projection.ts';
 import { calibrationTexts } from './texts.ts';
 
 export interface Calibration {
@@ -30,6 +32,21 @@ export interface Calibration {
   readonly ids: readonly number[];
   keysRead(layer: number, group: HeadGroup): KeysRead | null;
 }
+
+/** What a mode learns from text: a parameter of each layer that uses it. */
+interface Learned {
+  readonly words: string;
+  parameter(layer: number): string;
+  compute(graph: Graph, layer: number, tensors: TensorSource, captured: readonly CapturedLayer[]): Promise<MemoryTensor>;
+}
+const learned: { readonly [M in ModeName]?: Learned } = {
+  topr: {
+    words: 'its principal directions',
+    parameter: directionsParameter,
+    compute: (_graph, _layer, _tensors, captured) => Promise.resolve(principalDirections(captured)),
+  },
+  shared: { words: 'its projection of hidden states', parameter: sharedProjectionParameter, compute: sharedProjection },
+};
 
 // Heads that are measured a layer: shares differ little between heads, and a minute of measuring would tell no more.
 const measuredHeads = 4;
@@ -77,7 +94,6 @@ export async function captureCalibration(
 export async function calibrate(
   source: Pick<SourceModel, 'graph' | 'defaults' | 'tensors'>,
   plan: AttentionPlan,
-  shapes: readonly AttentionShape[],
   encode: Encode | null,
   { queriesPerChoice }: Pick<Target, 'queriesPerChoice'>,
   maxTokens: number,
@@ -86,13 +102,19 @@ export async function calibrate(
   const { graph, tensors } = source;
   const texts = encode ? calibrationTexts.map((text) => encode(text).slice(0, maxTokens)) : [];
   const groups = plan.layers.flatMap(({ groups: all }) => all);
-  const needsDirections = groups.some(({ mode, keys }) => mode === 'topr' && !isWhole(keys));
   const approximate = groups.some(({ mode, keys }) => mode !== 'dense' && !isWhole(keys));
   const captured = approximate && encode ? await capture(source, encode, maxTokens) : [];
-  if (needsDirections && captured.length === 0) {
+  const learning = plan.layers.flatMap(({ layer, groups: all }) =>
+    [...new Set(all.filter(({ keys }) => !isWhole(keys)).map(({ mode }) => mode))].flatMap((mode) => {
+      const own = learned[mode];
+      return own ? [{ mode, layer, ...own }] : [];
+    }),
+  );
+  const [untaught] = learning;
+  if (untaught && captured.length === 0) {
     throw new AtpcError(
       'ATPC-311',
-      'Mode topr finds its principal directions on text, and this model takes none: it has no tokenizer, or inputs other than input_ids.',
+      `Mode ${untaught.mode} finds ${untaught.words} on text, and this model takes none: it has no tokenizer, or inputs other than input_ids.`,
       {
         hint: 'Use expand, which needs no calibration.',
       },
@@ -101,10 +123,8 @@ export async function calibrate(
   const balanced = await balanceHeads(graph, tensors, plan, captured);
   const ofLayer = (layer: number): readonly CapturedLayer[] => balanced.captured.map((layers) => layers[layer] as CapturedLayer);
   const computed: Record<string, MemoryTensor> = {};
-  for (const { layer } of shapes) {
-    const used = plan.layers.find((candidate) => candidate.layer === layer)?.groups.some(({ mode }) => mode === 'topr');
-    if (needsDirections && used) computed[directionsParameter(layer)] = principalDirections(ofLayer(layer));
-  }
+  for (const { layer, parameter, compute } of learning)
+    computed[parameter(layer)] = await compute(graph, layer, balanced.tensors, ofLayer(layer));
   return {
     computed,
     tensors: balanced.tensors,

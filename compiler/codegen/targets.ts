@@ -66,3 +66,9 @@ export function targetsNamed(names: readonly string[] = ['wasm'], options: Targe
   const asChosen = (target: Target): Target => chosen.get(target) ?? target;
   return [asChosen(first), ...others.map(asChosen)];
 }
+
+/** The same targets, with what products of the target native read. */
+export function withActivations([first, ...others]: Targets, activations: ActivationType): Targets {
+  const reading = (target: Target): Target => (target.name === targets.native.name ? nativeTargetWith(activations) : target);
+  return [reading(first), ...others.map(reading)];
+}

@@ -6,6 +6,7 @@ import type { AttentionShape } from '../../passes/atp/site.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import type { ManifestLoss } from '../../runtime/format/manifest.ts';
 import type { Encode } from '../calibrate/calibrate.ts';
+import type { ActivationType } from '../codegen/native/activations.ts';
 import type { Targets } from '../codegen/targets.ts';
 import type { CompileOptions } from '../compile-options.ts';
 import type { SourceModel } from '../source-model.ts';
@@ -28,6 +29,8 @@ export interface BoundedKind<P, F> {
   readonly seconds: readonly [dense: readonly number[], ...others: (readonly number[])[]];
   /** Errors of the choices that are not dense, by layer and head, measured on documents. */
   errors(documents: readonly TokenIds[]): Promise<readonly (readonly (readonly number[])[])[]>;
+  /** Choices that all heads of a layer have, or none: their indices, dense being 0. */
+  readonly wholeLayers: ReadonlySet<number>;
   /** KV heads, by layer. */
   readonly heads: readonly number[];
   readonly choicesPerLayer: number;
@@ -35,7 +38,8 @@ export interface BoundedKind<P, F> {
   /** From the choice of each head to a plan. */
   fileOf(assignment: readonly (readonly number[])[]): F;
   planOf(file: F): P;
-  instantiate(plan: P | 'dense'): Promise<PlannedModel>;
+  /** Dense attention reads in f32: it is what others are held against. Without `activations`, a plan reads as the options say. */
+  instantiate(plan: P | 'dense', activations?: ActivationType): Promise<PlannedModel>;
   /** Said while it is measured; throws the reason of an abort. */
   report(detail: string): void;
 }
@@ -61,7 +65,7 @@ export interface BoundedKindInput {
   readonly targets: Targets;
   readonly encode: Encode;
   readonly files: readonly string[];
-  readonly options: Pick<CompileOptions, 'typicalLength' | 'storage'>;
+  readonly options: Pick<CompileOptions, 'typicalLength' | 'storage' | 'activations'>;
   report(detail: string): void;
 }
 export interface PreparedKind<P, F> {
@@ -112,11 +116,15 @@ export async function findBoundedPlan<P, F>(kind: BoundedKind<P, F>, bound: numb
   };
 }
 
-/** The loss of a plan that was given, on all documents. Throws as `findBoundedPlan` does. */
+/** Documents that no plan was chosen by: all, where none was searched. */
+export function allToCheck(documents: CalibrationDocuments): CalibrationDocuments {
+  return { ...documents, search: [], check: [...documents.search, ...documents.check] };
+}
+
+/** The loss of a plan that is given, on the documents to check. Throws as `findBoundedPlan` does. */
 export async function measureGivenPlan<P, F>(kind: BoundedKind<P, F>, plan: P, bound: number): Promise<PlanLoss> {
   const { documents, loss, report } = kind;
-  const all: CalibrationDocuments = { ...documents, search: [], check: [...documents.search, ...documents.check] };
-  const whole = { ...kind, documents: all };
+  const whole = { ...kind, documents: { ...documents, search: [] } };
   const notes = documentNotes(whole, bound);
   const { check, repeats: repeatReferences } = await referencesOf(whole);
   const model = await kind.instantiate(plan);
@@ -136,13 +144,17 @@ function pays({ seconds: [dense, ...others], leastGain }: Pick<AnyKind, 'seconds
 }
 
 function spaceOf(
-  kind: Pick<AnyKind, 'seconds' | 'heads' | 'choicesPerLayer' | 'leastGain'>,
+  kind: Pick<AnyKind, 'seconds' | 'heads' | 'choicesPerLayer' | 'leastGain' | 'wholeLayers'>,
   errors: readonly (readonly (readonly number[])[])[],
 ): PlanSpace {
   const { heads, choicesPerLayer, leastGain } = kind;
   const [denseSeconds, ...otherSeconds] = kind.seconds;
   const dense: Choice = { seconds: denseSeconds, errors: heads.map((count) => Array.from({ length: count }, () => 0)) };
-  const others = otherSeconds.map((seconds, index): Choice => ({ seconds, errors: errors[index] as Choice['errors'] }));
+  const others = otherSeconds.map((seconds, index): Choice => ({
+    seconds,
+    errors: errors[index] as Choice['errors'],
+    wholeLayers: kind.wholeLayers.has(index + 1),
+  }));
   return { choices: [dense, ...others], choicesPerLayer, leastGain };
 }
 

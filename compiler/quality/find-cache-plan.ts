@@ -16,7 +16,7 @@ import { hostTarget } from '../codegen/targets.ts';
 import type { BoundedKind, BoundedKindInput, PreparedKind } from './bounded-plan.ts';
 import { readDocuments, type TokenIds } from './documents.ts';
 import { lossOf } from './loss.ts';
-import { plannedCausal } from './planned-model.ts';
+import { plannedCausal, readingIn } from './planned-model.ts';
 import { documentCounts, qualityDefaults } from './quality-defaults.ts';
 import { evenly, repeatedDocument } from './repeats.ts';
 
@@ -90,15 +90,16 @@ export async function cacheKind(input: BoundedKindInput): Promise<PreparedKind<C
     repeats: repeatedFrom.map((document) => repeatedDocument(document, rows)),
     seconds: [secondsOf({ mode: 'dense', settings: {} }), ...taken.map(secondsOf)],
     errors,
+    wholeLayers: new Set(),
     heads,
     choicesPerLayer: Math.min(qualityDefaults.choicesPerLayer, ...targets.map(({ attentionsPerLayer }) => attentionsPerLayer)),
     leastGain,
     fileOf: (assignment) => fileOf(assignment, taken),
     planOf: (file) => cachePlanOf(file, 'that was found', heads, context.maxLength),
-    instantiate: (plan) => {
-      const caches = plan === 'dense' ? uniformCachePlan('dense', heads, maxTokens, '') : shortened(plan, maxTokens);
-      return plannedCausal(model, caches, maxTokens);
-    },
+    instantiate: (plan, activations = options.activations) =>
+      plan === 'dense'
+        ? plannedCausal(model, uniformCachePlan('dense', heads, maxTokens, ''), maxTokens)
+        : plannedCausal(readingIn(model, activations), shortened(plan, maxTokens), maxTokens),
     report,
   };
   const notes =

@@ -1,5 +1,7 @@
-/** Plans under a bound for models that read a text at once: expand and cluster at several shares, head by head. */
-import { denseBelowTokens, type AttentionShape } from '../../passes/atp/site.ts';
+/** Plans under a bound for models that read a text at once: expand and cluster at several shares, head by head, and shared by whole layers. */
+import type { Graph } from '../../ir/graph.ts';
+import { attentionNodes, denseBelowTokens, projectionOf, type AttentionShape } from '../../passes/atp/site.ts';
+import { modes, type ModeName } from '../../passes/atp/modes/table.ts';
 import { densePlan, type AttentionPlan } from '../../passes/atp/plan.ts';
 import { formatShare, wholeShare, type Share } from '../../passes/atp/share.ts';
 import { AtpcError } from '../../runtime/errors.ts';
@@ -7,13 +9,14 @@ import { predictedSeconds } from '../attention/choose-plan.ts';
 import { planOf, type PlanFile } from '../attention/plan-file.ts';
 import { leastGain, typicalLengthOf } from '../attention/typical-length.ts';
 import { calibrate, captureCalibration, encoderInput } from '../calibrate/calibrate.ts';
+import type { Target } from '../codegen/target.ts';
 import { hostTarget, type Targets } from '../codegen/targets.ts';
 import { longestSequence } from '../source-model.ts';
 import type { BoundedKind, BoundedKindInput, PreparedKind } from './bounded-plan.ts';
 import { readDocuments, type TokenIds } from './documents.ts';
 import { lossOf } from './loss.ts';
 import { measureModeErrors, type ModeSetting } from './mode-errors.ts';
-import { plannedForward } from './planned-model.ts';
+import { plannedForward, readingIn } from './planned-model.ts';
 import { documentCounts, qualityDefaults } from './quality-defaults.ts';
 
 /** What a head may have in the place of dense attention. `topr` stays quadratic, and `segment` and `svd` are for tuned models. */
@@ -36,6 +39,12 @@ const settings: readonly ModeSetting[] = [
       [1, 16],
     ] as const
   ).map((keys) => ({ mode: 'cluster', keys }) as const),
+  ...(
+    [
+      [1, 2],
+      [1, 4],
+    ] as const
+  ).map((keys) => ({ mode: 'shared', keys }) as const),
 ];
 
 /** Throws ATPC-311 for a model without a task or text, ATPC-608 for files that cannot be used. */
@@ -59,12 +68,15 @@ export async function forwardKind(input: BoundedKindInput): Promise<PreparedKind
     cut: 'paragraphs',
     counts: documentCounts[source.task.kind],
   });
-  const taken = settings.filter(({ mode }) => targets.every(({ refusedModes }) => refusedModes[mode] === undefined));
+  const encoders = shapes.filter(({ encoder }) => encoder).map(({ layer }) => layer);
+  const projected = hasProjections(source.graph, encoders);
+  const taken = settings.filter(
+    ({ mode }) => (mode !== 'shared' || projected) && targets.every(({ refusedModes }) => refusedModes[mode] === undefined),
+  );
   const secondsOf = (
     shape: AttentionShape,
     { mode, keys }: { readonly mode: ModeSetting['mode']; readonly keys: Share },
-  ): number =>
-    shape.encoder || mode === 'dense' ? predictedSeconds(shape, { mode, keys, kvHeads: [0] }, typicalLength, target) : Infinity;
+  ): number => (shape.encoder || mode === 'dense' ? secondsOfHead(shape, { mode, keys }, typicalLength, target) : Infinity);
   const attentionPlanOf = (file: PlanFile): AttentionPlan => planOf(file, 'that was found', shapes, maxTokens);
   let captured: ReturnType<typeof captureCalibration> | undefined;
   const capture: typeof captureCalibration = (...input) => (captured ??= captureCalibration(...input));
@@ -76,17 +88,20 @@ export async function forwardKind(input: BoundedKindInput): Promise<PreparedKind
     capture,
     ...(options.storage === undefined ? {} : { storage: options.storage }),
   };
-  const encoders = shapes.filter(({ encoder }) => encoder).map(({ layer }) => layer);
 
   async function errors(texts: readonly TokenIds[]): Promise<readonly (readonly (readonly number[])[])[]> {
     const ranked = [...texts].sort((a, b) => b.length - a.length).slice(0, qualityDefaults.rankedDocuments);
     const inputs = ranked.flatMap((ids) => encoderInput(source.graph, source.defaults, ids) ?? []);
-    const clustered = { default: { mode: 'expand', keys: '1/4' }, layers: denseLayers(shapes), version: 1 } as const;
-    const plan = attentionPlanOf(clustered);
-    const { tensors } = await calibrate(source, plan, shapes, encode, hostTarget, maxTokens, capture);
+    const everywhere = (mode: ModeName): AttentionPlan =>
+      attentionPlanOf({ default: { mode, keys: '1/4' }, layers: denseLayers(shapes), version: 1 });
+    const learnt = (mode: ModeName): ReturnType<typeof calibrate> =>
+      calibrate(source, everywhere(mode), encode, hostTarget, maxTokens, capture);
+    const { tensors } = await learnt('expand');
+    const { computed } = taken.some(({ mode }) => mode === 'shared') ? await learnt('shared') : { computed: {} };
     const found = await measureModeErrors({
       graph: source.graph,
       tensors,
+      computed,
       shapes,
       layers: encoders,
       inputs,
@@ -114,18 +129,36 @@ export async function forwardKind(input: BoundedKindInput): Promise<PreparedKind
     repeats: [],
     seconds: [dense, ...others],
     errors,
+    wholeLayers: new Set(taken.flatMap(({ mode }, index) => (modes[mode].perHead ? [] : [index + 1]))),
     heads: shapes.map(({ kvHeads }) => kvHeads),
     choicesPerLayer: Math.min(qualityDefaults.choicesPerLayer, ...targets.map(({ attentionsPerLayer }) => attentionsPerLayer)),
     leastGain,
     fileOf: (assignment) => fileOf(assignment, shapes, taken),
     planOf: attentionPlanOf,
-    instantiate: (plan) => plannedForward(model, plan === 'dense' ? densePlan : plan),
+    instantiate: (plan, activations = options.activations) =>
+      plan === 'dense' ? plannedForward(model, densePlan) : plannedForward(readingIn(model, activations), plan),
     report,
   };
   return {
     kind,
     notes: [...lengthNotes([...documents.search, ...documents.check], typicalLength), ...targetNotes(targets)],
   };
+}
+
+/** Predicted seconds of one KV head; of a mode that all heads of a layer share, its part of the layer. */
+function secondsOfHead(shape: AttentionShape, { mode, keys }: ModeSetting, tokens: number, target: Target): number {
+  if (modes[mode].perHead) return predictedSeconds(shape, { mode, keys, kvHeads: [0] }, tokens, target);
+  const kvHeads = Array.from({ length: shape.kvHeads }, (_, head) => head);
+  return predictedSeconds(shape, { mode, keys, kvHeads }, tokens, target) / shape.kvHeads;
+}
+
+/** Whether keys and values of these layers are linear layers of one input, whose rows means can take the place of. */
+function hasProjections(graph: Graph, layers: readonly number[]): boolean {
+  const nodes = attentionNodes(graph);
+  return layers.every((layer) => {
+    const [key, value] = [1, 2].map((input) => nodes[layer]?.inputs[input]).map((heads) => heads && projectionOf(heads));
+    return key && value && key.x === value.x;
+  });
 }
 
 /** Layers that no mode can rewrite. */

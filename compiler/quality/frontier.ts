@@ -10,6 +10,8 @@ export interface Choice {
   readonly seconds: readonly number[];
   /** Relative squared error of a head's contribution, by layer and KV head. */
   readonly errors: readonly (readonly number[])[];
+  /** All heads of a layer have it, or none. */
+  readonly wholeLayers?: boolean;
 }
 export interface PlanSpace {
   readonly choices: readonly [dense: Choice, ...others: Choice[]];
@@ -80,6 +82,7 @@ function planFor(space: PlanSpace, weight: number): FrontierPlan {
       (choices[index]?.seconds[layer] as number) + weight * (choices[index]?.errors[layer]?.[head] as number);
     const dense = heads.length * (choices[0].seconds[layer] as number);
     const best = subsets(usable(space, layer), Math.min(choicesPerLayer, heads.length))
+      .filter((set) => set.length === 1 || !set.some((index) => choices[index]?.wholeLayers))
       .map((set) => {
         const own = heads.map((_, head) =>
           set.reduce((least, index) => (costOf(index, head) < costOf(least, head) ? index : least), set[0] as number),

@@ -6,13 +6,20 @@ import { type Graph, type GraphOutput, type Node } from '../../ir/graph.ts';
 import { modes, type ModeName } from '../../passes/atp/modes/table.ts';
 import { densePlan } from '../../passes/atp/plan.ts';
 import type { Share } from '../../passes/atp/share.ts';
-import { attentionNodes, countTokens, type AttentionShape, type AttentionSite, type MakeNode } from '../../passes/atp/site.ts';
+import {
+  attentionNodes,
+  countTokens,
+  projectionOf,
+  type AttentionShape,
+  type AttentionSite,
+  type MakeNode,
+} from '../../passes/atp/site.ts';
 import { build } from '../build.ts';
 import type { CalibrationInput } from '../calibrate/capture.ts';
 import type { HeadError } from '../calibrate/cache-errors.ts';
 import { LayerErrors, outputLayer, usersOf, type ComparedOutputs } from '../calibrate/residual-errors.ts';
 import type { Target } from '../codegen/target.ts';
-import type { TensorSource } from '../weights/tensor-source.ts';
+import type { MemoryTensor, TensorSource } from '../weights/tensor-source.ts';
 import { instantiateHere } from './planned-model.ts';
 
 export interface ModeSetting {
@@ -23,6 +30,8 @@ export interface ModeErrorsOptions {
   readonly graph: Graph;
   /** With the heads in the basis in which the modes compare keys. */
   readonly tensors: TensorSource;
+  /** What modes have learnt from text, by the name of its parameter. */
+  readonly computed: Readonly<Record<string, MemoryTensor>>;
   readonly shapes: readonly AttentionShape[];
   /** The layers that are measured; the modes can rewrite them. */
   readonly layers: readonly number[];
@@ -38,10 +47,10 @@ const stride = 2;
 
 /** By setting, then by layer and KV head. Throws ATPC-311 where attention does not go through one linear layer into a residual stream. */
 export async function measureModeErrors(options: ModeErrorsOptions): Promise<readonly (readonly HeadError[])[]> {
-  const { tensors, shapes, layers, inputs, settings, target, onProgress } = options;
+  const { tensors, computed, shapes, layers, inputs, settings, target, onProgress } = options;
   const probe = probeGraph(options);
   const built = build(probe.graph, { plan: densePlan, target, verify: false });
-  const program = await instantiateHere(built, target, { source: tensors, computed: {}, storage: null });
+  const program = await instantiateHere(built, target, { source: tensors, computed, storage: null });
   const errors = await Promise.all(
     layers.map(async (layer, index) => {
       const weight = await tensors.readFloat32(probe.outputWeights[index] ?? '');
@@ -80,6 +89,7 @@ function probeGraph({ graph, shapes, layers, settings, target }: ModeErrorsOptio
     const dense = nodes[layer] as (typeof nodes)[number];
     const [query, key, value, mask] = dense.inputs as [Node, Node, Node, Node];
     const { kvHeads } = shapes[layer] as AttentionShape;
+    const [keyProjection, valueProjection] = [projectionOf(key), projectionOf(value)];
     const site: AttentionSite = {
       layer,
       make,
@@ -91,7 +101,7 @@ function probeGraph({ graph, shapes, layers, settings, target }: ModeErrorsOptio
       scale: dense.attributes.scale,
       queriesPerChoice: target.queriesPerChoice,
       kvHeads: { chosen: Array.from({ length: kvHeads }, (_, head) => head), total: kvHeads },
-      projections: null,
+      projections: keyProjection && valueProjection ? { key: keyProjection, value: valueProjection } : null,
     };
     const { weight, residual } = outputLayer(layer, dense, users);
     outputWeights.push(weight);

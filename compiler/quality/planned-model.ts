@@ -1,14 +1,17 @@
 /** A model under a plan, compiled for the target that runs here, and the rows that its loss is measured on. */
+import type { Graph } from '../../ir/graph.ts';
 import { withCaches, pastDim, positionsInput, seqDim } from '../../passes/cache.ts';
 import type { CachePlan } from '../../passes/atp/cache-plan.ts';
 import { densePlan, type AttentionPlan } from '../../passes/atp/plan.ts';
 import type { AttentionShape } from '../../passes/atp/site.ts';
+import { roundActivations } from '../../passes/round-activations.ts';
 import { hasFeature } from '../../runtime/backends/wasm/feature-probe.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import { evaluateExpression } from '../../runtime/format/expression.ts';
 import { build, buildEntries, emit, moduleOf, type Built } from '../build.ts';
 import type { captureCalibration } from '../calibrate/calibrate.ts';
 import { calibrate, encoderInput, type Encode } from '../calibrate/calibrate.ts';
+import type { ActivationType } from '../codegen/native/activations.ts';
 import type { Target } from '../codegen/target.ts';
 import { hostTarget } from '../codegen/targets.ts';
 import { withCodes } from '../pass-fault.ts';
@@ -44,6 +47,17 @@ export interface PlannedModelOptions {
   readonly capture?: typeof captureCalibration;
   /** As weights are stored in the package: dense and planned model are compared with the same ones. */
   readonly storage?: WeightType;
+  /** What products with weights in blocks read on their left; f32 without it. Here both are multiplied in f32. */
+  readonly activations?: ActivationType;
+}
+
+/** The same model with other left sides of products. */
+export function readingIn<O extends PlannedModelOptions>(model: O, activations: ActivationType | undefined): O {
+  return activations === undefined ? model : { ...model, activations };
+}
+function asRounded(graph: Graph, { source, activations = 'f32' }: PlannedModelOptions): Graph {
+  const formatOf = formatsOf(source.tensors);
+  return activations === 'int8' ? roundActivations(graph, (parameter) => formatOf(parameter)?.block ?? null) : graph;
 }
 
 export async function instantiateHere(
@@ -64,12 +78,12 @@ function outputOf({ name, task }: SourceModel): string {
 
 /** A model without state under a plan, with the bases and directions that its package will have. */
 export async function plannedForward(options: PlannedModelOptions, plan: AttentionPlan): Promise<PlannedModel> {
-  const { source, shapes, encode, storage, capture } = options;
+  const { source, encode, storage, capture } = options;
   const { graph, defaults } = source;
   const target = hostTarget;
   const output = outputOf(source);
-  const calibration = await calibrate(source, plan, shapes, encode, target, longestSequence(graph), capture);
-  const built = build(graph, { plan, target, verify: false, formatOf: formatsOf(source.tensors) });
+  const calibration = await calibrate(source, plan, encode, target, longestSequence(graph), capture);
+  const built = build(asRounded(graph, options), { plan, target, verify: false, formatOf: formatsOf(source.tensors) });
   const { tensors, computed } = calibration;
   const program = await instantiateHere(built, target, { source: tensors, computed, storage: plainStorage(storage) });
   return {
@@ -99,7 +113,10 @@ export async function plannedCausal(options: PlannedModelOptions, plan: CachePla
   const { graph, tensors } = source;
   const target = hostTarget;
   const output = outputOf(source);
-  const cached = withCodes(() => withCaches(graph, plan, maxTokens));
+  const cached = asRounded(
+    withCodes(() => withCaches(graph, plan, maxTokens)),
+    options,
+  );
   const entries = [{ name: 'score', graph: cached }] as const;
   const built = buildEntries(graph.name, entries, densePlan, { target, verify: false, formatOf: formatsOf(tensors) });
   const program = await instantiateHere(built, target, { source: tensors, computed: {}, storage: plainStorage(storage) });

@@ -67,7 +67,7 @@ export async function measuredModel(folder: string, maxTokens: number): Promise<
       const plan = await choosePlan(options, { shapes, maxTokens: longest, targets: [target], tuned: source.tuned });
       const built = build(source.graph, { plan, target, verify: false });
       const { files } = await emit(built, target);
-      const { computed, tensors } = await calibrate(source, plan, shapes, encode, target, longest);
+      const { computed, tensors } = await calibrate(source, plan, encode, target, longest);
       const parameters = new Parameters({
         source: tensors,
         derived: built.stage.derived,

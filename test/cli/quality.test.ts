@@ -1,10 +1,13 @@
 /** `atpc compile --attn auto --max-loss`, on the classifier of the examples and a few short reviews. */
 import { expect } from 'chai';
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { CompileReport, PlanReport } from '../../compiler/compile-options.ts';
 import { calibrationTexts } from '../../compiler/calibrate/texts.ts';
+import { nativeIsThere } from '../native-compiler.ts';
+import { minilmFolder, requires } from '../requirements.ts';
 import { atpc, inScratch, listing, sentimentModel } from './command-line.ts';
 
 /** Stretches of prose, none twice: the sentences of the compiler's own texts, in other orders. */
@@ -67,6 +70,41 @@ describe('atpc compile --max-loss', function () {
       const taken = await compile('--attn', 'dense', '--max-loss', '0.2', '--json', '--quiet');
       expect(taken.code, taken.stderr).to.equal(0);
       expect((JSON.parse(taken.stdout) as CompileReport).manifest.attention.loss).to.include({ mean: 0, low: 0, documents: 24 });
+    });
+  });
+  it('multiplies in integers on native where the loss with them stays under the bound, and nowhere else', async function () {
+    requires(this, 'minilm', existsSync(minilmFolder));
+    requires(this, 'native', nativeIsThere());
+    await inScratch(async (folder) => {
+      await writeFile(path.join(folder, 'reviews.jsonl'), reviews(12));
+      const args = ['compile', minilmFolder, '-t', 'native', '-q', 'q4', '--attn', 'dense', '--calibrate', 'reviews.jsonl'];
+      const compile = async (...more: readonly string[]): Promise<CompileReport> => {
+        const { code, stdout, stderr } = await atpc([...args, '-o', 'out', '--force', '--json', '--quiet', ...more], {
+          cwd: folder,
+        });
+        expect(code, stderr).to.equal(0);
+        return JSON.parse(stdout) as CompileReport;
+      };
+      const rounded = (report: CompileReport): readonly string[] =>
+        (report.manifest.targets.find(({ name }) => name === 'native')?.approximations ?? []).filter((words) =>
+          words.includes('8 bits'),
+        );
+      const loose = await compile('--max-loss', '0.02');
+      expect(rounded(loose)).to.have.length(1);
+      const { mean = 0, high = 0 } = loose.manifest.attention.loss ?? {};
+      expect(mean).to.be.above(1e-4);
+      expect(high).to.be.below(0.02);
+      expect(loose.notes.join('\n')).to.include('activations in 8 bits (int8): the loss stays under 0.02');
+      // Dense attention with f32 activations loses nothing against itself.
+      const tight = await compile('--max-loss', String(mean / 10));
+      expect(rounded(tight)).to.have.length(0);
+      expect(tight.manifest.attention.loss).to.include({ mean: 0 });
+      expect(tight.notes.join('\n')).to.include('activations in f32: in 8 bits (int8) the loss would not be under');
+      const refused = await atpc([...args, '-o', 'no', '--max-loss', String(mean / 10), '--activations', 'int8'], {
+        cwd: folder,
+      });
+      expect(refused.code).to.equal(1);
+      expect(refused.stderr).to.include('ATPC-315');
     });
   });
   it('can be interrupted, and refuses what does not go together', async () => {

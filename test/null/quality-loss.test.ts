@@ -162,6 +162,17 @@ describe('plans on the frontier', () => {
     }
     expect(frontierOf(space({ leastGain: 0.3 }))).to.deep.equal([]);
   });
+  it('give a choice of whole layers to all heads of a layer, or to none', () => {
+    const whole = { ...choice(0.5, 0.2), wholeLayers: true };
+    const plans = frontierOf(space({ choices: [dense, choice(0.7, 0.1), whole] }));
+    const layers = plans.flatMap(({ assignment }) => assignment);
+    expect(layers.some((heads) => heads.every((index) => index === 2))).to.equal(true);
+    expect(
+      layers.some((heads) => new Set(heads).size > 1),
+      'the others are mixed',
+    ).to.equal(true);
+    for (const heads of layers.filter((own) => own.includes(2))) expect(new Set(heads).size).to.equal(1);
+  });
 });
 
 describe('documents for a measurement', () => {

@@ -10,6 +10,7 @@ import type { Tensor } from '../../ir/ops/definition.ts';
 import type { AttentionPlan, HeadGroup } from '../../passes/atp/plan.ts';
 import { densePlan } from '../../passes/atp/plan.ts';
 import { modeNames, modes } from '../../passes/atp/modes/table.ts';
+import { sharedProjectionParameter } from '../../passes/atp/modes/shared.ts';
 import { directionsParameter } from '../../passes/atp/modes/topr.ts';
 import { parseKeys, type Share } from '../../passes/atp/share.ts';
 import { pipeline } from '../../passes/pipeline.ts';
@@ -94,7 +95,7 @@ describe('passes', () => {
       expect(largestDifference(sentence(run(model, plan, padded)), sentence(run(model, plan, plain)))).to.be.at.most(1e-9);
     });
     it(`${mode}: the plan says what is computed, head by head`, () => {
-      if (mode === 'svd') return;
+      if (!modes[mode].perHead) return;
       const inputs = bertInputs([80], 80);
       const dense = sentence(run(model, densePlan, inputs));
       const everywhere = sentence(run(model, uniformPlan(mode, half, [0]), inputs));
@@ -210,16 +211,23 @@ describe('passes', () => {
       /ATPC-304.*names 1, 7/,
     );
     expect(() => run(model, uniformPlan('expand', half, [2]), inputs)).to.throw(/ATPC-304.*layer 2.*2 attention layers/);
-    const parts: HeadGroup[] = [
-      { mode: 'svd', kvHeads: [0, 1], keys: half },
-      { mode: 'dense', kvHeads: [2, 3], keys: [1, 1] },
-    ];
-    expect(() => run(model, planOf(parts), inputs)).to.throw(/ATPC-311.*svd/);
+    for (const mode of modeNames.filter((name) => !modes[name].perHead)) {
+      const parts: HeadGroup[] = [
+        { mode, kvHeads: [0, 1], keys: half },
+        { mode: 'dense', kvHeads: [2, 3], keys: [1, 1] },
+      ];
+      expect(() => run(model, planOf(parts), inputs)).to.throw(new RegExp(`ATPC-311.*${mode}`));
+    }
   });
-  it('name the parameter of principal directions by its layer', () => {
-    const { stage } = build(model.graph, { plan: uniformPlan('topr', half), target: wasmTarget, verify: true });
-    const names = graphNodes(stage.graph).flatMap((node) => (isOp(node, 'parameter') ? [node.attributes.name] : []));
-    expect(names).to.include.members([directionsParameter(0), directionsParameter(1)]);
+  it('name the parameters that are learnt from text by their layer', () => {
+    for (const [mode, parameter] of [
+      ['topr', directionsParameter],
+      ['shared', sharedProjectionParameter],
+    ] as const) {
+      const { stage } = build(model.graph, { plan: uniformPlan(mode, half), target: wasmTarget, verify: true });
+      const names = graphNodes(stage.graph).flatMap((node) => (isOp(node, 'parameter') ? [node.attributes.name] : []));
+      expect(names).to.include.members([parameter(0), parameter(1)]);
+    }
   });
 });
 

@@ -8,6 +8,7 @@ export const cluster: AttentionMode = {
   causal: true,
   error: 'approximate',
   automatic: false,
+  perHead: true,
   state: 'principal keys',
   source: 'atpc: block-wise k-means of keys, log mass; the same as expand with nothing expanded',
   summary: 'reads cluster means only; loses several points at 1/4',

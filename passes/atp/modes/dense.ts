@@ -6,6 +6,7 @@ export const dense: AttentionMode = {
   causal: true,
   error: 'exact',
   automatic: true,
+  perHead: true,
   state: 'all tokens',
   source: 'Vaswani et al. 2017, arXiv 1706.03762',
   summary: 'every query reads every key',

@@ -26,6 +26,7 @@ export const expand: AttentionMode = {
   causal: true,
   error: 'approximate',
   automatic: true,
+  perHead: true,
   state: 'all tokens and their principal keys',
   source: 'atpc: clusters with log mass, the best of them replaced by their tokens, after arXiv 2403.02352',
   summary: 'reads principal keys, and the tokens behind the best of them exactly; near-lossless without fine-tuning',

@@ -14,6 +14,8 @@ export interface AttentionMode {
   readonly error: 'exact' | 'approximate';
   /** Near-lossless without fine-tuning: the compiler may choose it on its own when it is cheaper. */
   readonly automatic: boolean;
+  /** Whether heads of one layer may have different modes; not where keys of all heads come from one place. */
+  readonly perHead: boolean;
   /** What a sequence keeps between steps, for causal use. */
   readonly state: string;
   /** Where the mode comes from. */
@@ -23,14 +25,15 @@ export interface AttentionMode {
   keysRead(share: Share, tokens: number, queriesPerChoice: number): number;
   /**
    * FLOPs of one sequence of n tokens over all heads of a layer, the work of the mode included; `gathered` are those that
-   * read scattered keys one query at a time, which no target does at full rate.
+   * read scattered keys one query at a time, which no target does at full rate; `saved` those of linear layers that the mode makes
+   * smaller, none where it is not given.
    */
   flops(
     share: Share,
     tokens: number,
     shape: AttentionShape,
     queriesPerChoice: number,
-  ): { readonly streamed: number; readonly gathered: number };
+  ): { readonly streamed: number; readonly gathered: number; readonly saved?: number };
   /** The attention of the site under this mode, f32 [b, H, n, ev]. Throws PassError where the model lacks what it needs. */
   build(site: AttentionSite, share: Share): Node;
 }

@@ -7,6 +7,7 @@ export const segment: AttentionMode = {
   causal: true,
   error: 'approximate',
   automatic: false,
+  perHead: true,
   state: 'principal keys',
   source: 'atpc: means of neighbouring tokens, log count; no work that depends on the data',
   summary: 'reads means of neighbouring tokens; for models that are fine-tuned with it',

@@ -13,6 +13,7 @@ export const svd: AttentionMode = {
   causal: false,
   error: 'approximate',
   automatic: false,
+  perHead: false,
   state: 'principal rows',
   source: 'Niu, Prakash, Avestimehr 2024, arXiv 2403.02352, as written',
   summary: 'literal ATP: rows of the singular value decomposition of the hidden states; only for checkpoints tuned with it',
@@ -29,7 +30,7 @@ export const svd: AttentionMode = {
     if (!projections || projections.key.x !== projections.value.x) {
       throw new PassError(
         'mode does not fit model',
-        `Mode svd needs keys and values that are linear layers of one input; layer ${site.layer} has others.`,
+        `Mode svd needs keys and values that are linear layers of one input, and all heads of a layer; layer ${site.layer} has others.`,
       );
     }
     const principal = make('principal_rows', { count: rowCount(share) }, [projections.key.x, mask]);

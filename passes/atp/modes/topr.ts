@@ -28,6 +28,7 @@ export const topr: AttentionMode = {
   causal: true,
   error: 'approximate',
   automatic: false,
+  perHead: true,
   state: 'all tokens and their projected keys',
   source: 'atpc: projection plus top-r, one key for the rest, after arXiv 2403.02352',
   summary: 'scores every key on a few principal directions, reads the best exactly; near-lossless, cost stays quadratic',

@@ -1,0 +1,62 @@
+/**
+ * Products in integers (`--activations int8`) are faster and round: where a bound of the loss is given and nothing was asked for, they
+ * are taken if the loss of the whole plan, measured with rounded activations, stays under the bound.
+ */
+import type { Graph } from '../../ir/graph.ts';
+import { isOp, graphNodes } from '../../ir/graph.ts';
+import type { ActivationType } from '../codegen/native/activations.ts';
+import type { Targets } from '../codegen/targets.ts';
+import type { SourceModel } from '../source-model.ts';
+import { formatsOf } from '../weights/tensor-source.ts';
+import { AtpcError } from '../../runtime/errors.ts';
+import { allToCheck, measureGivenPlan, type PlanLoss } from './bounded-plan.ts';
+import { lossWords } from './loss-words.ts';
+import type { PlanQuestion, QualityPlan } from './quality-plan.ts';
+
+/** Whether there is something to choose: a target that has such products, weights in blocks, and no word about it. */
+export function choosesActivations(
+  targets: Targets,
+  { graph, tensors }: Pick<SourceModel, 'graph' | 'tensors'>,
+  asked: ActivationType | undefined,
+): boolean {
+  return asked === undefined && targets.some(({ name }) => name === 'native') && hasBlocks(graph, formatsOf(tensors));
+}
+function hasBlocks(graph: Graph, formatOf: ReturnType<typeof formatsOf>): boolean {
+  return graphNodes(graph).some((node) => {
+    const [, right] = node.inputs;
+    return isOp(node, 'matmul') && right && isOp(right, 'parameter') && formatOf(right.attributes.name) !== null;
+  });
+}
+
+/** The plan with the loss of what is compiled, and the activations that it is compiled with. `given`: the plan was not searched. */
+export async function withChosenActivations<P, F>(
+  { kind, bound }: Pick<PlanQuestion<P, F>, 'kind' | 'bound'>,
+  quality: QualityPlan<P>,
+  given: boolean,
+): Promise<QualityPlan<P> & { readonly activations: ActivationType }> {
+  const { documents, instantiate, report } = kind;
+  const rounded = {
+    ...kind,
+    // Documents that the plan was searched on would flatter it.
+    documents: given ? allToCheck(documents) : documents,
+    instantiate: (plan: P | 'dense') => instantiate(plan, plan === 'dense' ? undefined : 'int8'),
+    report: (detail: string) => report(`activations in 8 bits, ${detail}`),
+  };
+  const inFloats = (why: string): QualityPlan<P> & { readonly activations: ActivationType } => ({
+    ...quality,
+    notes: [...quality.notes, `Products on native read activations in f32: ${why}`],
+    activations: 'f32',
+  });
+  let measured: PlanLoss;
+  try {
+    measured = await measureGivenPlan(rounded, quality.plan, bound);
+  } catch (fault) {
+    // Nobody asked for it: too little text to tell is no reason to refuse the model.
+    if (fault instanceof AtpcError && fault.code === 'ATPC-315') return inFloats(fault.message.replace(/^ATPC-\d+: /, ''));
+    throw fault;
+  }
+  const words = lossWords(measured.loss);
+  if (!measured.met) return inFloats(`in 8 bits (int8) the loss would not be under ${bound}. ${words}`);
+  const note = `Products on native read activations in 8 bits (int8): the loss stays under ${bound} with them. ${words}`;
+  return { ...quality, loss: measured.loss, notes: [...quality.notes, note], activations: 'int8' };
+}
