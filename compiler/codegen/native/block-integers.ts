@@ -2,14 +2,14 @@
  * Products with blocks in integers, where the processor has them (byte-products.ts): the left side is rounded to 8 bits, block by block
  * of K as the right side has them, x = scale * q with q from -127 to 127. Off unless asked for (`--activations int8`): the sums of a block
  * are exact, the left side is not. With VNNI one instruction multiplies four times as many pairs as a multiply-add of f32 does, without
- * it twice as many in two; a block costs a conversion and the product of its scales beside. With everything that is around a tile, 128
+ * it two do; a block costs a conversion and the product of its scales beside. With everything that is around a tile, 128
  * and 512 rows of 576 x 1536 take so many GFLOP/s on a core of an EPYC 9005:
  *
- *     instructions          f32   q4, blocks of 32   q8, blocks of 32   q8, blocks of 16
- *     AVX2                  130   300                185                158
- *     AVX2, VNNI            130   345                380                316
- *     AVX-512               258   545                f32                f32
- *     AVX-512, VNNI         258   605                635                505
+ *     instructions    f32   q4    q8    q8 in blocks of 16
+ *     AVX2            130   300   190   164
+ *     AVX2, VNNI      130   348   380   320
+ *     AVX-512         260   550   f32   f32
+ *     AVX-512, VNNI   260   620   635   500
  *
  * Few rows are limited by the memory, or by what both ways do with a block, and are multiplied as they are.
  */

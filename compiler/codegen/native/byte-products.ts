@@ -1,12 +1,13 @@
 /**
- * What products in integers need of a processor, for each set of instructions that has it: sums of products of bytes, unsigned ones of
- * the right side (weights) with signed ones of the left side. The sums of a block are exact in all of them.
+ * What products in integers need of a processor, for each set of instructions that has it: sums of products of bytes, those of the right
+ * side (weights) with signed ones of the left side. The sums of a block are exact in all of them.
  *
- * With VNNI (AVX-512, or AVX of 256 bits) one instruction adds four products to a sum of 32 bits. Without it, one adds two products to 16 bits
- * (vpmaddubsw), where it saturates: with weights of 4 bits nothing does that in a whole block, whose sums are of at most 16 * 15 * 127 <
- * 2^15. So weights of 8 bits are two planes of 4, w = low + 16 * high, each summed in 16 bits. That takes as many instructions as f32
- * does with registers of the same width, but half of them are additions, which start on more of a core's ports: worth it with AVX2. The
- * 512 bits of AVX-512 have no such ports beside those of multiplies on processors without VNNI (Skylake): f32 is as fast there.
+ * With VNNI (AVX-512, or AVX of 256 bits) and with ARM's dot products one instruction adds four products to a sum of 32 bits; the bytes of
+ * the right side are unsigned in the former, signed in the latter. With neither, one adds two products to 16 bits (vpmaddubsw), where it
+ * saturates: with weights of 4 bits nothing does that in a whole block, whose sums are of at most 16 * 15 * 128 < 2^15. So weights of 8
+ * bits are two planes of 4, w = low + 16 * high, each summed in 16 bits. That takes as many instructions as f32 does with registers of the
+ * same width, but half of them are additions, which start on more of a core's ports: worth it with AVX2. Processors with AVX-512 and
+ * without VNNI (Skylake) have two ports for either with 512 bits: f32 is as fast there, and stays.
  */
 import type { SharedText } from './kernel-text.ts';
 
