@@ -117,6 +117,7 @@ const modeKinds = {
   expand: 'attention',
   topr: 'norm',
   cluster: 'cluster',
+  shared: 'copy',
   segment: 'segment_means',
   svd: 'principal_rows',
 };
