@@ -19,7 +19,7 @@ const variant = object({
   features: arrayOf({
     type: 'string',
     pattern:
-      '^(?:simd128|threads|relaxed-simd|subgroups|shader-f16|cuda-\\d+\\.\\d+|(?:linux|darwin)-(?:x64|arm64)|x86-64-v[234]|avx512-vnni)$',
+      '^(?:simd128|threads|relaxed-simd|subgroups|shader-f16|cuda-\\d+\\.\\d+|(?:linux|darwin)-(?:x64|arm64)|x86-64-v[234]|avx(?:512)?-vnni|arm-dotprod)$',
   }),
 });
 // Each of these is one function of the validators, however often it is used.

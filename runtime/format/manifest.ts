@@ -96,13 +96,20 @@ export interface ManifestTensor {
  * What a host may have or lack, by target. wasm: 128-bit SIMD, shared memory with atomics, fused multiply-adds. webgpu: optional
  * features of a device (WebGPU, section 24). cuda: the version of CUDA that a driver supports, which decides what PTX it takes: any, since
  * a package has PTX of the compilers that were there. native: the system that a library is for, the level of x86-64 that it needs
- * (x86-64 psABI, section 3.1.1), and products of 8-bit integers.
+ * (x86-64 psABI, section 3.1.1), and instructions for products of 8-bit integers.
  */
 export interface TargetFeatures {
   readonly wasm: 'simd128' | 'threads' | 'relaxed-simd';
   readonly webgpu: 'subgroups' | 'shader-f16';
   readonly cuda: `cuda-${number}`;
-  readonly native: `${'linux' | 'darwin'}-${'x64' | 'arm64'}` | 'x86-64-v2' | 'x86-64-v3' | 'x86-64-v4' | 'avx512-vnni';
+  readonly native:
+    | `${'linux' | 'darwin'}-${'x64' | 'arm64'}`
+    | 'x86-64-v2'
+    | 'x86-64-v3'
+    | 'avx-vnni'
+    | 'x86-64-v4'
+    | 'avx512-vnni'
+    | 'arm-dotprod';
 }
 export type TargetName = keyof TargetFeatures;
 export type WasmFeature = TargetFeatures['wasm'];
