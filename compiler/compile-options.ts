@@ -1,4 +1,4 @@
-import type { Manifest } from '../runtime/format/manifest.ts';
+import type { Manifest, StorageType } from '../runtime/format/manifest.ts';
 import { precisions, type Precision } from './codegen/cuda/precision.ts';
 import { activationTypes, type ActivationType } from './codegen/native/activations.ts';
 import type { RooflineReport } from './roofline/report.ts';
@@ -7,8 +7,8 @@ export { precisions, type Precision };
 export { activationTypes, type ActivationType };
 
 /** How weights are stored: as numbers, or (matrices whose rows are whole blocks) in blocks of 32 with 8 or 4 bits. */
-export const weightTypes = ['f32', 'f16', 'q8', 'q4'] as const;
-export type WeightType = (typeof weightTypes)[number];
+export const weightTypes = ['f32', 'f16', 'q8', 'q4'] as const satisfies readonly StorageType[];
+export type WeightType = StorageType;
 
 export interface CompileOptions {
   /** A model file (.ts), a Hugging Face folder, or a GGUF file. */

@@ -70,6 +70,7 @@ export async function compile(options: CompileOptions): Promise<CompileReport> {
     // Packages for WebAssembly alone stay as small as they can be.
     browserCache: prepared.targets.some(({ target }) => target.name === 'webgpu'),
     modelHash: await source.hash(signal),
+    storage: options.storage ?? null,
     family: source.family,
     task: source.task,
     source: {

@@ -5,7 +5,7 @@ import { checkTargets } from './attention/check-targets.ts';
 import type { PlanFile } from './attention/plan-file.ts';
 import { withActivations, type Targets } from './codegen/targets.ts';
 import type { Preparation } from './prepared-model.ts';
-import type { BoundedKindInput, PreparedKind } from './quality/bounded-plan.ts';
+import { allToCheck, type BoundedKindInput, type PreparedKind } from './quality/bounded-plan.ts';
 import { choosesActivations, withChosenActivations } from './quality/choose-activations.ts';
 import { boundedPlan, checkedPlan, encoderFor, lossBoundOf, type QualityPlan } from './quality/quality-plan.ts';
 
@@ -42,10 +42,13 @@ export async function planWithin<P, F extends PlanFile | CachePlanFile>(
     options,
     report: (detail) => report('read model', undefined, detail),
   });
-  const question = { ...found, options, bound: limit.bound };
+  const { kind } = found;
+  // Where nothing is searched, nothing is kept apart from the search.
+  const documents = given ? allToCheck(kind.documents) : kind.documents;
+  const question = { ...found, kind: { ...kind, documents }, options, bound: limit.bound };
   const quality = await (given ? checkedPlan(question, given) : boundedPlan(question, target.name));
   checkTargets(layersOf(quality.plan), targets);
   if (!choosesActivations(targets, source, options.activations)) return { ...quality, targets };
-  const { activations, ...chosen } = await withChosenActivations(question, quality, given !== null);
+  const { activations, ...chosen } = await withChosenActivations(question, quality);
   return { ...chosen, targets: withActivations(targets, activations) };
 }

@@ -3,7 +3,8 @@
  * their targets. `npm run results -- --data FOLDER`; --help lists the options. Prints tables; exit code 1 if a target is missed.
  */
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -13,11 +14,13 @@ import { formatTable } from '../compiler/cli/table.ts';
 import { measureAccuracy } from './results/accuracy.ts';
 import { measureBounded } from './results/bounded.ts';
 import { causalModel } from './results/causal-model.ts';
+import { claimsTables } from './results/claims.ts';
 import { measureLanguage, wikiTextFile } from './results/language-model.ts';
 import { describeMachine, thisMachine } from '../bench/machine.ts';
 import { resultsPage } from './results/page.ts';
 import { measureRetrieval } from './results/retrieval.ts';
 import { readReviews, reviewsFile } from './results/reviews.ts';
+import { runScript, sideBySide } from './results/side-by-side.ts';
 import { measureSimilarity } from './results/similarity.ts';
 import {
   accuracyTable,
@@ -37,7 +40,7 @@ import { passes } from './results/targets.ts';
 
 const usage = `Usage: npm run results -- --data FOLDER [options]
   --data FOLDER    holds ${reviewsFile} and ${wikiTextFile}; not needed for the timing part
-  --only PART      accuracy, similarity, language, retrieval, bounded or timing (default: all of them)
+  --only PARTS     of accuracy, similarity, language, retrieval, bounded and timing, one or several with commas (default: all of them)
   --limit N        reviews of the accuracy part (default 1000)
   --json FILE      write the figures; parts that FILE holds and that are not measured now are kept and shown
   --write PAGE     write docs/results.md
@@ -74,8 +77,9 @@ function options(args: readonly string[]) {
   const { data, only, json, write, help } = values;
   const limit = Number(values.limit);
   if (!Number.isInteger(limit) || limit < 1) throw new UsageError(`--limit takes a number of reviews, and is '${values.limit}'.`);
-  const wanted = parts.filter((part) => only === undefined || only === part);
-  if (wanted.length === 0) throw new UsageError(`--only takes ${parts.join(', ')}, and is '${only}'.`);
+  const named: readonly string[] = only?.split(',') ?? parts;
+  const wanted = parts.filter((part) => named.includes(part));
+  if (wanted.length < named.length) throw new UsageError(`--only takes ${parts.join(', ')}, and is '${only}'.`);
   if (!help && data === undefined && wanted.some((part) => part !== 'timing')) throw new UsageError('--data FOLDER is missing.');
   return { data: data ?? '', wanted, limit, json, write, help };
 }
@@ -121,11 +125,42 @@ const measurements = {
 } satisfies { readonly [P in keyof Results]-?: (options: MeasureOptions) => Promise<Results> };
 type Part = keyof typeof measurements;
 const parts = Object.keys(measurements) as readonly Part[];
+/** Figures that hold no times may be measured beside others. */
+const holdsTimes: { readonly [P in Part]: boolean } = {
+  accuracy: true,
+  similarity: true,
+  language: false,
+  retrieval: false,
+  bounded: false,
+  timing: true,
+};
 
+/** Parts without times, in processes of their own, as many at a time as there are cores; the longest first. */
+async function measureBeside(own: readonly Part[], { data, limit }: MeasureOptions): Promise<Results> {
+  // What all of them need: a fault here is told of once.
+  existing(path.join(data, wikiTextFile));
+  fetched(smolLm2);
+  const folder = await mkdtemp(path.join(tmpdir(), 'atpc-results-'));
+  const run = async (part: Part, signal: AbortSignal): Promise<Results> => {
+    const file = path.join(folder, `${part}.json`);
+    const args = ['--data', data, '--limit', String(limit), '--only', part, '--json', file];
+    // 1: a target was missed, which is said of all parts at the end.
+    await runScript({ script: fileURLToPath(import.meta.url), args, expected: [0, 1], onLine: progress, signal });
+    return JSON.parse(await readFile(file, 'utf8')) as Results;
+  };
+  try {
+    const longestFirst = [...own].reverse();
+    return Object.assign({}, ...(await sideBySide(longestFirst, availableParallelism(), run))) as Results;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const columnsOfNames: ReadonlySet<string> = new Set(['attention', 'weights']);
 function print(title: string, rows: Rows): void {
   const columns = rows[0]?.length ?? 0;
   const right = Array.from({ length: columns }, (_, column) => column).filter(
-    (column) => column > 0 && rows[0]?.[column] !== 'attention',
+    (column) => column > 0 && !columnsOfNames.has(rows[0]?.[column] ?? ''),
   );
   process.stdout.write(`\n${title}\n\n${formatTable(rows, right)}\n`);
 }
@@ -160,6 +195,7 @@ function printResults(results: Results): void {
     }
     print('Principal rows of a layer (svd)', principalRowsTable(timing.figures));
   }
+  for (const [models, rows] of claimsTables(results)) print(`What the paper claims, and what was found: ${models}`, rows);
   if (checksOf(results).length > 0) print('Targets', checksTable(results));
 }
 
@@ -170,9 +206,14 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   let results: Results = json !== undefined && existsSync(json) ? (JSON.parse(await readFile(json, 'utf8')) as Results) : {};
-  for (const part of wanted) {
-    results = { ...results, ...(await measurements[part]({ data, limit })) };
+  const add = async (measured: Results): Promise<void> => {
+    results = { ...results, ...measured };
     if (json !== undefined) await writeFile(json, `${JSON.stringify(results, null, 1)}\n`);
+  };
+  const beside = wanted.filter((part) => !holdsTimes[part]);
+  if (beside.length > 1) await add(await measureBeside(beside, { data, limit }));
+  for (const part of wanted) {
+    if (holdsTimes[part] || beside.length === 1) await add(await measurements[part]({ data, limit }));
   }
   endProgress();
   printResults(results);
@@ -183,6 +224,8 @@ async function main(args: readonly string[]): Promise<number> {
   return checksOf(results).every(passes) ? 0 : 1;
 }
 
+// Processes that measure parts end with this one (runScript stops them).
+process.once('SIGTERM', () => process.exit(143));
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

@@ -20,7 +20,7 @@ export const requirements = {
   'cuda-compiler': 'NVRTC of CUDA 13.0 and 12.4 in .cache, as .ci/run installs them with pip, and the npm package koffi',
   native: 'a C compiler (apt-get install gcc libc6-dev) for the processor and system of this Node, and the npm package koffi',
   time: 'minutes, on a device in software: ATPC_REQUIRE=time runs it',
-  vnni: 'a processor with AVX-512 VNNI, and what native needs',
+  vnni: 'a processor with VNNI of AVX-512, VNNI of AVX or dot products of ARM, whichever the test is of, and what native needs',
   'relaxed-simd': 'an engine with relaxed SIMD, such as Node 24',
 } as const;
 export type Requirement = keyof typeof requirements;

@@ -118,7 +118,7 @@ export const precisionFlag = {
 export const activationsFlag = {
   flags: '--activations <type>',
   group: 'Output:',
-  summary: `with -t native and weights in blocks: what products multiply them with: ${activationTypes.join(', ')}; int8 is faster and rounds, on processors with AVX-512 VNNI`,
+  summary: `with -t native and weights in blocks: what products multiply them with: ${activationTypes.join(', ')}; int8 is faster and rounds, on processors with AVX2 or ARM dot products`,
   defaultText: 'f32; under --max-loss int8 where the loss allows it',
   parse: (text) => oneOf('--activations', 'ATPC-301', text, activationTypes),
 } as const satisfies Flag<ActivationType>;

@@ -91,8 +91,7 @@ async function evaluationOptions(source: string, flags: AllEvalFlags): Promise<E
     );
   }
   const { readPackageManifest } = await import('./package-manifest.ts');
-  const { modelHash, attention } = await readPackageManifest(source);
-  return { ...shared, model, package: { name: source, modelHash, attention } };
+  return { ...shared, model, package: { ...(await readPackageManifest(source)), name: source } };
 }
 
 function printReport(terminal: Terminal, report: EvaluationReport): void {

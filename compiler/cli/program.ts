@@ -130,7 +130,11 @@ export function createProgram(terminal: Terminal): Command {
     );
   const opened = {
     weights: weightsFlag,
-    quant: { ...compileFlags.quant, group: 'Model:' } as const,
+    quant: {
+      ...compileFlags.quant,
+      group: 'Model:',
+      defaultText: 'as in the checkpoint; of a package, what it was compiled with',
+    } as const,
     maxSeq: compileFlags.maxSeq,
     beyondTrainedContext: compileFlags.beyondTrainedContext,
   };

@@ -24,10 +24,11 @@ import { classifyTask, similarityTask } from './text-tasks.ts';
 type Report = (phase: EvaluationProgress['phase'], fraction?: number, detail?: string) => void;
 
 /**
- * Throws ATPC-301 to 305 for plans that do not fit, ATPC-311 for a task that the model is not for, ATPC-316 where the package comes from
- * another model, ATPC-608 for data that cannot be used, and the reason of an abort.
+ * Throws ATPC-301 to 305 for plans, and ATPC-301 for a type of weights, that do not fit, ATPC-311 for a task that the model is not for,
+ * ATPC-316 where the package comes from another model, ATPC-608 for data that cannot be used, and the reason of an abort.
  */
-export async function evaluate(options: EvaluationOptions): Promise<EvaluationReport> {
+export async function evaluate(given: EvaluationOptions): Promise<EvaluationReport> {
+  const options = withStorageOfPackage(given);
   const { signal } = options;
   const report: Report = (phase, fraction, detail) => {
     signal?.throwIfAborted();
@@ -75,6 +76,21 @@ export async function evaluate(options: EvaluationOptions): Promise<EvaluationRe
     maxLoss: maxLoss === undefined ? null : { bound: maxLoss, met: high <= maxLoss },
     notes: [...task.notes, ...modelNotes(source, plans)],
   };
+}
+
+/** Dense attention and the plan of a package are held against each other on the weights that the package has. */
+function withStorageOfPackage(options: EvaluationOptions): EvaluationOptions {
+  const { storage: asked, ...others } = options;
+  const { name = '', storage } = options.package ?? {};
+  if (storage === undefined) return options;
+  if (asked !== undefined && asked !== storage) {
+    throw new AtpcError(
+      'ATPC-301',
+      `The package '${name}' was compiled ${storage === null ? 'without -q' : `with -q ${storage}`}, and -q ${asked} asks for other weights than it has.`,
+      { hint: 'Leave -q out. What a plan loses on other weights is told of the model: atpc eval MODEL --plan FILE -q TYPE.' },
+    );
+  }
+  return storage === null ? others : { ...others, storage };
 }
 
 function taskNameOf({ name, task }: SourceModel, asked: EvaluationTaskName | undefined): EvaluationTaskName {

@@ -3,7 +3,7 @@ import type { Interval } from '../quality/interval.ts';
 import type { ReadTime } from '../quality/planned-model.ts';
 import type { HubProgress } from '../hub/hub-model.ts';
 import type { WeightType } from '../compile-options.ts';
-import type { ManifestAttention } from '../../runtime/format/manifest.ts';
+import type { Manifest } from '../../runtime/format/manifest.ts';
 
 /** By the kind of model that has it; the first is taken where none is named. */
 export const tasksOf = {
@@ -29,11 +29,12 @@ export interface EvaluationOptions {
   /** As for `compile`. */
   readonly model: string;
   readonly weights?: string;
+  /** Of a package that says how its weights are stored, nothing else than that. */
   readonly storage?: WeightType;
   readonly maxLength?: number;
   readonly beyondTrainedContext?: boolean;
-  /** The manifest of a package that was compiled from the model: its plan is what is measured. */
-  readonly package?: { readonly name: string; readonly modelHash: string; readonly attention: ManifestAttention };
+  /** The manifest of a package that was compiled from the model: its plan is what is measured, on weights stored as in it. */
+  readonly package?: Pick<Manifest, 'name' | 'modelHash' | 'storage' | 'attention'>;
   readonly data: string;
   /** By default what the model is for. */
   readonly task?: EvaluationTaskName;

@@ -122,7 +122,7 @@ function filesRead({ targets, tokenizer, tensors, files }: Manifest): readonly s
 
 /** The manifest but for the list of files, in a fixed order of keys. */
 function draftManifest(parts: PackageParts, finds: ManifestFinds): Manifest {
-  const { name, compiler, modelHash, family, task, dims, inputs, outputs } = parts;
+  const { name, compiler, modelHash, storage, family, task, dims, inputs, outputs } = parts;
   const { attention, state, golden, approximations, source } = parts;
   const runtime = { version: compiler.version, sha256: finds.runtimeSha256 };
   const { targets, tokenizer, tensors } = finds;
@@ -132,6 +132,7 @@ function draftManifest(parts: PackageParts, finds: ManifestFinds): Manifest {
     compiler,
     runtime,
     modelHash,
+    ...(storage === undefined ? {} : { storage }),
     family,
     task,
     dims,
@@ -194,8 +195,10 @@ const targetFeatures: { readonly [K in TargetName]: FeatureOf<K> } = {
       'darwin-arm64',
       'x86-64-v2',
       'x86-64-v3',
+      'avx-vnni',
       'x86-64-v4',
       'avx512-vnni',
+      'arm-dotprod',
     ] as const),
   ),
   cuda: (name) => (/^cuda-\d+\.\d+$/.test(name) ? (name as TargetFeatures['cuda']) : undefined),

@@ -116,15 +116,16 @@ export async function findBoundedPlan<P, F>(kind: BoundedKind<P, F>, bound: numb
   };
 }
 
+const noDocuments: readonly TokenIds[] = [];
 /** Documents that no plan was chosen by: all, where none was searched. */
 export function allToCheck(documents: CalibrationDocuments): CalibrationDocuments {
-  return { ...documents, search: [], check: [...documents.search, ...documents.check] };
+  return { ...documents, search: noDocuments, check: [...documents.search, ...documents.check] };
 }
 
 /** The loss of a plan that is given, on the documents to check. Throws as `findBoundedPlan` does. */
 export async function measureGivenPlan<P, F>(kind: BoundedKind<P, F>, plan: P, bound: number): Promise<PlanLoss> {
   const { documents, loss, report } = kind;
-  const whole = { ...kind, documents: { ...documents, search: [] } };
+  const whole = { ...kind, documents: { ...documents, search: noDocuments } };
   const notes = documentNotes(whole, bound);
   const { check, repeats: repeatReferences } = await referencesOf(whole);
   const model = await kind.instantiate(plan);
@@ -163,16 +164,25 @@ interface References {
   readonly check: readonly Reference[];
   readonly repeats: readonly Reference[];
 }
+/** What dense attention gave for lists of documents, for as long as somebody has the list: a plan may be measured in several ways. */
+const known = new WeakMap<readonly unknown[], readonly Reference[]>();
+
 async function referencesOf<P, F>({ documents, positionsOf, loss, repeats, ...kind }: BoundedKind<P, F>): Promise<References> {
-  const dense = await kind.instantiate('dense');
   const scored = (document: TokenIds): ScoredDocument => ({ document, positions: positionsOf(document) });
-  const total = documents.search.length + documents.check.length + repeats.length;
+  const lists = [documents.search, documents.check, repeats];
+  const total = lists.reduce((sum, list) => (known.has(list) ? sum : sum + list.length), 0);
+  const dense = total > 0 ? await kind.instantiate('dense') : null;
   let read = 0;
   const read1 = (): void => kind.report(`dense attention, document ${++read} of ${total}`);
+  const of = async (list: readonly unknown[], own: readonly ScoredDocument[]): Promise<readonly Reference[]> => {
+    const references = known.get(list) ?? (dense ? await denseReferences(dense, own, loss, read1) : []);
+    known.set(list, references);
+    return references;
+  };
   return {
-    search: await denseReferences(dense, documents.search.map(scored), loss, read1),
-    check: await denseReferences(dense, documents.check.map(scored), loss, read1),
-    repeats: await denseReferences(dense, repeats, loss, read1),
+    search: await of(documents.search, documents.search.map(scored)),
+    check: await of(documents.check, documents.check.map(scored)),
+    repeats: await of(repeats, repeats),
   };
 }
 

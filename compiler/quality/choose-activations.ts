@@ -9,7 +9,7 @@ import type { Targets } from '../codegen/targets.ts';
 import type { SourceModel } from '../source-model.ts';
 import { formatsOf } from '../weights/tensor-source.ts';
 import { AtpcError } from '../../runtime/errors.ts';
-import { allToCheck, measureGivenPlan, type PlanLoss } from './bounded-plan.ts';
+import { measureGivenPlan, type PlanLoss } from './bounded-plan.ts';
 import { lossWords } from './loss-words.ts';
 import type { PlanQuestion, QualityPlan } from './quality-plan.ts';
 
@@ -28,17 +28,14 @@ function hasBlocks(graph: Graph, formatOf: ReturnType<typeof formatsOf>): boolea
   });
 }
 
-/** The plan with the loss of what is compiled, and the activations that it is compiled with. `given`: the plan was not searched. */
+/** The plan with the loss of what is compiled, on the documents to check, and the activations that it is compiled with. */
 export async function withChosenActivations<P, F>(
   { kind, bound }: Pick<PlanQuestion<P, F>, 'kind' | 'bound'>,
   quality: QualityPlan<P>,
-  given: boolean,
 ): Promise<QualityPlan<P> & { readonly activations: ActivationType }> {
-  const { documents, instantiate, report } = kind;
+  const { instantiate, report } = kind;
   const rounded = {
     ...kind,
-    // Documents that the plan was searched on would flatter it.
-    documents: given ? allToCheck(documents) : documents,
     instantiate: (plan: P | 'dense') => instantiate(plan, plan === 'dense' ? undefined : 'int8'),
     report: (detail: string) => report(`activations in 8 bits, ${detail}`),
   };

@@ -9,7 +9,7 @@ import { leastGainWords, typicalLengthOf } from '../attention/typical-length.ts'
 import type { Encode } from '../calibrate/calibrate.ts';
 import type { CompileOptions } from '../compile-options.ts';
 import { lossWords } from './loss-words.ts';
-import { allToCheck, findBoundedPlan, measureGivenPlan, type BoundedKind } from './bounded-plan.ts';
+import { findBoundedPlan, measureGivenPlan, type BoundedKind } from './bounded-plan.ts';
 
 export type QualityOptions = Pick<
   CompileOptions,
@@ -106,9 +106,9 @@ function withNote<F extends PlanFile | CachePlanFile>({ version, ...rest }: F, n
   return { version, note, ...rest } as unknown as F;
 }
 
-/** Holds a plan that was given against the bound. Throws ATPC-315. */
+/** Holds a plan that was given against the bound, on the documents to check. Throws ATPC-315. */
 export async function checkedPlan<P, F>({ kind, notes, options, bound }: PlanQuestion<P, F>, plan: P): Promise<QualityPlan<P>> {
-  const measured = await measureGivenPlan({ ...kind, documents: allToCheck(kind.documents) }, plan, bound);
+  const measured = await measureGivenPlan(kind, plan, bound);
   const words = lossWords(measured.loss);
   if (!measured.met) throw unmet(`The loss of the plan is not under ${bound}. ${words}`, options);
   return { plan, loss: measured.loss, notes: [...notes, ...measured.notes] };

@@ -8,6 +8,11 @@ export interface Manifest {
   readonly runtime: { readonly version: string; readonly sha256: string };
   /** SHA-256 over the model's configuration and weights as they were read. */
   readonly modelHash: string;
+  /**
+   * What the weights were asked to be stored as (-q); null: as the checkpoint has them. For `atpc eval`: packages of earlier versions do not
+   * say, and the runtime goes by `tensors`.
+   */
+  readonly storage?: StorageType | null;
   readonly family: string;
   readonly task: Task;
   readonly dims: readonly { readonly name: string; readonly min: number; readonly max: number }[];
@@ -31,6 +36,8 @@ export interface Manifest {
   readonly approximations: readonly string[];
   readonly source: { readonly license: string | null; readonly description: string };
 }
+
+export type StorageType = 'f32' | 'f16' | 'q8' | 'q4';
 
 export type Task =
   | { readonly kind: 'tensors' }
@@ -89,13 +96,20 @@ export interface ManifestTensor {
  * What a host may have or lack, by target. wasm: 128-bit SIMD, shared memory with atomics, fused multiply-adds. webgpu: optional
  * features of a device (WebGPU, section 24). cuda: the version of CUDA that a driver supports, which decides what PTX it takes: any, since
  * a package has PTX of the compilers that were there. native: the system that a library is for, the level of x86-64 that it needs
- * (x86-64 psABI, section 3.1.1), and products of 8-bit integers.
+ * (x86-64 psABI, section 3.1.1), and instructions for products of 8-bit integers.
  */
 export interface TargetFeatures {
   readonly wasm: 'simd128' | 'threads' | 'relaxed-simd';
   readonly webgpu: 'subgroups' | 'shader-f16';
   readonly cuda: `cuda-${number}`;
-  readonly native: `${'linux' | 'darwin'}-${'x64' | 'arm64'}` | 'x86-64-v2' | 'x86-64-v3' | 'x86-64-v4' | 'avx512-vnni';
+  readonly native:
+    | `${'linux' | 'darwin'}-${'x64' | 'arm64'}`
+    | 'x86-64-v2'
+    | 'x86-64-v3'
+    | 'avx-vnni'
+    | 'x86-64-v4'
+    | 'avx512-vnni'
+    | 'arm-dotprod';
 }
 export type TargetName = keyof TargetFeatures;
 export type WasmFeature = TargetFeatures['wasm'];

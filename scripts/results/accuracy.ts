@@ -31,7 +31,9 @@ export interface Accuracy {
 
 const maxTokens = 256;
 const sampleSize = 8;
-const settings: readonly { readonly setting: Setting; readonly tuned: boolean }[] = [
+/** The share of keys that sentiment-mini-atp was tuned at. */
+export const tunedKeys = '1/4';
+export const accuracySettings: readonly { readonly setting: Setting; readonly tuned: boolean }[] = [
   ...[
     dense,
     { mode: 'expand', keys: '1/2' } as const,
@@ -41,11 +43,15 @@ const settings: readonly { readonly setting: Setting; readonly tuned: boolean }[
     { mode: 'topr', keys: '1/4' } as const,
     { mode: 'cluster', keys: '1/2' } as const,
     { mode: 'cluster', keys: '1/4' } as const,
+    { mode: 'shared', keys: '1/2' } as const,
+    { mode: 'shared', keys: '1/4' } as const,
     { mode: 'segment', keys: '1/2' } as const,
     { mode: 'segment', keys: '1/4' } as const,
     { mode: 'svd', keys: '1/2' } as const,
+    { mode: 'svd', keys: '1/4' } as const,
   ].map((setting) => ({ setting, tuned: false })),
-  { setting: { mode: 'svd', keys: '1/4' }, tuned: true },
+  { setting: { mode: 'svd', keys: '1/2' }, tuned: true },
+  { setting: { mode: 'svd', keys: tunedKeys }, tuned: true },
 ];
 
 interface Decisions {
@@ -86,7 +92,7 @@ export async function measureAccuracy(
   const sample = encoded.plain.slice(0, sampleSize);
   const rows: AccuracyRow[] = [];
   let denseLabels: readonly number[] | undefined;
-  for (const { setting, tuned } of settings) {
+  for (const { setting, tuned } of accuracySettings) {
     const which = tuned ? 'tuned' : 'plain';
     const name = `${describeSetting(setting)}${tuned ? ' (tuned)' : ''}`;
     progress(`accuracy: ${name}: compiling`);

@@ -1,6 +1,7 @@
 /** The cache plans that are compared on the language model. */
 import { fileURLToPath } from 'node:url';
 import { readCachePlanFile } from '../../compiler/attention/cache-plan-file.ts';
+import type { CacheKind, CacheSpec } from '../../ir/cache.ts';
 import { causalModes, uniformCachePlan, type CacheGroup, type CachePlan } from '../../passes/atp/cache-plan.ts';
 
 /** The plan that lies with the example: 16 heads in expand, all others in stream. */
@@ -41,9 +42,25 @@ export const cachePlans = {
   dense: uniform('dense'),
   expand: uniform('expand'),
   'expand m = 16': uniform('expand', { most: 16, share: 0 }),
+  cluster: uniform('cluster'),
   'hybrid 16': (heads, maxTokens) => readCachePlanFile(chatPlan, heads, maxTokens),
   'hybrid 8': smallHybrid,
   'stream r = 256': uniform('stream', { atoms: 256 }),
   'stream r = 128': uniform('stream'),
 } as const satisfies Readonly<Record<string, PlanOf>>;
 export type CachePlanName = keyof typeof cachePlans;
+
+/** Rows of keys of single tokens that a state has room for, after so many tokens. */
+const keptRows: { readonly [K in CacheKind]: (cache: Extract<CacheSpec, { readonly kind: K }>, tokens: number) => number } = {
+  dense: (_, tokens) => tokens,
+  expand: (_, tokens) => tokens,
+  stream: ({ atoms, sinks, window, block }, tokens) => Math.min(tokens, atoms + sinks + window + block),
+};
+/** Share of so many tokens that a state keeps the keys of at most, mean of the KV heads. Means of clusters come on top. */
+export function keysKept({ layers }: CachePlan, tokens: number): number {
+  const heads = layers.flat().flatMap(({ cache, kvHeads }) => {
+    const rows = keptRows[cache.kind](cache as never, tokens);
+    return kvHeads.map(() => rows / tokens);
+  });
+  return heads.reduce((sum, share) => sum + share, 0) / heads.length;
+}

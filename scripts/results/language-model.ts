@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { logSumExp } from '../../compiler/quality/loss.ts';
-import { cachePlans, type CachePlanName } from './cache-plans.ts';
+import type { CachePlan } from '../../passes/atp/cache-plan.ts';
+import { cachePlans, keysKept, type CachePlanName } from './cache-plans.ts';
 import type { CausalModel, CompiledCausalModel } from './causal-model.ts';
 
 /** Stretches of the WikiText-2 test file, tokenized whole; w0 has verbatim far repeats. */
@@ -84,6 +85,8 @@ export function measureDivergence(compiled: CompiledCausalModel, window: Window,
 
 export interface LanguageRow {
   readonly plan: CachePlanName;
+  /** Share of a window's tokens that the state keeps the keys of at most. */
+  readonly keysKept: number;
   readonly windows: Readonly<Record<WindowName, Divergence>>;
 }
 export interface Language {
@@ -98,9 +101,10 @@ function ofWindows<T>(measure: (name: WindowName) => T): Readonly<Record<WindowN
 
 export async function measureLanguage(model: CausalModel, data: string, progress: (text: string) => void): Promise<Language> {
   const windows = windowsOf(await readWikiText(data, model));
+  const planOf = async (name: CachePlanName): Promise<CachePlan> => cachePlans[name](model.heads, windowTokens);
   const compile = async (name: CachePlanName): Promise<CompiledCausalModel> => {
     progress(`language: ${name}: compiling`);
-    return await model.compile(await cachePlans[name](model.heads, windowTokens), windowTokens);
+    return await model.compile(await planOf(name), windowTokens);
   };
   const dense = await compile('dense');
   const references = ofWindows((name) => {
@@ -115,7 +119,7 @@ export async function measureLanguage(model: CausalModel, data: string, progress
       progress(`language: ${plan}: ${name}`);
       return measureDivergence(compiled, windows[name], references[name]);
     });
-    rows.push({ plan, windows: measured });
+    rows.push({ plan, keysKept: keysKept(await planOf(plan), windowTokens), windows: measured });
   }
   return { denseLoss: ofWindows((name) => references[name].loss), rows };
 }

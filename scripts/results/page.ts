@@ -1,8 +1,9 @@
 /** docs/results.md: the tables with what they mean. */
 import { code, table } from '../docs/markdown.ts';
 import { headSizes } from '../../bench/attention.ts';
-import type { Accuracy } from './accuracy.ts';
+import { tunedKeys, type Accuracy } from './accuracy.ts';
 import { heldOutFactor } from './bounded.ts';
+import { claimsSection } from './claims-section.ts';
 import { scoredTokens, wikiTextFile, windowNames, windowTokens } from './language-model.ts';
 import { describeMachine, type Machine } from '../../bench/machine.ts';
 import { measuredHeads } from './measured-model.ts';
@@ -61,8 +62,8 @@ ${code('examples/sentiment/model')} (3 layers, 12 heads of 32) on the first ${re
 fine-tuning. *Same decisions* are those equal to dense. *Keys read* is the share of an input's tokens that a query
 attends to: for ${code('expand')}, cluster means plus the tokens of expanded clusters, counted for every query of ${measuredHeads} heads a layer, on the
 activations of dense attention in the first ${sample} reviews (those under 64 tokens stay dense and are left out); for the other modes, the count
-that defines them. *A review* is the mean time of one run of the model, tokenizing apart. The last row is
-${code('examples/sentiment/model-atp')}, other weights, which were fine-tuned with literal ATP at 1/4.
+that defines them. *A review* is the mean time of one run of the model, tokenizing apart. The last two rows are
+${code('examples/sentiment/model-atp')}, other weights, which were fine-tuned with literal ATP at ${tunedKeys}.
 
 ${markdown(accuracyTable(figures))}
 
@@ -70,8 +71,8 @@ ${on(machine)}
 
 - The standard error of an accuracy is about one point, but all rows read the same reviews: *same decisions* tells more than a difference
   of accuracies.
-- ${code('expand')} and ${code('topr')} need no fine-tuning. ${code('cluster')} (the means of ${code('expand')}, none expanded) and ${code('segment')} (means of neighbours)
-  are shown to tell what choosing exact keys adds.
+- ${code('expand')} and ${code('topr')} need no fine-tuning. ${code('cluster')} (the means of ${code('expand')}, none expanded), ${code('shared')} (means of tokens that are clustered once for
+  all heads) and ${code('segment')} (means of neighbours) are shown to tell what choosing exact keys adds.
 - **Literal ATP (${code('svd')}) fails on a model that was not tuned with it**: rows of a singular value decomposition have arbitrary signs and
   scales, and a softmax over them means nothing; even all rows do not give dense attention back. atpc refuses it there without ${code('--force')}.
   A model that was tuned with it in place, if only briefly, gets most of its accuracy back.
@@ -116,6 +117,7 @@ ${on(machine)}
 
 - ${code('expand')} with its defaults (a cluster is expanded for a share of 0.001 and more) keeps all tokens and stays close to dense on all
   three.
+- ${code('cluster')} is ${code('expand')} with no cluster expanded: what lies before the window is read by means alone.
 - ${code('stream')} keeps a state of constant size. **It cannot copy from far back**: on w0, whose far repeats are gone from the state, it loses a
   third of a nat and more. On text without far repeats it loses little, which is why w1 and w2 alone
   would be a poor test.
@@ -209,18 +211,19 @@ export function resultsPage(results: Results): string {
 
 # Results
 
-Figures that take long to measure, or are times. All of them go through the whole compiler and the WebAssembly kernels, in one process on one
-core. To measure them again (about an hour on an idle machine with two cores):
+Figures that take long to measure, or are times. All of them go through the whole compiler and the WebAssembly kernels, each run on one core;
+what holds times is measured alone. To measure them again (about 35 minutes on an idle machine with two cores):
 
 \`\`\`sh
 npm run fetch-models
-npm run results -- --data DATA
+npm run results -- --data DATA --write docs/results.md
 \`\`\`
 
 DATA is a folder that holds ${code('imdb-test-2000.jsonl')}: reviews of the IMDB test set (Maas et al. 2011), a line each,
 ${code('{"text": ..., "label": 0 | 1}')}; and ${code(wikiTextFile)}, the test file of WikiText-2 raw (Merity et al. 2016). With
-${code('--only accuracy|similarity|language|retrieval|bounded|timing')} one part is measured, with ${code('--limit N')} fewer reviews are read.
+${code('--only accuracy|similarity|language|retrieval|bounded|timing')} one part is measured, or several with commas, with ${code('--limit N')} fewer reviews are read.
 
+${claimsSection(results)}
 ## Targets
 
 ${markdown(checksTable(results))}

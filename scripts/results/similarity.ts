@@ -23,13 +23,21 @@ export interface Similarity {
 const lengths = [512, 256];
 const texts = 12;
 const sampleSize = 2;
-const settings: readonly Setting[] = [
+export const similaritySettings: readonly Setting[] = [
   dense,
   { mode: 'expand', keys: '1/2' },
   { mode: 'expand', keys: '1/4' },
   { mode: 'expand', keys: '1/8' },
+  { mode: 'topr', keys: '1/2' },
   { mode: 'topr', keys: '1/4' },
+  { mode: 'cluster', keys: '1/2' },
   { mode: 'cluster', keys: '1/4' },
+  { mode: 'shared', keys: '1/2' },
+  { mode: 'shared', keys: '1/4' },
+  { mode: 'segment', keys: '1/2' },
+  { mode: 'segment', keys: '1/4' },
+  { mode: 'svd', keys: '1/2' },
+  { mode: 'svd', keys: '1/4' },
 ];
 
 function cosine(a: readonly number[], b: readonly number[]): number {
@@ -56,7 +64,7 @@ export async function measureSimilarity(
     const encoded = long.map(({ text }) => model.encode(text));
     const sample = encoded.slice(0, sampleSize);
     let exact: readonly (readonly number[])[] | undefined;
-    for (const setting of settings) {
+    for (const setting of similaritySettings) {
       progress(`similarity: ${describeSetting(setting)} at ${tokens} tokens`);
       const compiled = await model.compile(setting);
       const times: number[] = [];

@@ -1,7 +1,7 @@
 /** The tables of the results, for the terminal and the page alike. */
 import type { AttentionTime, PrincipalRowsTime } from '../../bench/attention.ts';
 import { attentionCases } from '../../bench/attention.ts';
-import type { Accuracy } from './accuracy.ts';
+import { tunedKeys, type Accuracy, type AccuracyRow } from './accuracy.ts';
 import type { Bounded, BoundedRow } from './bounded.ts';
 import { windowNames, type Language } from './language-model.ts';
 import type { Machine } from '../../bench/machine.ts';
@@ -40,7 +40,7 @@ export interface Results {
 /** Head and rows; the first column holds names, the others figures. */
 export type Rows = readonly (readonly string[])[];
 
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 const milliseconds = (value: number): string =>
   value >= 1000 ? `${(value / 1000).toFixed(1)} s` : `${value.toFixed(value < 10 ? 2 : 1)} ms`;
 const keysOf = (keys: { readonly mean: number; readonly max: number } | null): readonly [string, string] =>
@@ -69,13 +69,17 @@ function accuracyGates({ reviews, rows }: Accuracy): readonly (readonly Check[])
   return rows.map((row) => (reviews === judgedReviews ? accuracyChecks(row, denseAccuracy) : []));
 }
 
+function accuracyLabel({ setting, tuned }: AccuracyRow): string {
+  const weights = !tuned ? 'not tuned' : setting.keys === tunedKeys ? 'tuned' : `tuned at ${tunedKeys}`;
+  return `${describeSetting(setting)}${setting.mode === 'svd' ? `, ${weights}` : ''}`;
+}
 export function accuracyTable(figures: Accuracy): Rows {
   const { rows } = figures;
   const gates = accuracyGates(figures);
   return [
     ['attention', 'accuracy', 'standard error', 'same decisions', 'keys read, mean', 'max', 'a review', 'targets'],
     ...rows.map((row, index) => [
-      `${describeSetting(row.setting)}${row.tuned ? ', tuned' : row.setting.mode === 'svd' ? ', not tuned' : ''}`,
+      accuracyLabel(row),
       percent(row.accuracy),
       percent(row.standardError),
       percent(row.agreement),
@@ -117,26 +121,27 @@ export function languageTable({ rows }: Language): Rows {
 function denseRow({ rows }: Retrieval): RetrievalRow | undefined {
   return rows.find(({ plan }) => plan === 'dense');
 }
+/** A column for each length of the texts that pass keys lie in. */
+const passkeyLengths = (figures: Retrieval | undefined): readonly string[] =>
+  Object.keys((figures && denseRow(figures))?.passkeys ?? {});
+export function passkeyHeads(figures: Retrieval | undefined): readonly string[] {
+  return passkeyLengths(figures).map((tokens) => `pass key, ${Number(tokens).toLocaleString('en-US')} tokens`);
+}
+/** Empty cells for a plan that was not asked. */
+export function passkeyCells(figures: Retrieval | undefined, row: RetrievalRow | undefined): readonly string[] {
+  return passkeyLengths(figures).map((tokens) => {
+    const answers = row?.passkeys[tokens];
+    return answers ? `${answers.filter(Boolean).length} of ${answers.length}` : '';
+  });
+}
 export function retrievalTable(figures: Retrieval): Rows {
   const dense = denseRow(figures);
-  const lengths = Object.keys(dense?.passkeys ?? {});
   const copyChange = (row: RetrievalRow): string => (dense ? signed(row.copyLoss - dense.copyLoss) : '');
   return [
-    [
-      'cache',
-      ...lengths.map((tokens) => `pass key, ${Number(tokens).toLocaleString('en-US')} tokens`),
-      'key and value',
-      'their loss',
-      'far copy: loss',
-      'change',
-      'targets',
-    ],
+    ['cache', ...passkeyHeads(figures), 'key and value', 'their loss', 'far copy: loss', 'change', 'targets'],
     ...figures.rows.map((row) => [
       row.plan,
-      ...lengths.map((tokens) => {
-        const answers = row.passkeys[tokens] ?? [];
-        return `${answers.filter(Boolean).length} of ${answers.length}`;
-      }),
+      ...passkeyCells(figures, row),
       `${row.keyValue.right} of ${row.keyValue.asked}`,
       row.keyValueLoss.toFixed(3),
       row.copyLoss.toFixed(3),

@@ -21,10 +21,17 @@ export const testedBuilds: readonly [NativeBuild, ...NativeBuild[]] = ((): [Nati
   if (least === undefined) throw new RangeError('There are no builds.');
   return [least, ...higher.filter(({ macro, features: needed }) => !macro && needed.every((name) => features.includes(name)))];
 })();
-/** The build with integer products; null where the processor has none. */
-export const integerBuild: NativeBuild | null =
-  nativeBuilds['linux-x64'].find(({ macro, features: needed }) => macro && needed.every((name) => features.includes(name))) ??
-  null;
+const platform = compiler?.platform ?? 'linux-x64';
+const integerBits: Readonly<Record<string, 4 | 8 | undefined>> =
+  platform === 'darwin-arm64' ? { '': 8 } : { '-v3': 8, '-v3-vnni': 8, '-v4': 4, '-v4-vnni': 8, '-dotprod': 8 };
+/**
+ * Builds that multiply in integers, the lowest level first, with weights of how many bits they do that at most. Those that are for integers
+ * alone are among them whether this processor `runs` them or not.
+ */
+export const integerBuilds = nativeBuilds[platform].flatMap((build) => {
+  const [bits, runs] = [integerBits[build.suffix], build.features.every((name) => features.includes(name))];
+  return bits && (runs || build.macro) ? [{ build, bits, runs }] : [];
+});
 export const highestBuild = testedBuilds.at(-1) ?? testedBuilds[0];
 
 const hash = (...parts: readonly string[]): string => createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 24);

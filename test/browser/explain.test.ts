@@ -6,9 +6,23 @@ import { pathToFileURL } from 'node:url';
 import { explainModel } from '../../compiler/inspect.ts';
 import { explainPage } from '../../compiler/explain/page.ts';
 import { explainReport, type ExplainReport } from '../../compiler/explain/report.ts';
+import type { ManifestLoss } from '../../runtime/format/manifest.ts';
 import { sentimentModel } from '../cli/command-line.ts';
 import { requires } from '../requirements.ts';
 import { findChromium, Page } from './chromium.ts';
+
+const loss: ManifestLoss = {
+  name: 'KL divergence',
+  unit: 'nats',
+  bound: 0.02,
+  mean: 0.011912,
+  low: 0.0088612,
+  high: 0.014949,
+  documents: 6,
+  tokens: 12288,
+  textHash: '0123456789abcdef'.repeat(4),
+  repeats: 0.028949,
+};
 
 describe('the explain page in Chromium', function () {
   this.timeout(180_000);
@@ -26,7 +40,8 @@ describe('the explain page in Chromium', function () {
     const steps = new Map(model.explanation.steps.map((_, step) => [step, { median: step + 1, min: step + 0.5, max: step + 2 }]));
     const run = { median: 700, min: 690, max: 710 };
     const measured = { steps, run, how: 'made up for this test' };
-    report = explainReport({ ...model, name: '<b>model</b>', dims: { batch: 1, seq: 128 }, measured });
+    const attention = { ...model.attention, loss };
+    report = explainReport({ ...model, attention, name: '<b>model</b>', dims: { batch: 1, seq: 128 }, measured });
     const file = path.join(folder, 'page.html');
     await writeFile(file, await explainPage(report));
     url = pathToFileURL(file).href;
@@ -62,6 +77,27 @@ describe('the explain page in Chromium', function () {
       expect(await page.evaluate(texts('section.layer h2'))).to.deep.equal(layers);
       // A square outline and its filled part for each of 12 heads of 3 layers.
       expect(await page.evaluate('document.querySelectorAll(".heads rect").length')).to.equal(2 * 12 * 3);
+    });
+  });
+
+  it('shows the loss of the plan that was measured, its bound and its text', async () => {
+    await withPage({}, async (page) => {
+      expect(await page.evaluate(texts('.loss dt'))).to.deep.equal([
+        'KL divergence',
+        '95 % interval',
+        'bound (--max-loss)',
+        'measured on',
+        'repeated from far back',
+        'SHA-256 of the text',
+      ]);
+      expect(await page.evaluate(texts('.loss dd'))).to.deep.equal([
+        '0.0119 nats',
+        '0.00886 to 0.0149',
+        '0.02',
+        '6 documents of 12288 tokens',
+        '0.0289 nats',
+        loss.textHash,
+      ]);
     });
   });
 

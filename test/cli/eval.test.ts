@@ -183,4 +183,28 @@ describe('atpc eval of a model that generates', function () {
       expect(ofPackage.rows[1]?.loss, 'the mode has one key for eight tokens').to.deep.equal(eighth?.loss);
     });
   });
+  it('measures the plan of a package on the weights that it has', async () => {
+    await inScratch(async (folder) => {
+      const model = await writeTinyLlama(path.join(folder, 'llama'), 1024);
+      await writeCharacters(model);
+      const data = path.join(folder, 'text.txt');
+      await writeFile(data, sentences.join('\n'));
+      const { manifest } = await compile({ model, out: path.join(folder, 'out'), attention: 'cluster', storage: 'q4' });
+      expect(manifest.storage).to.equal('q4');
+      const args = ['out', '--model', 'llama', '--data', 'text.txt', '--documents', '2', '--tokens', '700'];
+      const figures = ({ rows }: EvaluationReport) => rows.map(({ measures, loss }) => ({ measures, loss }));
+      const ofPackage = figures(await evaluated(args, { cwd: folder }));
+      const options = { model, data, documents: 2, tokens: 700 };
+      const modelWith = async (more: Partial<Parameters<typeof evaluate>[0]>) =>
+        figures(await evaluate({ ...options, attention: ['cluster'], keys: ['1/8'], ...more }));
+      expect(ofPackage).to.deep.equal(await modelWith({ storage: 'q4' }));
+      expect(ofPackage, 'with other weights').to.not.deep.equal(await modelWith({}));
+      const { name, modelHash, attention } = manifest;
+      const earlier = await evaluate({ ...options, storage: 'q4', package: { name, modelHash, attention } });
+      expect(figures(earlier), 'of a package that does not say').to.deep.equal(ofPackage);
+      const other = await atpc(['eval', ...args, '-q', 'q8'], { cwd: folder });
+      expect(other.stderr).to.include('ATPC-301').and.include('was compiled with -q q4');
+      expect(other.code).to.equal(2);
+    });
+  });
 });

@@ -85,10 +85,8 @@ describe('atpc compile --max-loss', function () {
         expect(code, stderr).to.equal(0);
         return JSON.parse(stdout) as CompileReport;
       };
-      const rounded = (report: CompileReport): readonly string[] =>
-        (report.manifest.targets.find(({ name }) => name === 'native')?.approximations ?? []).filter((words) =>
-          words.includes('8 bits'),
-        );
+      const rounded = ({ manifest }: CompileReport): readonly string[] =>
+        manifest.approximations.filter((words) => words.includes('rounded to 8 bits'));
       const loose = await compile('--max-loss', '0.02');
       expect(rounded(loose)).to.have.length(1);
       const { mean = 0, high = 0 } = loose.manifest.attention.loss ?? {};

@@ -1550,7 +1550,10 @@ ATPC_EXPORT int32_t atpc_find_kernel(const char *name) {
 
 // Whether this processor, and its system, has what a build needs, by the names of the manifest. Built for every processor.
 #if defined(__x86_64__)
+#include <cpuid.h>
 __attribute__((target("arch=x86-64")))
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 ATPC_EXPORT int32_t atpc_has_feature(const char *name) {
 #if defined(__x86_64__)
@@ -1562,8 +1565,16 @@ ATPC_EXPORT int32_t atpc_has_feature(const char *name) {
                  __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   if (strcmp(name, "x86-64-v2") == 0) return v2;
   if (strcmp(name, "x86-64-v3") == 0) return v3;
+  if (strcmp(name, "avx-vnni") == 0) {
+    // Not every Clang has a name for it.
+    unsigned int eax, ebx, ecx, edx;
+    return v3 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax >> 4 & 1) != 0;
+  }
   if (strcmp(name, "x86-64-v4") == 0) return v4;
   if (strcmp(name, "avx512-vnni") == 0) return v4 && __builtin_cpu_supports("avx512vnni");
+#elif defined(__aarch64__) && defined(__linux__)
+  // HWCAP_ASIMDDP of asm/hwcap.h.
+  if (strcmp(name, "arm-dotprod") == 0) return (getauxval(AT_HWCAP) >> 20 & 1) != 0;
 #endif
   (void)name;
   return 0;

@@ -154,15 +154,21 @@ describe('a package for native, in Node', function () {
     const arm = build('linux-arm64');
     const [v2, v3, v4] = (['x86-64-v2', 'x86-64-v3', 'x86-64-v4'] as const).map((level) => build('linux-x64', level));
     const vnni = build('linux-x64', 'x86-64-v4', 'avx512-vnni');
+    const vnni256 = build('linux-x64', 'x86-64-v3', 'avx-vnni');
     if (!v2 || !v3 || !v4) throw new Error('There are three levels.');
-    const builds = buildsFor([vnni, arm, v3, v4, v2], 'linux-x64');
+    const builds = buildsFor([vnni, arm, v3, vnni256, v4, v2], 'linux-x64');
     const best = (...has: readonly string[]): NativeBuild => chooseBuild(builds, (feature) => has.includes(feature));
     expect(best('x86-64-v2')).to.equal(v2);
     expect(best('x86-64-v2', 'x86-64-v3')).to.equal(v3);
+    expect(best('x86-64-v2', 'x86-64-v3', 'avx-vnni')).to.equal(vnni256);
     expect(best('x86-64-v2', 'x86-64-v3', 'x86-64-v4')).to.equal(v4);
-    expect(best('x86-64-v2', 'x86-64-v3', 'x86-64-v4', 'avx512-vnni')).to.equal(vnni);
+    expect(best('x86-64-v2', 'x86-64-v3', 'avx-vnni', 'x86-64-v4')).to.equal(v4);
+    expect(best('x86-64-v2', 'x86-64-v3', 'avx-vnni', 'x86-64-v4', 'avx512-vnni')).to.equal(vnni);
     expect(() => best()).to.throw(AtpcError, /ATPC-501.*lacks x86-64-v2/);
     expect(chooseBuild(buildsFor([v2, arm], 'linux-arm64'), () => false)).to.equal(arm);
+    const dot = build('linux-arm64', 'arm-dotprod');
+    expect(chooseBuild(buildsFor([dot, v2, arm], 'linux-arm64'), () => false)).to.equal(arm);
+    expect(chooseBuild(buildsFor([dot, v2, arm], 'linux-arm64'), (name) => name === 'arm-dotprod')).to.equal(dot);
     expect(() => buildsFor([v2, v3, arm], 'win32-x64')).to.throw(
       /ATPC-501.*has libraries for linux-x64, linux-arm64; this is win32-x64/,
     );

@@ -12,5 +12,6 @@ export type ActivationType = (typeof activationTypes)[number];
 export const int8Rounding: Rounding = {
   unit: 2 ** -8,
   tolerance: 1e-1,
-  words: 'left sides of products with weights in blocks rounded to 8 bits, a scale a block, on processors with AVX-512 VNNI',
+  words:
+    'left sides of products with weights in blocks rounded to 8 bits, a scale a block, on processors with AVX2 or ARM dot products',
 };

@@ -11,7 +11,7 @@ import type { BlockGemmKernel } from '../../kernel/kernel.ts';
 import type { BlockFormat } from '../../weights/block-format.ts';
 import type { ActivationType } from './activations.ts';
 import { blockDot, mostDirectRows, rowsAtOnce } from './block-dot.ts';
-import { blockIntegers, integerRows, integerScratchBytes, roundedRows } from './block-integers.ts';
+import { blockIntegers, integerRows, integerScratchBytes, mostIntegerRows, roundedRows } from './block-integers.ts';
 import { blockPanel } from './block-panel.ts';
 import { formatArguments } from './block-vectors.ts';
 import { epilogueDeclarations, epilogueIntegers } from './epilogue.ts';
@@ -28,7 +28,7 @@ export const blockGemmSchedules: { readonly [A in ActivationType]: BlockGemmKern
 /** Sums, then unpacked panels or sums of the left blocks; with integers what they need instead, where the processor has them. */
 export function blockGemmScratch({ format, schedule }: BlockGemmKernel, [, , K = 0]: readonly Size[]): Size {
   const bytes = tileColumns * 4;
-  const perElement = 'activations' in schedule ? Math.max(bytes, integerScratchBytes(format.block)) : bytes;
+  const perElement = 'activations' in schedule ? Math.max(bytes, integerScratchBytes(format)) : bytes;
   return addSizes(sumBytes, multiplySizes(K, perElement));
 }
 
@@ -75,35 +75,44 @@ static void (*const block_dots_${suffix}[])(const f32 *, i64, const f32 *, const
   };
 });
 const integerFunctions = perFormat((format, suffix) => {
-  const { block, signed, minima } = format;
-  const tiles = rowCounts(integerRows).map(
-    (
-      count,
-    ) => `APART void integer_tile_${count}_${suffix}(struct rounded left, i64 depth, struct integer_panel panel, f32 *sums) {
-  integer_tile(${count}, ${block}, ${Number(signed)}, ${Number(minima)}, left, depth, panel, sums);
+  const { bits } = format;
+  const [some, others] = [rowCounts(integerRows), rowCounts(mostIntegerRows).slice(integerRows)];
+  const names = (counts: readonly number[]): string => counts.map((count) => `integer_tile_${count}_${suffix},`).join(' ');
+  const tiles = (counts: readonly number[]): string =>
+    counts
+      .map(
+        (
+          count,
+        ) => `APART void integer_tile_${count}_${suffix}(struct rounded left, i64 depth, struct integer_panel panel, f32 *sums) {
+  integer_tile(${count}, ${constantsOf(format)}, left, depth, panel, sums);
 }`,
-  );
+      )
+      .join('\n');
   return {
     name: `integer_${suffix}`,
     uses: [productTiles, blockIntegers],
-    text: `#if defined(__AVX512VNNI__)
+    text: `#if INTEGER_BITS >= ${bits}
 APART void integer_panel_${suffix}(const u8 *quants, const f32 *scales, const f32 *minima, i64 columns, i64 depth, struct integer_panel to) {
   integer_panel(${constantsOf(format)}, quants, scales, minima, columns, depth, to);
 }
-${tiles.join('\n')}
+${tiles(some)}
+#if INTEGER_ROWS > ${integerRows}
+${tiles(others)}
+#endif
 /* By the number of rows. */
 static void (*const integer_tiles_${suffix}[])(struct rounded, i64, struct integer_panel, f32 *) = {
-  0, ${rowCounts(integerRows)
-    .map((count) => `integer_tile_${count}_${suffix}`)
-    .join(', ')},
+  0, ${names(some)}
+#if INTEGER_ROWS > ${integerRows}
+  ${names(others)}
+#endif
 };
 #endif`,
   };
 });
 
 /** A loop over [first, last) in at most `most` at a time, evenly; `body` sees row and rows. */
-function overRows(first: string, last: string, most: number, body: string): string {
-  return `for (i64 row = ${first}, groups = (${last} - row + ${most - 1}) / ${most}, rows; row < ${last}; row += rows, groups--) {
+function overRows(first: string, last: string, most: number | string, body: string): string {
+  return `for (i64 row = ${first}, groups = (${last} - row + ${typeof most === 'number' ? most - 1 : `${most} - 1`}) / ${most}, rows; row < ${last}; row += rows, groups--) {
   rows = (${last} - row) / groups;
 ${indented(body)}
 }`;
@@ -135,12 +144,12 @@ multiply_panels(&product, unpacked, 0, first_row, last_row, column, column + col
   return `f32 *const unpacked = (f32 *)(scratch + ${sumBytes});
 ${overRectangles(rowTile, columnTile, overColumns('TILE_COLUMNS', perTile))}`;
 }
-/** Over panels of integers. */
+/** Over panels of integers; `INTEGER_ROWS` of block-integers.ts at a time. */
 function integerBody({ format, schedule: { rowTile, columnTile } }: BlockGemmKernel, suffix: string): string {
   const perRows = `integer_tiles_${suffix}[rows](rounded_rows(&rounded, row - group, K, blocks), K, panel, product.sums);
 product.finish(&product, product.sums, row, rows, column, columns);`;
   const perPanel = `integer_panel_${suffix}(${weightsAt('column', format)}, columns, K, panel);
-${overRows('group', 'group_end', integerRows, perRows)}`;
+${overRows('group', 'group_end', 'INTEGER_ROWS', perRows)}`;
   return `f32 *const numbers = (f32 *)(scratch + ${sumBytes}), *const panel_numbers = numbers + ${3 * roundedRows} * blocks;
 i8 *const values = (i8 *)(panel_numbers + 2 * PANEL * blocks);
 const struct rounded rounded = {values, numbers, numbers + ${roundedRows} * blocks, (i32 *)(numbers + ${2 * roundedRows} * blocks)};
@@ -177,7 +186,7 @@ const i64 blocks = K / ${format.block};
 ${format.minima ? '' : 'const f32 *const minima = scales;\n'}if (M <= ${mostDirectRows}) {
 ${indented(directBody(kernel, float.suffix))}
 } else {
-${integer ? `#if defined(__AVX512VNNI__)\n${indented(integerBody(kernel, integer.suffix))}\n#else\n${indented(panels)}\n#endif` : indented(panels)}
+${integer ? `#if INTEGER_BITS >= ${format.bits}\n${indented(integerBody(kernel, integer.suffix))}\n#else\n${indented(panels)}\n#endif` : indented(panels)}
 }`,
   };
 }

@@ -20,11 +20,17 @@ export interface NativeBuild {
 
 /**
  * Levels of the x86-64 psABI: v2 has SSE4.2, v3 AVX2 and FMA, v4 AVX-512. Every 64-bit ARM has NEON and FMA, and is compiled for what the
- * compiler takes unasked.
+ * compiler takes unasked, which is Apple's M1 on macOS and ARMv8.0 on Linux.
  */
 const x64: readonly NativeBuild[] = [
   { suffix: '-v2', parameters: ['-march=x86-64-v2'], features: ['x86-64-v2'] },
   { suffix: '-v3', parameters: ['-march=x86-64-v3'], features: ['x86-64-v3'] },
+  {
+    suffix: '-v3-vnni',
+    parameters: ['-march=x86-64-v3', '-mavxvnni'],
+    features: ['x86-64-v3', 'avx-vnni'],
+    macro: '__AVXVNNI__',
+  },
   { suffix: '-v4', parameters: ['-march=x86-64-v4'], features: ['x86-64-v4'] },
   {
     suffix: '-v4-vnni',
@@ -33,12 +39,20 @@ const x64: readonly NativeBuild[] = [
     macro: '__AVX512VNNI__',
   },
 ];
-const arm64: readonly NativeBuild[] = [{ suffix: '', parameters: [], features: [] }];
+const arm64: NativeBuild = { suffix: '', parameters: [], features: [] };
 export const nativeBuilds: { readonly [P in NativePlatform]: readonly NativeBuild[] } = {
   'linux-x64': x64,
-  'linux-arm64': arm64,
+  'linux-arm64': [
+    arm64,
+    {
+      suffix: '-dotprod',
+      parameters: ['-march=armv8.2-a+dotprod'],
+      features: ['arm-dotprod'],
+      macro: '__ARM_FEATURE_DOTPROD',
+    },
+  ],
   'darwin-x64': x64,
-  'darwin-arm64': arm64,
+  'darwin-arm64': [arm64],
 };
 
 /**

@@ -117,9 +117,32 @@ const modeKinds = {
   expand: 'attention',
   topr: 'norm',
   cluster: 'cluster',
+  shared: 'copy',
   segment: 'segment_means',
   svd: 'principal_rows',
 };
+/** What the plan loses against dense attention, where --max-loss had it measured. */
+function measuredLoss() {
+  if (!attention.loss) return [];
+  const { name, unit, bound, mean, low, high, documents, tokens, textHash, repeats } = attention.loss;
+  const number = (value) => String(Number(value.toPrecision(3)));
+  const facts = [
+    [name, `${number(mean)} ${unit}`],
+    ['95 % interval', `${number(low)} to ${number(high)}`],
+    ['bound (--max-loss)', String(bound)],
+    ['measured on', `${documents} documents of ${tokens} tokens`],
+    ...(repeats === undefined ? [] : [['repeated from far back', `${number(repeats)} ${unit}`]]),
+    ['SHA-256 of the text', element('code', {}, textHash)],
+  ];
+  return [
+    element('h3', {}, 'Loss against dense attention'),
+    element(
+      'dl',
+      { className: 'facts loss' },
+      ...facts.flatMap(([fact, value]) => [element('dt', {}, fact), element('dd', {}, value)]),
+    ),
+  ];
+}
 /** A square for each key/value head: its colour is the mode, its filled part the share of keys that a query reads. */
 function headPlan() {
   if (attention.layers.length === 0) return null;
@@ -168,6 +191,7 @@ function headPlan() {
     element('h2', {}, 'Attention plan'),
     element('div', { className: 'heads' }, ...rows),
     element('p', { className: 'soft', style: 'margin:10px 0 0;max-width:44ch' }, note),
+    ...measuredLoss(),
   );
 }
 

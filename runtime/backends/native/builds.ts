@@ -5,8 +5,8 @@ import type { TargetKernels } from '../worker/protocol.ts';
 export type NativeBuild = TargetKernels['native'][number];
 type Feature = TargetFeatures['native'];
 
-/** What is asked of the processor, each above those before it; other features name the system. */
-const levels: readonly Feature[] = ['x86-64-v2', 'x86-64-v3', 'x86-64-v4', 'avx512-vnni'];
+/** What is asked of the processor, each above those before it, where both are of one kind of it; other features name the system. */
+const levels: readonly Feature[] = ['x86-64-v2', 'x86-64-v3', 'avx-vnni', 'x86-64-v4', 'avx512-vnni', 'arm-dotprod'];
 const levelOf = ({ features }: NativeBuild): number => Math.max(-1, ...features.map((feature) => levels.indexOf(feature)));
 /** The features of a build that are asked of the processor. */
 export const askedOf = ({ features }: NativeBuild): readonly Feature[] => features.filter((name) => levels.includes(name));
