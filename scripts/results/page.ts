@@ -49,7 +49,14 @@ function attentionShare({ tokens, rows }: Accuracy): string {
   const [whole, least] = [time('dense', null), time('segment', '1/4')];
   if (whole === undefined || least === undefined || least >= whole)
     return `At ${tokens} tokens attention is a small part of the model.`;
-  return `At ${tokens} tokens attention is a small part of the model: reading a quarter of the keys with no work for choosing them (${code('segment')} 1/4) saves ${Math.round(100 * (1 - least / whole))} % of a run.`;
+  const shared = time('shared', '1/4');
+  const saves = (milliseconds: number): string => `saves ${Math.round(100 * (1 - milliseconds / whole))} % of a run`;
+  return (
+    `At ${tokens} tokens attention is a small part of the model: reading a quarter of the keys with no work for choosing them (${code('segment')} 1/4) ${saves(least)}.` +
+    (shared === undefined
+      ? ''
+      : ` ${code('shared')} 1/4, whose keys and values are projected from means, ${saves(shared)}, at the price above.`)
+  );
 }
 
 function accuracySection({ accuracy }: Results): string {
