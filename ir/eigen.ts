@@ -9,6 +9,12 @@ export interface Eigendecomposition {
   readonly vectors: readonly Float64Array[];
 }
 
+/** The sign that makes the largest component of a vector positive: the same vector whatever sign a decomposition gave it. */
+export function signOfLargest(vector: Float64Array): 1 | -1 {
+  const largest = vector.reduce((best, value) => (Math.abs(value) > Math.abs(best) ? value : best), 0);
+  return largest < 0 ? -1 : 1;
+}
+
 /** Decomposes `matrix` [size, size], row-major and symmetric. Throws a RangeError when QL does not converge. */
 export function eigenSymmetric(matrix: Float64Array, size: number): Eigendecomposition {
   const { diagonal, below, basis } = tridiagonalise(matrix, size);

@@ -10,14 +10,22 @@ import type { MakeNode } from './atp/site.ts';
 
 const largestQuant = 127;
 
-/** `blockOf`: elements of a block of a parameter; null for plain numbers, whose products stay as they are. */
-export function roundActivations(graph: Graph, blockOf: (parameter: string) => number | null): Graph {
+/** Elements of a block of a parameter; null for plain numbers, whose products stay as they are. */
+export type BlockOf = (parameter: string) => number | null;
+
+/** Elements of the blocks that the left side of a product is rounded in; null for nodes of which nothing is. */
+export function roundedBlock(node: Node, blockOf: BlockOf): number | null {
+  const [, right] = node.inputs;
+  if (!isOp(node, 'matmul') || !node.attributes.transposeRight || !right || !isOp(right, 'parameter')) return null;
+  return blockOf(right.attributes.name);
+}
+
+export function roundActivations(graph: Graph, blockOf: BlockOf): Graph {
   const make: MakeNode = (op, attributes, inputs) => graph.nodes.make(op, attributes, inputs);
   return rewriteGraph(graph, 'round activations', (node, [left, right]) => {
-    if (!left || !right || !isOp(node, 'matmul') || !node.attributes.transposeRight || !isOp(right, 'parameter'))
-      return undefined;
-    const block = blockOf(right.attributes.name);
-    return block === null ? undefined : make('matmul', node.attributes, [rounded(make, left, block), right]);
+    const block = roundedBlock(node, blockOf);
+    if (block === null || !left || !right || !isOp(node, 'matmul')) return undefined;
+    return make('matmul', node.attributes, [rounded(make, left, block), right]);
   });
 }
 

@@ -2,7 +2,7 @@
 import { isDense, type AttentionPlan, type HeadGroup } from '../../passes/atp/plan.ts';
 import { modes, type ModeName } from '../../passes/atp/modes/table.ts';
 import { formatShare, isWhole, parseKeys, wholeShare, type Share } from '../../passes/atp/share.ts';
-import type { AttentionShape } from '../../passes/atp/site.ts';
+import { allHeads, type AttentionShape } from '../../passes/atp/site.ts';
 import { attentionWork } from '../../passes/cost.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import type { Target } from '../codegen/target.ts';
@@ -34,7 +34,6 @@ export function predictedSeconds(shape: AttentionShape, group: HeadGroup, tokens
   const rate = queriesPerChoice > 1 && !isDense(group) ? choosingFlopsPerSecond : flopsPerSecond;
   return streamed / rate + gathered / gatheredFlopsPerSecond - saved / flopsPerSecond;
 }
-const allHeads = ({ kvHeads }: AttentionShape): readonly number[] => Array.from({ length: kvHeads }, (_, head) => head);
 
 function uniform(mode: ModeName, keys: Share, shapes: readonly AttentionShape[], reason: string): AttentionPlan {
   const layers = shapes.map((shape) => ({

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import type { AttentionPlan, HeadGroup, LayerPlan } from '../../passes/atp/plan.ts';
 import { isModeName, modeNames, type ModeName } from '../../passes/atp/modes/table.ts';
 import { parseKeys, wholeShare, type Share } from '../../passes/atp/share.ts';
-import type { AttentionShape } from '../../passes/atp/site.ts';
+import { allHeads, type AttentionShape } from '../../passes/atp/site.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import { withCodes } from '../pass-fault.ts';
 import { didYouMean } from '../schema/did-you-mean.ts';
@@ -108,8 +108,9 @@ export function planOf(file: PlanFile, path: string, shapes: readonly AttentionS
     known.add(layer);
   }
   const fallback: ModeEntry = file.default ?? { mode: 'dense' };
-  const layers = shapes.map(({ layer, kvHeads }): LayerPlan => {
-    const all = Array.from({ length: kvHeads }, (_, head) => head);
+  const layers = shapes.map((shape): LayerPlan => {
+    const { layer } = shape;
+    const all = allHeads(shape);
     const entry = file.layers?.find((candidate) => candidate.layer === layer);
     if (entry?.heads && entry.mode !== undefined) {
       throw new AtpcError(

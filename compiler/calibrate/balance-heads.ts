@@ -16,6 +16,7 @@ import { attentionNodes, projectionOf, type Projection } from '../../passes/atp/
 import type { FloatTensor } from '../../runtime/api.ts';
 import { overlaidSource, type MemoryTensor, type TensorSource } from '../weights/tensor-source.ts';
 import type { CapturedLayer } from './capture.ts';
+import { secondMoments } from './second-moments.ts';
 
 // Directions that queries hardly use are stretched by 10 at most: an estimate from a few texts is not exact.
 const leastEigenvalue = 1e-2;
@@ -55,21 +56,7 @@ function ownProjection(heads: Node | undefined, uses: ReadonlyMap<Node, number>)
 
 /** C^1/2 and C^-1/2 for the query heads of one key/value head. */
 function basisOf(captured: readonly FloatTensor[], heads: readonly number[], size: number): Basis {
-  const moments = new Float64Array(size * size);
-  for (const { shape, data } of captured) {
-    const tokens = shape[2] ?? 0;
-    for (const head of heads) {
-      for (let token = 0; token < tokens; token += 1) {
-        const start = (head * tokens + token) * size;
-        for (let i = 0; i < size; i += 1) {
-          const first = data[start + i] as number;
-          for (let j = 0; j < size; j += 1)
-            moments[i * size + j] = (moments[i * size + j] as number) + first * (data[start + j] as number);
-        }
-      }
-    }
-  }
-  const { values, vectors } = eigenSymmetric(moments, size);
+  const { values, vectors } = eigenSymmetric(secondMoments(captured, heads, size), size);
   const floor = leastEigenvalue * (values[0] as number);
   const kept = values.map((value) => Math.max(value, floor));
   // Queries keep their mean length.

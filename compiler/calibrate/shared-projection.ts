@@ -6,15 +6,15 @@
  *
  * the rows of the projection are the eigenvectors of S with the largest eigenvalues, each times the root of its eigenvalue.
  */
-import { eigenSymmetric } from '../../ir/eigen.ts';
+import { eigenSymmetric, signOfLargest } from '../../ir/eigen.ts';
 import { isOp, type Graph, type Node } from '../../ir/graph.ts';
 import { sharedDirections } from '../../passes/atp/modes/shared.ts';
-import { attentionNodes, projectionOf, type Projection } from '../../passes/atp/site.ts';
-import type { FloatTensor } from '../../runtime/api.ts';
+import { attentionNodes, projectionsOf, type Projection } from '../../passes/atp/site.ts';
 import { AtpcError } from '../../runtime/errors.ts';
 import type { MemoryTensor, TensorSource } from '../weights/tensor-source.ts';
 import type { CapturedLayer } from './capture.ts';
 import { outputLayer, usersOf } from './residual-errors.ts';
+import { addOuter, secondMoments } from './second-moments.ts';
 
 /** Of layers whose activations are kept, as they are where several plans of a model are tried: an eigendecomposition takes a second. */
 const known = new WeakMap<CapturedLayer, Promise<MemoryTensor>>();
@@ -39,33 +39,39 @@ async function projectionFrom(
   captured: readonly CapturedLayer[],
 ): Promise<MemoryTensor> {
   const attention = attentionNodes(graph)[layer] as Node;
-  const [keys, values] = [1, 2].map((input) => projectionOf(attention.inputs[input] as Node));
-  if (!keys || !values) {
+  const [, key, value] = attention.inputs as readonly [Node, Node, Node];
+  const projections = projectionsOf(key, value);
+  if (!projections) {
     throw new AtpcError(
       'ATPC-311',
       `Keys and values of layer ${layer} do not come from one linear layer each: mode shared has nothing to project.`,
       { hint: 'Use expand.' },
     );
   }
+  const { key: keys, value: values } = projections;
   const output = outputLayer(layer, attention, usersOf(graph)).weight;
   const [keyWeight, valueWeight] = [await weightOf(keys, tensors), await weightOf(values, tensors)];
   const outputWeight = await tensors.readFloat32(output);
   const [, queryHeads = 0] = captured[0]?.query.shape ?? [];
   const perGroup = queryHeads / keys.heads;
-  const queryMoments = moments(captured.map(({ query }) => query));
-  const outputGrams = columnGrams(outputWeight, queryHeads, values.headSize);
+  const queries = captured.map(({ query }) => query);
   const width = keyWeight.length / (keys.heads * keys.headSize);
   // Query heads that share a key head share its weights.
-  const keyPart = normalized(quadraticForms(keyWeight, width, keys, summed(queryMoments, perGroup)), width);
-  const valuePart = normalized(quadraticForms(valueWeight, width, values, summed(outputGrams, perGroup)), width);
+  const groups = Array.from({ length: keys.heads }, (_, head) =>
+    Array.from({ length: perGroup }, (__, index) => head * perGroup + index),
+  );
+  const queryMoments = groups.map((heads) => secondMoments(queries, heads, keys.headSize));
+  const columns = queryHeads * values.headSize;
+  const outputGrams = groups.map((heads) => columnGram(outputWeight, columns, heads, values.headSize));
+  const keyPart = normalized(quadraticForms(keyWeight, width, keys, queryMoments), width);
+  const valuePart = normalized(quadraticForms(valueWeight, width, values, outputGrams), width);
   const sum = keyPart.map((value, index) => value + (valuePart[index] as number));
   const { values: eigenvalues, vectors } = eigenSymmetric(sum, width);
   const kept = sharedDirections(width);
   const data = new Float32Array(kept * width);
   for (let row = 0; row < kept; row += 1) {
     const vector = vectors[row] as Float64Array;
-    const largest = vector.reduce((best, value) => (Math.abs(value) > Math.abs(best) ? value : best), 0);
-    const factor = Math.sign(largest) * Math.sqrt(Math.max(0, eigenvalues[row] as number));
+    const factor = signOfLargest(vector) * Math.sqrt(Math.max(0, eigenvalues[row] as number));
     for (let column = 0; column < width; column += 1) data[row * width + column] = factor * (vector[column] as number);
   }
   return { shape: [kept, width], data };
@@ -76,44 +82,13 @@ async function weightOf({ weight }: Projection, tensors: TensorSource): Promise<
   return await tensors.readFloat32(weight.attributes.name);
 }
 
-/** E[x x^T] of each head of f32 [1, heads, tokens, size], up to a factor that all heads have. */
-function moments(tensors: readonly FloatTensor[]): readonly Float64Array[] {
-  const [, heads = 0, , size = 0] = tensors[0]?.shape ?? [];
-  return Array.from({ length: heads }, (_, head) => {
-    const sums = new Float64Array(size * size);
-    for (const { shape, data } of tensors) {
-      const tokens = shape[2] ?? 0;
-      for (let token = 0; token < tokens; token += 1) {
-        const start = (head * tokens + token) * size;
-        addOuter(sums, data.subarray(start, start + size));
-      }
-    }
-    return sums;
-  });
-}
-/** Wo_h^T Wo_h of each head, from Wo [hidden, heads * size]. */
-function columnGrams(weight: Float32Array, heads: number, size: number): readonly Float64Array[] {
-  const columns = heads * size;
-  return Array.from({ length: heads }, (_, head) => {
-    const sums = new Float64Array(size * size);
-    for (let row = head * size; row < weight.length; row += columns) addOuter(sums, weight.subarray(row, row + size));
-    return sums;
-  });
-}
-function addOuter(sums: Float64Array, x: Float32Array): void {
-  const size = x.length;
-  for (let i = 0; i < size; i += 1) {
-    const left = x[i] as number;
-    for (let j = 0; j < size; j += 1) sums[i * size + j] = (sums[i * size + j] as number) + left * (x[j] as number);
+/** The sum of Wo_h^T Wo_h over some heads, from Wo [hidden, columns] with `size` columns a head. */
+function columnGram(weight: Float32Array, columns: number, heads: readonly number[], size: number): Float64Array {
+  const sums = new Float64Array(size * size);
+  for (const head of heads) {
+    for (let start = head * size; start < weight.length; start += columns) addOuter(sums, weight, start, size);
   }
-}
-/** Sums over `count` matrices behind one another. */
-function summed(matrices: readonly Float64Array[], count: number): readonly Float64Array[] {
-  return Array.from({ length: matrices.length / count }, (_, group) =>
-    matrices
-      .slice(group * count, (group + 1) * count)
-      .reduce((sum, matrix) => sum.map((value, index) => value + (matrix[index] as number))),
-  );
+  return sums;
 }
 
 /** The sum over heads of W_h^T G_h W_h, [width, width], W of [heads * size, width]. */

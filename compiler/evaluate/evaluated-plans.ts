@@ -64,7 +64,7 @@ async function forwardPlans({ source, shapes, encode, options }: PlansInput): Pr
   const maxTokens = longestSequence(source.graph);
   let captured: ReturnType<typeof captureCalibration> | undefined;
   const capture: typeof captureCalibration = (...texts) => (captured ??= captureCalibration(...texts));
-  const model = { source, shapes, encode, capture, ...(options.storage === undefined ? {} : { storage: options.storage }) };
+  const model = { source, encode, capture, ...(options.storage === undefined ? {} : { storage: options.storage }) };
   const planned = (plan: AttentionPlan) => () => plannedForward(model, plan);
   const chosen = { shapes, maxTokens, targets: [hostTarget] as const, tuned: source.tuned };
   const plans: EvaluatedPlan[] = [{ ...denseRow, instantiate: planned(densePlan) }];
@@ -100,7 +100,7 @@ async function causalPlans(
   maxLength: number,
 ): Promise<readonly EvaluatedPlan[]> {
   const heads = shapes.map(({ kvHeads }) => kvHeads);
-  const model = { source, shapes, encode, ...(options.storage === undefined ? {} : { storage: options.storage }) };
+  const model = { source, encode, ...(options.storage === undefined ? {} : { storage: options.storage }) };
   const planned = ({ reason, layers }: CachePlan) => {
     // The same caches for sessions as long as the documents.
     const short = layers.map((groups) => groups.map((group) => ({ ...group, cache: withCapacity(group.cache, tokens) })));

@@ -2,13 +2,13 @@
  * Products in integers (`--activations int8`) are faster and round: where a bound of the loss is given and nothing was asked for, they
  * are taken if the loss of the whole plan, measured with rounded activations, stays under the bound.
  */
-import type { Graph } from '../../ir/graph.ts';
-import { isOp, graphNodes } from '../../ir/graph.ts';
+import { graphNodes } from '../../ir/graph.ts';
+import { roundedBlock } from '../../passes/round-activations.ts';
+import { AtpcError } from '../../runtime/errors.ts';
 import type { ActivationType } from '../codegen/native/activations.ts';
 import type { Targets } from '../codegen/targets.ts';
 import type { SourceModel } from '../source-model.ts';
 import { formatsOf } from '../weights/tensor-source.ts';
-import { AtpcError } from '../../runtime/errors.ts';
 import { measureGivenPlan, type PlanLoss } from './bounded-plan.ts';
 import { lossWords } from './loss-words.ts';
 import type { PlanQuestion, QualityPlan } from './quality-plan.ts';
@@ -19,13 +19,10 @@ export function choosesActivations(
   { graph, tensors }: Pick<SourceModel, 'graph' | 'tensors'>,
   asked: ActivationType | undefined,
 ): boolean {
-  return asked === undefined && targets.some(({ name }) => name === 'native') && hasBlocks(graph, formatsOf(tensors));
-}
-function hasBlocks(graph: Graph, formatOf: ReturnType<typeof formatsOf>): boolean {
-  return graphNodes(graph).some((node) => {
-    const [, right] = node.inputs;
-    return isOp(node, 'matmul') && right && isOp(right, 'parameter') && formatOf(right.attributes.name) !== null;
-  });
+  const formatOf = formatsOf(tensors);
+  const inBlocks = (): boolean =>
+    graphNodes(graph).some((node) => roundedBlock(node, (name) => formatOf(name)?.block ?? null) !== null);
+  return asked === undefined && targets.some(({ name }) => name === 'native') && inBlocks();
 }
 
 /** The plan with the loss of what is compiled, on the documents to check, and the activations that it is compiled with. */
@@ -36,7 +33,7 @@ export async function withChosenActivations<P, F>(
   const { instantiate, report } = kind;
   const rounded = {
     ...kind,
-    instantiate: (plan: P | 'dense') => instantiate(plan, plan === 'dense' ? undefined : 'int8'),
+    instantiate: (plan: P | 'dense') => instantiate(plan, 'int8'),
     report: (detail: string) => report(`activations in 8 bits, ${detail}`),
   };
   const inFloats = (why: string): QualityPlan<P> & { readonly activations: ActivationType } => ({

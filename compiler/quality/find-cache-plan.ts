@@ -56,7 +56,7 @@ export async function cacheKind(input: BoundedKindInput): Promise<PreparedKind<C
   const repeatedFrom = documents.check.slice(0, repeatedDocuments);
   const kept = documents.search.length + documents.check.length + repeatedFrom.length;
   const rows = Math.max(64, Math.floor(referenceBytes / (kept * task.vocabulary * Uint16Array.BYTES_PER_ELEMENT)));
-  const model = { source, shapes, encode, ...(options.storage === undefined ? {} : { storage: options.storage }) };
+  const model = { source, encode, ...(options.storage === undefined ? {} : { storage: options.storage }) };
   const scoredFrom = (document: TokenIds): number => Math.min(firstPosition, document.length >> 1);
 
   async function errors(texts: readonly TokenIds[]): Promise<readonly (readonly (readonly number[])[])[]> {

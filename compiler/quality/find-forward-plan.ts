@@ -1,6 +1,13 @@
 /** Plans under a bound for models that read a text at once: expand and cluster at several shares, head by head, and shared by whole layers. */
 import type { Graph } from '../../ir/graph.ts';
-import { attentionNodes, denseBelowTokens, projectionOf, type AttentionShape } from '../../passes/atp/site.ts';
+import {
+  allHeads,
+  attentionNodes,
+  denseBelowTokens,
+  projectionsOf,
+  readOneInput,
+  type AttentionShape,
+} from '../../passes/atp/site.ts';
 import { modes, type ModeName } from '../../passes/atp/modes/table.ts';
 import { densePlan, type AttentionPlan } from '../../passes/atp/plan.ts';
 import { formatShare, wholeShare, type Share } from '../../passes/atp/share.ts';
@@ -21,31 +28,13 @@ import { documentCounts, qualityDefaults } from './quality-defaults.ts';
 
 /** What a head may have in the place of dense attention. `topr` stays quadratic, and `segment` and `svd` are for tuned models. */
 const settings: readonly ModeSetting[] = [
-  ...(
-    [
-      [1, 2],
-      [3, 8],
-      [1, 4],
-      [3, 16],
-      [1, 8],
-      [1, 16],
-    ] as const
-  ).map((keys) => ({ mode: 'expand', keys }) as const),
-  ...(
-    [
-      [1, 2],
-      [1, 4],
-      [1, 8],
-      [1, 16],
-    ] as const
-  ).map((keys) => ({ mode: 'cluster', keys }) as const),
-  ...(
-    [
-      [1, 2],
-      [1, 4],
-    ] as const
-  ).map((keys) => ({ mode: 'shared', keys }) as const),
+  ...settingsOf('expand', [1, 2], [3, 8], [1, 4], [3, 16], [1, 8], [1, 16]),
+  ...settingsOf('cluster', [1, 2], [1, 4], [1, 8], [1, 16]),
+  ...settingsOf('shared', [1, 2], [1, 4]),
 ];
+function settingsOf(mode: ModeName, ...shares: readonly Share[]): readonly ModeSetting[] {
+  return shares.map((keys) => ({ mode, keys }));
+}
 
 /** Throws ATPC-311 for a model without a task or text, ATPC-608 for files that cannot be used. */
 export async function forwardKind(input: BoundedKindInput): Promise<PreparedKind<AttentionPlan, PlanFile>> {
@@ -73,17 +62,13 @@ export async function forwardKind(input: BoundedKindInput): Promise<PreparedKind
   const taken = settings.filter(
     ({ mode }) => (mode !== 'shared' || projected) && targets.every(({ refusedModes }) => refusedModes[mode] === undefined),
   );
-  const secondsOf = (
-    shape: AttentionShape,
-    { mode, keys }: { readonly mode: ModeSetting['mode']; readonly keys: Share },
-  ): number => (shape.encoder || mode === 'dense' ? secondsOfHead(shape, { mode, keys }, typicalLength, target) : Infinity);
+  const secondsOf = (shape: AttentionShape, setting: ModeSetting): number =>
+    shape.encoder || setting.mode === 'dense' ? secondsOfHead(shape, setting, typicalLength, target) : Infinity;
   const attentionPlanOf = (file: PlanFile): AttentionPlan => planOf(file, 'that was found', shapes, maxTokens);
   let captured: ReturnType<typeof captureCalibration> | undefined;
   const capture: typeof captureCalibration = (...input) => (captured ??= captureCalibration(...input));
   const model = {
     source,
-    shapes,
-    target,
     encode,
     capture,
     ...(options.storage === undefined ? {} : { storage: options.storage }),
@@ -145,19 +130,18 @@ export async function forwardKind(input: BoundedKindInput): Promise<PreparedKind
   };
 }
 
-/** Predicted seconds of one KV head; of a mode that all heads of a layer share, its part of the layer. */
-function secondsOfHead(shape: AttentionShape, { mode, keys }: ModeSetting, tokens: number, target: Target): number {
-  if (modes[mode].perHead) return predictedSeconds(shape, { mode, keys, kvHeads: [0] }, tokens, target);
-  const kvHeads = Array.from({ length: shape.kvHeads }, (_, head) => head);
-  return predictedSeconds(shape, { mode, keys, kvHeads }, tokens, target) / shape.kvHeads;
+/** Predicted seconds of one KV head: its part of the layer, which all heads of some modes share. */
+function secondsOfHead(shape: AttentionShape, setting: ModeSetting, tokens: number, target: Target): number {
+  return predictedSeconds(shape, { ...setting, kvHeads: allHeads(shape) }, tokens, target) / shape.kvHeads;
 }
 
 /** Whether keys and values of these layers are linear layers of one input, whose rows means can take the place of. */
 function hasProjections(graph: Graph, layers: readonly number[]): boolean {
   const nodes = attentionNodes(graph);
   return layers.every((layer) => {
-    const [key, value] = [1, 2].map((input) => nodes[layer]?.inputs[input]).map((heads) => heads && projectionOf(heads));
-    return key && value && key.x === value.x;
+    const [, key, value] = nodes[layer]?.inputs ?? [];
+    const projections = key && value && projectionsOf(key, value);
+    return projections && readOneInput(projections);
   });
 }
 

@@ -7,9 +7,10 @@ import { modes, type ModeName } from '../../passes/atp/modes/table.ts';
 import { densePlan } from '../../passes/atp/plan.ts';
 import type { Share } from '../../passes/atp/share.ts';
 import {
+  allHeads,
   attentionNodes,
   countTokens,
-  projectionOf,
+  projectionsOf,
   type AttentionShape,
   type AttentionSite,
   type MakeNode,
@@ -88,8 +89,7 @@ function probeGraph({ graph, shapes, layers, settings, target }: ModeErrorsOptio
   const outputs = layers.flatMap((layer): readonly GraphOutput[] => {
     const dense = nodes[layer] as (typeof nodes)[number];
     const [query, key, value, mask] = dense.inputs as [Node, Node, Node, Node];
-    const { kvHeads } = shapes[layer] as AttentionShape;
-    const [keyProjection, valueProjection] = [projectionOf(key), projectionOf(value)];
+    const shape = shapes[layer] as AttentionShape;
     const site: AttentionSite = {
       layer,
       make,
@@ -100,8 +100,8 @@ function probeGraph({ graph, shapes, layers, settings, target }: ModeErrorsOptio
       tokens: countTokens(make, mask),
       scale: dense.attributes.scale,
       queriesPerChoice: target.queriesPerChoice,
-      kvHeads: { chosen: Array.from({ length: kvHeads }, (_, head) => head), total: kvHeads },
-      projections: keyProjection && valueProjection ? { key: keyProjection, value: valueProjection } : null,
+      kvHeads: { chosen: allHeads(shape), total: shape.kvHeads },
+      projections: projectionsOf(key, value),
     };
     const { weight, residual } = outputLayer(layer, dense, users);
     outputWeights.push(weight);

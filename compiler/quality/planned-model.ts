@@ -3,7 +3,6 @@ import type { Graph } from '../../ir/graph.ts';
 import { withCaches, pastDim, positionsInput, seqDim } from '../../passes/cache.ts';
 import type { CachePlan } from '../../passes/atp/cache-plan.ts';
 import { densePlan, type AttentionPlan } from '../../passes/atp/plan.ts';
-import type { AttentionShape } from '../../passes/atp/site.ts';
 import { roundActivations } from '../../passes/round-activations.ts';
 import { hasFeature } from '../../runtime/backends/wasm/feature-probe.ts';
 import { AtpcError } from '../../runtime/errors.ts';
@@ -41,7 +40,6 @@ export interface PlannedModel {
 }
 export interface PlannedModelOptions {
   readonly source: SourceModel;
-  readonly shapes: readonly AttentionShape[];
   readonly encode: Encode;
   /** Where several plans are compiled, what keeps the activations that they are calibrated on. */
   readonly capture?: typeof captureCalibration;

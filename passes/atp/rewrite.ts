@@ -11,6 +11,7 @@ import {
   attentionShape,
   countTokens,
   projectionOf,
+  projectionsOf,
   type AttentionShape,
   type AttentionSite,
   type MakeNode,
@@ -91,7 +92,6 @@ export const atp: Pass = {
         const whole = count === shape.kvHeads;
         const take = (heads: Node, factor: number): Node =>
           whole ? heads : sliceHeads(make, heads, first * factor, count * factor);
-        const [keyProjection, valueProjection] = [projectionOf(key), projectionOf(value)];
         const site: AttentionSite = {
           layer,
           make,
@@ -103,7 +103,7 @@ export const atp: Pass = {
           scale: node.attributes.scale,
           queriesPerChoice,
           kvHeads: { chosen: group.kvHeads, total: shape.kvHeads },
-          projections: whole && keyProjection && valueProjection ? { key: keyProjection, value: valueProjection } : null,
+          projections: whole ? projectionsOf(key, value) : null,
         };
         const mode = isDense(group) ? 'dense' : group.mode;
         const built = modes[mode].build(site, group.keys);

@@ -60,6 +60,15 @@ export function projectionOf(node: Node): Projection | null {
   return { x, weight, bias, heads, headSize };
 }
 
+/** The projections behind keys and values; null where one of them has none. */
+export function projectionsOf(keys: Node, values: Node): AttentionSite['projections'] {
+  const [key, value] = [projectionOf(keys), projectionOf(values)];
+  return key && value && { key, value };
+}
+export function readOneInput({ key, value }: NonNullable<AttentionSite['projections']>): boolean {
+  return key.x === value.x;
+}
+
 /** Rebuilds heads from a projection, after its weights were changed. */
 export function applyProjection(make: MakeNode, projection: Projection): Node {
   const { x, weight, bias, heads, headSize } = projection;
@@ -79,6 +88,11 @@ export function countTokens(make: MakeNode, mask: Node): Node {
 /** The attention nodes of a model, one a layer, inputs before users: their index is the layer of a plan. */
 export function attentionNodes(graph: Graph): readonly Node<'attention'>[] {
   return graphNodes(graph).filter((node) => isOp(node, 'attention'));
+}
+
+/** Every key/value head of a layer. */
+export function allHeads({ kvHeads }: Pick<AttentionShape, 'kvHeads'>): readonly number[] {
+  return Array.from({ length: kvHeads }, (_, head) => head);
 }
 
 export interface AttentionShape {

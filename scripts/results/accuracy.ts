@@ -1,8 +1,8 @@
 /** sentiment-mini on IMDB reviews, under every mode. */
 import {
-  dense,
   describeSetting,
   measuredModel,
+  untunedSettings,
   type CompiledSetting,
   type MeasuredModel,
   type Setting,
@@ -34,22 +34,7 @@ const sampleSize = 8;
 /** The share of keys that sentiment-mini-atp was tuned at. */
 export const tunedKeys = '1/4';
 export const accuracySettings: readonly { readonly setting: Setting; readonly tuned: boolean }[] = [
-  ...[
-    dense,
-    { mode: 'expand', keys: '1/2' } as const,
-    { mode: 'expand', keys: '1/4' } as const,
-    { mode: 'expand', keys: '1/8' } as const,
-    { mode: 'topr', keys: '1/2' } as const,
-    { mode: 'topr', keys: '1/4' } as const,
-    { mode: 'cluster', keys: '1/2' } as const,
-    { mode: 'cluster', keys: '1/4' } as const,
-    { mode: 'shared', keys: '1/2' } as const,
-    { mode: 'shared', keys: '1/4' } as const,
-    { mode: 'segment', keys: '1/2' } as const,
-    { mode: 'segment', keys: '1/4' } as const,
-    { mode: 'svd', keys: '1/2' } as const,
-    { mode: 'svd', keys: '1/4' } as const,
-  ].map((setting) => ({ setting, tuned: false })),
+  ...untunedSettings.map((setting) => ({ setting, tuned: false })),
   { setting: { mode: 'svd', keys: '1/2' }, tuned: true },
   { setting: { mode: 'svd', keys: tunedKeys }, tuned: true },
 ];

@@ -18,6 +18,23 @@ export interface Setting {
   readonly keys: string | null;
 }
 export const dense: Setting = { mode: 'dense', keys: null };
+/** Every mode at the shares of the paper, and more of the default one; on weights that nothing was tuned for. */
+export const untunedSettings: readonly Setting[] = [
+  dense,
+  { mode: 'expand', keys: '1/2' },
+  { mode: 'expand', keys: '1/4' },
+  { mode: 'expand', keys: '1/8' },
+  { mode: 'topr', keys: '1/2' },
+  { mode: 'topr', keys: '1/4' },
+  { mode: 'cluster', keys: '1/2' },
+  { mode: 'cluster', keys: '1/4' },
+  { mode: 'shared', keys: '1/2' },
+  { mode: 'shared', keys: '1/4' },
+  { mode: 'segment', keys: '1/2' },
+  { mode: 'segment', keys: '1/4' },
+  { mode: 'svd', keys: '1/2' },
+  { mode: 'svd', keys: '1/4' },
+];
 export function describeSetting({ mode, keys }: Setting): string {
   return keys === null ? mode : `${mode} ${keys}`;
 }

@@ -1,6 +1,6 @@
 /** MiniLM's sentence embeddings under each mode, against the dense ones. */
 import { median } from '../../compiler/evaluate/statistics.ts';
-import { dense, describeSetting, measuredModel, type Setting } from './measured-model.ts';
+import { describeSetting, measuredModel, untunedSettings, type Setting } from './measured-model.ts';
 import type { Review } from './reviews.ts';
 
 export interface SimilarityRow {
@@ -23,22 +23,6 @@ export interface Similarity {
 const lengths = [512, 256];
 const texts = 12;
 const sampleSize = 2;
-export const similaritySettings: readonly Setting[] = [
-  dense,
-  { mode: 'expand', keys: '1/2' },
-  { mode: 'expand', keys: '1/4' },
-  { mode: 'expand', keys: '1/8' },
-  { mode: 'topr', keys: '1/2' },
-  { mode: 'topr', keys: '1/4' },
-  { mode: 'cluster', keys: '1/2' },
-  { mode: 'cluster', keys: '1/4' },
-  { mode: 'shared', keys: '1/2' },
-  { mode: 'shared', keys: '1/4' },
-  { mode: 'segment', keys: '1/2' },
-  { mode: 'segment', keys: '1/4' },
-  { mode: 'svd', keys: '1/2' },
-  { mode: 'svd', keys: '1/4' },
-];
 
 function cosine(a: readonly number[], b: readonly number[]): number {
   const dot = (x: readonly number[], y: readonly number[]): number =>
@@ -64,7 +48,7 @@ export async function measureSimilarity(
     const encoded = long.map(({ text }) => model.encode(text));
     const sample = encoded.slice(0, sampleSize);
     let exact: readonly (readonly number[])[] | undefined;
-    for (const setting of similaritySettings) {
+    for (const setting of untunedSettings) {
       progress(`similarity: ${describeSetting(setting)} at ${tokens} tokens`);
       const compiled = await model.compile(setting);
       const times: number[] = [];

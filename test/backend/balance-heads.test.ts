@@ -3,28 +3,20 @@ import { expect } from 'chai';
 import { balanceHeads } from '../../compiler/calibrate/balance-heads.ts';
 import { captureAttention, type CalibrationInput, type CapturedLayer } from '../../compiler/calibrate/capture.ts';
 import { targetNamed } from '../../compiler/codegen/targets.ts';
-import { memorySource, type MemoryTensor, type TensorSource } from '../../compiler/weights/tensor-source.ts';
-import { graphNodes, isOp, type Graph } from '../../ir/graph.ts';
+import type { TensorSource } from '../../compiler/weights/tensor-source.ts';
+import { isOp, type Graph } from '../../ir/graph.ts';
 import { interpret } from '../../ir/interpret.ts';
 import type { Tensor } from '../../ir/ops/definition.ts';
 import { rewriteGraph } from '../../ir/rewrite.ts';
 import type { AttentionPlan } from '../../passes/atp/plan.ts';
 import type { FloatTensor } from '../../runtime/api.ts';
 import { uniformPlan } from '../models/compiled.ts';
-import { bertInputs, tinyBert, type TinyBert } from '../models/tiny-bert.ts';
+import { bertInputs, bertSource, tinyBert, type TinyBert } from '../models/tiny-bert.ts';
 import { asRunInputs, expectClose } from './conformance.ts';
 
 const tokens = 150;
 const [heads, size] = [4, 8];
 
-function sourceOf(model: TinyBert): TensorSource {
-  const names = graphNodes(model.graph).flatMap((node) => (isOp(node, 'parameter') ? [node.attributes.name] : []));
-  const tensors = names.map((name): [string, MemoryTensor] => {
-    const { shape, data } = model.parameters(name);
-    return [name, { shape, data: Float32Array.from(data) }];
-  });
-  return memorySource(Object.fromEntries(tensors));
-}
 async function embedding(graph: Graph, source: TensorSource, inputs: Record<string, Tensor>): Promise<ArrayLike<number>> {
   const values = new Map<string, Tensor>();
   for (const name of source.names()) {
@@ -67,7 +59,7 @@ describe('balanced heads', () => {
   const calibration = (): readonly CalibrationInput[] => [{ tokens, inputs: asRunInputs(inputs) }];
   before(async () => {
     model = await tinyBert();
-    source = sourceOf(model);
+    source = bertSource(model);
     inputs = bertInputs([tokens], tokens);
     captured = await captureAttention(model.graph, source, calibration(), targetNamed('wasm'));
   });

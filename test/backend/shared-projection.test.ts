@@ -3,9 +3,8 @@ import { expect } from 'chai';
 import { captureAttention, type CapturedLayer } from '../../compiler/calibrate/capture.ts';
 import { sharedProjection } from '../../compiler/calibrate/shared-projection.ts';
 import { targetNamed } from '../../compiler/codegen/targets.ts';
-import { memorySource, type MemoryTensor } from '../../compiler/weights/tensor-source.ts';
-import { graphNodes, isOp } from '../../ir/graph.ts';
-import { bertInputs, tinyBert, type TinyBert } from '../models/tiny-bert.ts';
+import type { MemoryTensor } from '../../compiler/weights/tensor-source.ts';
+import { bertInputs, bertSource, tinyBert, type TinyBert } from '../models/tiny-bert.ts';
 import { randomNumbers, randomTensor } from '../ref/tensors.ts';
 import { asRunInputs } from './conformance.ts';
 
@@ -19,12 +18,7 @@ describe('the shared projection', () => {
   const layer = 1;
   before(async () => {
     model = await tinyBert();
-    const names = graphNodes(model.graph).flatMap((node) => (isOp(node, 'parameter') ? [node.attributes.name] : []));
-    const tensors = names.map((name): [string, MemoryTensor] => {
-      const { shape, data } = model.parameters(name);
-      return [name, { shape, data: Float32Array.from(data) }];
-    });
-    const source = memorySource(Object.fromEntries(tensors));
+    const source = bertSource(model);
     const inputs = [{ tokens, inputs: asRunInputs(bertInputs([tokens], tokens)) }];
     const layers = await captureAttention(model.graph, source, inputs, targetNamed('wasm'));
     captured = layers.map((text) => text[layer] as CapturedLayer);

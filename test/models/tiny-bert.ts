@@ -2,6 +2,7 @@
 import { loadFamily } from '../../compiler/model-file/index.ts';
 import type { BertConfig } from '../../compiler/families/bert-config.ts';
 import { buildGraph } from '../../compiler/model/build-graph.ts';
+import { memorySource, type MemoryTensor, type TensorSource } from '../../compiler/weights/tensor-source.ts';
 import { graphNodes, isOp, type Graph } from '../../ir/graph.ts';
 import type { Tensor } from '../../ir/ops/definition.ts';
 import { randomNumbers } from '../ref/tensors.ts';
@@ -38,6 +39,16 @@ export async function tinyBert(config: Partial<BertConfig> = {}): Promise<TinyBe
     values.set(node.attributes.name, { elementType: 'f32', shape, data });
   }
   return { graph, parameters: (name) => values.get(name) as Tensor };
+}
+
+/** The weights of a small BERT, as a checkpoint has them. */
+export function bertSource(model: TinyBert): TensorSource {
+  const names = graphNodes(model.graph).flatMap((node) => (isOp(node, 'parameter') ? [node.attributes.name] : []));
+  const tensors = names.map((name): [string, MemoryTensor] => {
+    const { shape, data } = model.parameters(name);
+    return [name, { shape, data: Float32Array.from(data) }];
+  });
+  return memorySource(Object.fromEntries(tensors));
 }
 
 /** Token ids of sequences with the given numbers of tokens, padded at the end to `length`. */

@@ -1,7 +1,8 @@
 import type { Node } from '../../../ir/graph.ts';
 import { addSizes, ceilDivideSizes, floorDivideSizes, maxSize, multiplySizes, type Size } from '../../../ir/size.ts';
 import type { AttentionSegment, VisibleRule } from '../../../ir/ops/attributes.ts';
-import { denseBelowTokens, type AttentionShape, type AttentionSite } from '../site.ts';
+import { PassError } from '../../pass-error.ts';
+import { denseBelowTokens, readOneInput, type AttentionShape, type AttentionSite } from '../site.ts';
 import type { Share } from '../share.ts';
 
 /** One way of building principal keys: a row of the mode table. */
@@ -101,6 +102,18 @@ export function shortSegment(site: AttentionSite): SegmentInput {
 /** The rule that a principal segment counts only for sequences that are long enough. */
 export function longOnly(site: AttentionSite): SegmentInput['visible'][number] {
   return { rule: { rule: 'tokens', atLeast: denseBelowTokens }, inputs: [site.tokens] };
+}
+
+/** For modes that make keys and values of other rows. Throws PassError where they are not linear layers of one input. */
+export function projectionsOfOneInput(
+  { projections, layer }: AttentionSite,
+  mode: string,
+): NonNullable<AttentionSite['projections']> {
+  if (projections && readOneInput(projections)) return projections;
+  throw new PassError(
+    'mode does not fit model',
+    `Mode ${mode} needs keys and values that are linear layers of one input, and all heads of a layer; layer ${layer} has others.`,
+  );
 }
 
 /** FLOPs of q . k and p v for each pair of query and key. */

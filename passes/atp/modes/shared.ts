@@ -1,9 +1,8 @@
 import { tensorOf, type Node } from '../../../ir/graph.ts';
 import { ceilDivideSizes, minSize, multiplySizes, subtractSizes, type Size } from '../../../ir/size.ts';
-import { PassError } from '../../pass-error.ts';
 import type { Share } from '../share.ts';
 import { applyProjection } from '../site.ts';
-import { attend, pairFlops, type AttentionMode } from './mode.ts';
+import { attend, pairFlops, projectionsOfOneInput, type AttentionMode } from './mode.ts';
 
 /** Principal keys of a block; a block has as many tokens as the share makes of them, so that up to so many tokens are all kept. */
 const keysPerBlock = 64;
@@ -50,13 +49,8 @@ export const shared: AttentionMode = {
     return { streamed: pairFlops(shape, tokens, keys) + clustering, gathered: 0, saved };
   },
   build(site, share) {
-    const { make, mask, projections, layer } = site;
-    if (!projections || projections.key.x !== projections.value.x) {
-      throw new PassError(
-        'mode does not fit model',
-        `Mode shared needs keys and values that are linear layers of one input, and all heads of a layer; layer ${layer} has others.`,
-      );
-    }
+    const { make, mask, layer } = site;
+    const projections = projectionsOfOneInput(site, 'shared');
     const { x } = projections.key;
     const [batch, tokens, width] = tensorOf(x).shape as [Size, Size, number];
     const directions = sharedDirections(width);

@@ -1,8 +1,7 @@
 import { tensorOf, type Node } from '../../../ir/graph.ts';
 import { evaluateSize, maxSize, type Size } from '../../../ir/size.ts';
-import { PassError } from '../../pass-error.ts';
 import type { Projection } from '../site.ts';
-import { attend, countOf, pairFlops, type AttentionMode } from './mode.ts';
+import { attend, countOf, pairFlops, projectionsOfOneInput, type AttentionMode } from './mode.ts';
 
 /** At least two rows, as in the checkpoints that were tuned with it (their `atp.min_keys`). */
 const rowCount = (share: Parameters<typeof countOf>[0]): Size => maxSize(2, countOf(share));
@@ -26,13 +25,8 @@ export const svd: AttentionMode = {
     return { streamed: pairFlops(shape, tokens, rows) + 9 * order ** 3 + 2 * tokens * tokens * width, gathered: 0 };
   },
   build(site, share) {
-    const { make, mask, projections } = site;
-    if (!projections || projections.key.x !== projections.value.x) {
-      throw new PassError(
-        'mode does not fit model',
-        `Mode svd needs keys and values that are linear layers of one input, and all heads of a layer; layer ${site.layer} has others.`,
-      );
-    }
+    const { make, mask } = site;
+    const projections = projectionsOfOneInput(site, 'svd');
     const principal = make('principal_rows', { count: rowCount(share) }, [projections.key.x, mask]);
     const [rows, columnSums, bias] = [0, 1, 2].map((index) => make('get', { index }, [principal])) as [Node, Node, Node];
     const [batch, count] = tensorOf(rows).shape as [Size, Size];
